@@ -1,0 +1,1 @@
+"""Servers for the tests: real ones (Postfix, Dovecot) and one that misbehaves."""
