@@ -1,0 +1,1 @@
+"""What is behind ``./dev``: provisioning, servers for tests and demo, checks."""

@@ -1,0 +1,296 @@
+"""Odoo processes on databases cloned from templates that are made once.
+
+Two templates: Odoo's own modules with demo data, and the same with the addon installed.
+Each is named after what it depends on, so a change makes a new one.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .console import DevError, step
+from .postgres import Postgres
+from .processes import spawn
+from .provision import odoo_home
+from .state import ADDON, REPOSITORY, State, fingerprint
+
+MODULES = ("project", "mail", "hr")
+LANGUAGE = "uk_UA"
+KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
+#: What changes an installed database when it changes.
+_INSTALLED_FOLDERS = (
+    *("models", "wizards", "controllers", "views", "data", "security", "demo", "i18n"),
+    "mailkit",
+)
+_TEMPLATES_KEPT = 3
+_RELEASE_FILES = ("odoo/release.py", ".mea-stamp")
+
+
+class Odoo:
+    """Odoo of a state folder on a running PostgreSQL."""
+
+    def __init__(self, state: State, postgres: Postgres) -> None:
+        self.state = state
+        self.postgres = postgres
+
+    # -- programs --------------------------------------------------------------
+
+    def command(self, config: Path, *arguments: str) -> list[str]:
+        """Return the command line of Odoo's program; ``arguments`` as to ``odoo``.
+
+        The first argument may be a subcommand such as ``shell``.
+        """
+        subcommand: Sequence[str] = ()
+        if arguments and not arguments[0].startswith("-"):
+            subcommand, arguments = arguments[:1], arguments[1:]
+        odoo = (str(self.state.python), "-m", "odoo", *subcommand)
+        return [*odoo, "--config", str(config), *arguments]
+
+    def write_config(
+        self,
+        path: Path,
+        database: str,
+        *,
+        http_port: int = 0,
+        workers: int = 0,
+        cron_threads: int = 2,
+        smtp_port: int | None = None,
+        log_level: str = "info",
+        options: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Write a configuration file that only its owner may read; return its path.
+
+        :param http_port: 0 starts no web server
+        :param smtp_port: port on localhost of Odoo's own outgoing mail server
+        :param options: further options of the file
+        """
+        access = self.postgres.access
+        values: dict[str, str | int | bool] = {
+            "addons_path": ",".join(str(folder) for folder in self.addons_path()),
+            "data_dir": str(self.state.data),
+            "db_host": access.host,
+            "db_port": access.port,
+            "db_user": access.user,
+            "db_password": access.password,
+            "db_name": database,
+            "dbfilter": f"^{database}$",
+            "list_db": False,
+            "http_interface": "127.0.0.1",
+            "http_enable": bool(http_port),
+            "http_port": http_port or 8069,
+            "gevent_port": http_port + 1 if http_port else 8072,
+            "workers": workers,
+            "max_cron_threads": cron_threads,
+            "smtp_server": "localhost",
+            "smtp_port": smtp_port or 9,  # 9 (discard): nothing leaves by accident
+            "log_level": log_level,
+            **(options or {}),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        lines = [f"{key} = {value}\n" for key, value in values.items()]
+        path.write_text("[options]\n" + "".join(lines))
+        return path
+
+    def addons_path(self) -> Iterator[Path]:
+        """Yield the folders with addons besides the ones inside the package."""
+        yield self.state.addons
+        home = odoo_home(self.state)
+        beside = home / "addons"
+        # In a source checkout most addons are beside the package, not inside it.
+        if beside.is_dir() and not (home / "odoo" / "addons" / "mail").is_dir():
+            yield beside
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables for Odoo: the key that the stored secrets need."""
+        key = self.state.folder / "secret.key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(secrets.token_urlsafe(32))
+        return {KEY_VARIABLE: key.read_text(), "PYTHONUNBUFFERED": "1"}
+
+    def install(self, database: str, modules: Sequence[str], label: str) -> None:
+        """Install modules with demo data into ``database`` (made when absent).
+
+        :raises DevError: with Odoo's own last error
+        """
+        config = self.write_config(self.state.folder / f"{database}.conf", database)
+        log = self.state.folder / f"{database}.log"
+        log.unlink(missing_ok=True)
+        try:
+            self._install(config, modules, log, label)
+            log.unlink()
+        finally:
+            config.unlink()
+
+    def _install(
+        self, config: Path, modules: Sequence[str], log: Path, label: str
+    ) -> None:
+        command = self.command(
+            config,
+            *("-i", ",".join(modules), "--with-demo", "--stop-after-init"),
+            *("--load-language", LANGUAGE, "--max-cron-threads=0", "--log-level=info"),
+        )
+        with step(label) as progress:
+            child = spawn(command, env=self.environment(), log=log)
+            try:
+                while child.poll() is None:
+                    percent, module = _loading(log)
+                    progress.update(percent, module)
+                    time.sleep(0.2)
+            finally:
+                status = child.stop()
+        text = log.read_text(errors="replace")
+        if status != 0 or " ERROR " in text or " CRITICAL " in text:
+            raise DevError(
+                f"Odoo can't install {', '.join(modules)}: {_first_error(text)}"
+                f" (all of it in {log})."
+            )
+
+    def shell(
+        self,
+        config: Path,
+        script: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a script in Odoo's shell; return what it printed.
+
+        :raises DevError: when the script raised
+        """
+        child = spawn(
+            self.command(config, "shell", "--no-http", "--log-level=warn"),
+            env={**self.environment(), **(env or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            printed, _ = child.communicate(script)
+        finally:
+            status = child.stop()
+        if status != 0:
+            raise DevError("the script failed in Odoo's shell; see above.")
+        return str(printed)
+
+    # -- databases -------------------------------------------------------------
+
+    def stock_template(self) -> str:
+        """Return the database with Odoo's own modules; make it when needed."""
+        home = odoo_home(self.state)
+        parts = [(home / name) for name in _RELEASE_FILES]
+        marks = [part.read_text() for part in parts if part.exists()]
+        name = self._name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGE]))
+        self._ensure_template(name, None, MODULES, "Making a database of Odoo's modules")
+        return name
+
+    def addon_template(self) -> str:
+        """Return the database that has the addon installed; make it when needed."""
+        stock = self.stock_template()
+        name = self._name("addon", fingerprint([stock, *_addon_parts()]))
+        self._ensure_template(name, stock, (ADDON,), "Installing the addon")
+        self._forget_templates("addon")
+        return name
+
+    def clone(self, template: str, name: str) -> str:
+        """Copy database ``template`` with its files; return the copy's name."""
+        name = self._name(name)
+        with self.state.locked("templates"):
+            self.drop(name)
+            self.postgres.create_database(name, template)
+            self._copy_files(template, name)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drop a database and its files."""
+        self.postgres.drop_database(name)
+        shutil.rmtree(self._files(name), ignore_errors=True)
+
+    def _name(self, *parts: str) -> str:
+        prefix = self.postgres.access.prefix
+        return "-".join(part for part in (prefix, *parts) if part)
+
+    def _files(self, database: str) -> Path:
+        return self.state.data / "filestore" / database
+
+    def _copy_files(self, source: str, target: str) -> None:
+        """Link the attachments: Odoo never changes such a file, it only deletes."""
+        if self._files(source).exists():
+            shutil.copytree(
+                self._files(source), self._files(target), copy_function=os.link
+            )
+
+    def _ensure_template(
+        self, name: str, source: str | None, modules: Sequence[str], label: str
+    ) -> None:
+        mark = self.state.folder / f"template-{name}"
+        with self.state.locked("templates"):
+            if name not in self.postgres.databases():
+                making = f"{name}-new"
+                self.drop(making)
+                self.postgres.create_database(making, source)
+                if source:
+                    self._copy_files(source, making)
+                self.install(making, modules, label)
+                self.postgres.rename_database(making, name)
+                shutil.rmtree(self._files(name), ignore_errors=True)
+                if self._files(making).exists():
+                    self._files(making).rename(self._files(name))
+            mark.touch()
+
+    def _forget_templates(self, kind: str) -> None:
+        """Drop the templates that were not used for longest."""
+        with self.state.locked("templates"):
+            marks = sorted(
+                self.state.folder.glob(f"template-{self._name(kind)}-*"),
+                key=lambda mark: mark.stat().st_mtime,
+            )
+            for mark in marks[:-_TEMPLATES_KEPT]:
+                self.drop(mark.name.removeprefix("template-"))
+                mark.unlink()
+
+
+def _addon_parts() -> Iterator[bytes]:
+    files = [path for path in REPOSITORY.glob("*.py")]
+    for folder in _INSTALLED_FOLDERS:
+        files += (REPOSITORY / folder).rglob("*")
+    for file in sorted(files):
+        if file.is_file() and file.suffix != ".pyc":
+            yield str(file.relative_to(REPOSITORY)).encode()
+            yield file.read_bytes()
+
+
+def _loading(log: Path) -> tuple[float, str]:
+    """Return how far an installation is, read from Odoo's lines 'Loading module'."""
+    percent, module = 0.0, ""
+    for line in log.read_text(errors="replace").splitlines():
+        _, found, rest = line.partition("Loading module ")
+        if found:
+            module, _, count = rest.partition(" (")
+            done, _, total = count.rstrip(")").partition("/")
+            percent = 100 * int(done) / int(total)
+    return percent, module
+
+
+def _first_error(text: str) -> str:
+    """Return the cause from Odoo's log: a traceback's last line, or the error line."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if " ERROR " in line or " CRITICAL " in line:
+            trace = _end_of_traceback(lines[number + 1 :])
+            return trace or line.split(" ", 5)[-1]
+    return lines[-1] if lines else "no reason given"
+
+
+def _end_of_traceback(lines: Sequence[str]) -> str:
+    if not lines or not lines[0].startswith(("Traceback", "  ")):
+        return ""
+    last = ""
+    for line in lines:
+        if line[:4].isdigit() and line[4:5] == "-":  # the next entry of the log
+            break
+        if line and not line.startswith(" "):
+            last = line
+    return last

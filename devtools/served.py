@@ -1,0 +1,149 @@
+"""An Odoo of its own process on a committed database, as customers run it.
+
+Odoo's test mode sends no mail and runs no cron; whatever is about delivery, crashes
+or parallel work is tested against this.
+"""
+
+import http.client
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from .console import DevError
+from .odoo import Odoo
+from .postgres import free_port
+from .processes import Child, spawn
+from .rpc import OdooClient
+
+START_SECONDS = 90
+
+
+class ServedOdoo:
+    """Odoo's server on ``database``; ``with ServedOdoo(...) as odoo: ...`` runs it.
+
+    ``url``, ``port``, ``database`` and ``log_file`` say where it is. The database is
+    the caller's: it is neither made nor dropped here.
+    """
+
+    def __init__(
+        self,
+        odoo: Odoo,
+        database: str,
+        folder: Path,
+        *,
+        port: int | None = None,
+        smtp_port: int | None = None,
+        workers: int = 0,
+        cron_threads: int = 2,
+        env: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        log_level: str = "info",
+    ) -> None:
+        """Say what to run.
+
+        :param folder: takes the configuration and the log
+        :param smtp_port: port on localhost of Odoo's own outgoing mail server
+        :param workers: 0 for threads, else the number of worker processes
+        :param env: variables besides this process's own
+        :param options: further options of Odoo's configuration file
+        """
+        self.odoo = odoo
+        self.database = database
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / f"{database}.log"
+        self._env = {**odoo.environment(), **(env or {})}
+        self._child: Child | None = None
+        gevent = {"gevent_port": str(free_port())}
+        self.config = odoo.write_config(
+            folder / f"{database}.conf",
+            database,
+            http_port=self.port,
+            workers=workers,
+            cron_threads=cron_threads,
+            smtp_port=smtp_port,
+            log_level=log_level,
+            options={**gevent, **(options or {})},
+        )
+
+    def __enter__(self) -> "ServedOdoo":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        :raises DevError: when it doesn't within ``START_SECONDS``
+        """
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the server's process."""
+        self._child = spawn(
+            self.odoo.command(self.config), env=self._env, log=self.log_file
+        )
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers requests on its database."""
+        end = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._child is None or self._child.poll() is not None:
+                raise DevError(f"Odoo ended at once: see {self.log_file}")
+            if time.monotonic() > end:
+                self.stop()
+                raise DevError(f"Odoo doesn't answer: see {self.log_file}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", "/web/health?db_server_status=1")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the server's processes, its main process first."""
+        return self._child.program_pids() if self._child else []
+
+    def wait(self) -> int:
+        """Wait until the server ends by itself; return its exit status."""
+        return self._child.wait() if self._child else 0
+
+    def stop(self) -> None:
+        """End the server in order."""
+        if self._child:
+            self._child.stop()
+
+    def kill(self) -> None:
+        """End the server by SIGKILL, as a crash would; ``start()`` starts it again."""
+        if self._child:
+            self._child.kill_program()
+
+    def rpc(self, login: str = "admin", password: str | None = None) -> OdooClient:
+        """Return a session of user ``login`` (demo users' password is their login)."""
+        return OdooClient(self.url, self.database, login, password or login)
+
+    def shell(self, script: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a script with ``env`` (Odoo's environment) in it; return its output.
+
+        What the script writes is only kept when it calls ``env.cr.commit()``.
+        """
+        return self.odoo.shell(self.config, script, env={**self._env, **(env or {})})
+
+    def log(self) -> str:
+        """Return the server's log so far."""
+        return self.log_file.read_text(errors="replace")
