@@ -1,0 +1,82 @@
+"""The commands of ``./dev``."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from .console import DevError, say
+from .provision import provision
+from .state import REPOSITORY, State
+
+_EPILOG = """\
+State is kept in .dev/ (MEA_STATE=FOLDER for another). ODOO_HOME=FOLDER uses an Odoo 19
+that is there already, DATABASE_URL=postgresql://user:password@host:port/prefix a
+PostgreSQL. CONTRIBUTING.md has more.
+"""
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        options = _parser().parse_args(arguments or ["--help"])
+        status: int = options.command(State(), options, arguments)
+        return status
+    except DevError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"dev: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # nobody reads any more
+        return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./dev", epilog=_EPILOG, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    test = commands.add_parser("test", help="run all tests, or those of PATH...")
+    test.add_argument("paths", nargs="*", metavar="PATH", help="FILE[::CASE] or FOLDER")
+    test.add_argument(
+        "-k", metavar="WORDS", help="only tests whose names match (as pytest's -k)"
+    )
+    test.add_argument("-x", action="store_true", help="stop at the first failure")
+    test.set_defaults(command=_test)
+    return parser
+
+
+def _enter(state: State, arguments: Sequence[str], **needs: bool) -> None:
+    """Make the environment ready and go on inside it (this call doesn't return).
+
+    Inside it, do nothing.
+    """
+    if Path(sys.prefix) == state.venv:
+        return
+    provision(state, **needs)
+    launcher = str(REPOSITORY / "dev")
+    sys.stdout.flush()
+    os.execve(  # noqa: S606
+        state.python, [str(state.python), launcher, *arguments], os.environ
+    )
+
+
+def _test(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import testing
+
+    routed = testing.route(options.paths, Path.cwd())
+    _enter(state, arguments, testing=True, odoo=routed.keys() != {testing.UNIT})
+    passed_on = [*(["-k", options.k] if options.k else []), *["-x"] * options.x]
+    if not routed:
+        say("There are no tests.")
+    return testing.run_tests(state, routed, passed_on)

@@ -1,0 +1,201 @@
+"""``./dev test``: every kind of test with the runner that it needs, one sum at the end."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .console import DevError, say, under_ci
+from .odoo import Odoo
+from .postgres import Postgres
+from .processes import run
+from .state import ADDON, REPOSITORY, State
+
+UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
+RUNNERS = (UNIT, ODOO, SERVED)
+_NO_TESTS = 5  # pytest's exit status when nothing was collected
+
+
+@dataclass
+class Tally:
+    """Results summed over the runners."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    #: What went wrong besides single tests, one line each.
+    broken: list[str] = field(default_factory=list)
+
+    def add_report(self, report: Path) -> None:
+        """Add the numbers of a JUnit report.
+
+        :raises OSError, ElementTree.ParseError: when there is no whole report
+        """
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314
+            number = {name: int(suite.get(name, 0)) for name in _REPORTED}
+            failed = number["failures"] + number["errors"]
+            self.failed += failed
+            self.skipped += number["skipped"]
+            self.passed += number["tests"] - failed - number["skipped"]
+
+    def closing_line(self) -> str:
+        """Return the last line of all; what is broken counts as failed."""
+        failed = self.failed + len(self.broken)
+        return f"{self.passed} passed, {failed} failed, {self.skipped} skipped"
+
+
+_REPORTED = ("tests", "failures", "errors", "skipped")
+
+
+def route(paths: Sequence[str], here: Path) -> dict[str, list[str]]:
+    """Sort test paths by runner; without any, every runner gets its whole folder.
+
+    :param paths: ``FILE``, ``FOLDER`` or ``FILE::CASE``, from ``here`` or the root
+    :return: runner -> paths from the repository's root
+    :raises DevError: for a path without tests
+    """
+    if not paths:
+        return {runner: [runner] for runner in RUNNERS if (REPOSITORY / runner).is_dir()}
+    routed: dict[str, list[str]] = {}
+    for path in paths:
+        name, separator, case = path.partition("::")
+        found = _inside_repository(name, here)
+        runner = found.parts[0] if found and found.parts else ""
+        if found is None or runner not in RUNNERS:
+            raise DevError(
+                f"there are no tests at {name}: tests are in {', '.join(RUNNERS)}."
+            )
+        routed.setdefault(runner, []).append(f"{found}{separator}{case}")
+    return {runner: routed[runner] for runner in RUNNERS if runner in routed}
+
+
+def _inside_repository(name: str, here: Path) -> Path | None:
+    for base in (here, REPOSITORY):
+        path = Path(os.path.abspath(base / name))
+        if path.exists() and path.is_relative_to(REPOSITORY):
+            return path.relative_to(REPOSITORY)
+    return None
+
+
+def run_tests(
+    state: State, routed: dict[str, list[str]], options: Sequence[str]
+) -> int:
+    """Run the tests; return the command's exit status.
+
+    :param options: handed to pytest as they are
+    """
+    tally = Tally()
+    with _run_folder(state) as folder:
+        if UNIT in routed:
+            say("== Unit tests (no Odoo)")
+            _pytest(state, tally, folder, UNIT, [*routed[UNIT], *options])
+        if routed.keys() & {ODOO, SERVED}:
+            with Postgres(state) as postgres:
+                odoo = Odoo(state, postgres)
+                _drop_leftovers(odoo, folder)
+                _run_with_odoo(odoo, tally, folder, routed, options)
+    for line in tally.broken:
+        say(f"FAILED: {line}")
+    say(tally.closing_line())
+    return 1 if tally.failed or tally.broken else 0
+
+
+def _run_with_odoo(
+    odoo: Odoo,
+    tally: Tally,
+    folder: Path,
+    routed: dict[str, list[str]],
+    options: Sequence[str],
+) -> None:
+    try:
+        template = odoo.addon_template()
+    except DevError as error:
+        tally.broken.append(str(error))
+        return
+    if ODOO in routed:
+        say("== Odoo tests (inside Odoo, one transaction each)")
+        if under_ci() and not shutil.which("chromium"):
+            tally.broken.append("tours need Chromium: install Debian's chromium")
+        database = odoo.clone(template, f"{folder.name}-odoo")
+        config = odoo.write_config(folder / "odoo.conf", database, cron_threads=0)
+        paths = [str(odoo.state.addons / ADDON / path) for path in routed[ODOO]]
+        arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *paths, *options]
+        _pytest(odoo.state, tally, folder, ODOO, arguments, odoo.environment())
+        odoo.drop(database)
+    if SERVED in routed:
+        say("== Served tests (Odoo as a server, real mail servers, a browser)")
+        env = {"MEA_TEST_FOLDER": str(folder), "MEA_TEST_TEMPLATE": template}
+        _pytest(odoo.state, tally, folder, SERVED, [*routed[SERVED], *options], env)
+
+
+def _pytest(
+    state: State,
+    tally: Tally,
+    folder: Path,
+    runner: str,
+    arguments: Sequence[str],
+    env: dict[str, str] | None = None,
+) -> None:
+    report = folder / f"{runner}.xml"
+    command = [
+        *(str(state.python), "-m", "pytest", "-p", "no:cacheprovider", "-q"),
+        *(f"--junitxml={report}", f"--basetemp={folder / (runner + '.tmp')}"),
+        *arguments,
+    ]
+    status = run(
+        command,
+        cwd=REPOSITORY,
+        env={"PYTHONDONTWRITEBYTECODE": "1", "MEA_STATE": str(state.folder), **(env or {})},
+    )
+    try:
+        tally.add_report(report)
+    except (OSError, ElementTree.ParseError):
+        tally.broken.append(f"{runner}: pytest made no report (status {status})")
+        return
+    if status not in (0, 1, _NO_TESTS):
+        tally.broken.append(f"{runner}: pytest ended with status {status}")
+
+
+@contextmanager
+def _run_folder(state: State) -> Iterator[Path]:
+    """Make a folder for this run; its name begins the names of its databases.
+
+    Folders of ended runs go; the last one's stays until the next run, for its logs.
+    """
+    state.tests.mkdir(parents=True, exist_ok=True)
+    for old in state.tests.iterdir():
+        if not _is_used(old):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="test", dir=state.tests))
+    folder = folder.rename(state.tests / folder.name.lower().replace("_", "0"))
+    # Servers that give up root's rights have to reach their own folders in it.
+    folder.chmod(0o755)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def _is_used(folder: Path) -> bool:
+    try:
+        with open(folder / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+
+
+def _drop_leftovers(odoo: Odoo, folder: Path) -> None:
+    """Drop the databases of runs that ended without doing so."""
+    prefix = odoo.postgres.access.prefix
+    alive = [path.name for path in folder.parent.iterdir() if _is_used(path)]
+    for database in odoo.postgres.databases():
+        name = database.removeprefix(prefix).lstrip("-")
+        if name.startswith("test") and not name.startswith((*alive, folder.name)):
+            odoo.drop(database)
