@@ -1,0 +1,317 @@
+"""Sending: one signed-in SMTP session that takes many messages (RFC 5321, 4954)."""
+
+from __future__ import annotations
+
+import base64
+import email.parser
+import email.policy
+import hmac
+import ipaddress
+import re
+import smtplib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, cast
+
+from .errors import ErrorCode, MailError, ServerReply
+from .network import Deadline
+from .replies import Stage, readable, smtp_error
+from .session import Session
+from .settings import Credentials, Protocol, Security, Server, normalize_address
+from .tls import TlsFacts
+from .wire import Wire
+
+# A long message gets a second more for each of these many bytes.
+_BYTES_PER_SECOND = 64 * 1024
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+_HELO = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[A-Za-z0-9.:]{1,60}\]")
+# Refusals at RCPT TO the account's own address that say nothing about the sender.
+_ONLY_RECIPIENT = (
+    ErrorCode.RECIPIENT_UNKNOWN,
+    ErrorCode.RECIPIENT_REFUSED,
+    ErrorCode.MAILBOX_FULL,
+)
+# Replies to AUTH that are about the mechanism: another one may be tried. After any
+# other refusal a second attempt would only count towards a lock-out.
+_OTHER_MECHANISM = (500, 501, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class SmtpFacts:
+    """What the server told in its last EHLO. `max_size`: octets, 0 if unknown."""
+
+    address: str
+    tls: TlsFacts
+    max_size: int = 0
+    smtputf8: bool = False
+    eightbitmime: bool = False
+    auth: tuple[str, ...] = field(default=())
+
+
+class SmtpSession(Session):
+    """One connection for one account.
+
+    `helo`: the name to introduce ourselves by; without it the address literal of
+    this end of the connection is used (RFC 5321 section 4.1.4).
+    """
+
+    protocol = Protocol.SMTP
+
+    def __init__(
+        self,
+        server: Server,
+        credentials: Credentials | None,
+        helo: str = "",
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        super().__init__(server, credentials, deadline=deadline)
+        if helo and not _HELO.fullmatch(helo):
+            raise MailError(ErrorCode.SETTINGS_INVALID, field="helo")
+        self._helo = helo
+        self._client = smtplib.SMTP(local_hostname=helo or "localhost")
+        self.facts = SmtpFacts("", TlsFacts())
+
+    def open(self) -> SmtpFacts:
+        """Connect, encrypt as the settings say, and introduce ourselves.
+
+        Never goes on in plain text when STARTTLS was asked for. Raises MailError.
+        """
+        with self._operation(opening=True):
+            wire = self._connect()
+            self._client = smtplib.SMTP(
+                local_hostname=self._helo or _literal(wire.local_address)
+            )
+            # smtplib has no way to be given a connection.
+            self._client.sock = cast(socket.socket, wire)
+            self._greet()
+            self._hello()
+            if self.server.security is Security.STARTTLS:
+                self._start_tls(wire)
+            self.facts = self._read_facts(wire)
+        return self.facts
+
+    def login(self) -> None:
+        """Sign in. Raises MailError LOGIN_REFUSED and the like, AUTH_UNAVAILABLE.
+
+        A mechanism is followed by another one only when the server says that the
+        mechanism was the problem.
+        """
+        with self._operation():
+            credentials = self._signed()
+            offered = self._mechanisms(credentials)
+            if not offered:
+                raise MailError(ErrorCode.AUTH_UNAVAILABLE)
+            for attempt in offered:
+                code, text = attempt()
+                if code == 235:
+                    return
+                if code not in _OTHER_MECHANISM:
+                    break
+            self._refuse(Stage.LOGIN, code, text)
+
+    def check_sender(self, address: str) -> None:
+        """Ask whether `address` may be used as envelope sender. Sends nothing.
+
+        Postfix answers only at RCPT TO, so the address is its own recipient; that it
+        is unknown or full as a recipient does not matter. Raises MailError.
+        """
+        with self._operation():
+            sender = _envelope_address(address, "email")
+            try:
+                self._mail(sender, 0, b"", (sender,))
+                self._rcpt(sender)
+            except MailError as error:
+                if error.code not in _ONLY_RECIPIENT:
+                    raise
+            finally:
+                self._reset()
+
+    def send(self, sender: str, recipient: str, message: bytes) -> ServerReply:
+        """Hand over `message` for one recipient; returns what the server said.
+
+        Line ends are made CRLF. A long message gets a second more than the timeout for
+        every 64 KiB. Raises MailError; afterwards the session takes the next message
+        unless `alive` is False. `in_doubt` is set when only the last answer is missing.
+        """
+        message = _LINE_END.sub(b"\r\n", message)
+        with self._operation(extra=len(message) / _BYTES_PER_SECOND):
+            envelope = (
+                _envelope_address(sender, "email"),
+                _envelope_address(recipient, "recipient"),
+            )
+            message = self._fitting(message)
+            if 0 < self.facts.max_size < len(message):
+                raise MailError(ErrorCode.MESSAGE_TOO_LARGE)
+            try:
+                self._mail(envelope[0], len(message), message, envelope)
+                self._rcpt(envelope[1])
+                return self._data(message)
+            except MailError:
+                self._reset()
+                raise
+
+    # Opening
+
+    def _greet(self) -> None:
+        code, text = self._client.getreply()
+        if not 200 <= code <= 599 or self._connection.last_line[3:4] not in b" -\r\n":
+            raise self._not_this_protocol()
+        if code != 220:
+            self._refuse(Stage.GREETING, code, text)
+
+    def _hello(self) -> None:
+        code, text = self._client.ehlo()
+        if code != 250:
+            self._refuse(Stage.HELLO, code, text)
+
+    def _start_tls(self, wire: Wire) -> None:
+        if not self._client.has_extn("starttls"):
+            raise MailError(ErrorCode.STARTTLS_MISSING)
+        code, text = self._client.docmd("STARTTLS")
+        if code != 220:
+            reply = smtp_error(Stage.HELLO, code, text, self._secrets).reply
+            raise MailError(ErrorCode.STARTTLS_MISSING, reply=reply)
+        wire.encrypt(self.server)
+        # What was said in plain text counts for nothing (RFC 3207 section 4.2).
+        self._client.esmtp_features = {}
+        self._hello()
+
+    def _read_facts(self, wire: Wire) -> SmtpFacts:
+        features = self._client.esmtp_features
+        size = features.get("size", "").split(" ")[0]
+        return SmtpFacts(
+            address=wire.endpoint.address,
+            tls=wire.tls,
+            max_size=int(size) if size.isdecimal() and len(size) < 16 else 0,
+            smtputf8="smtputf8" in features,
+            eightbitmime="8bitmime" in features,
+            auth=tuple(features.get("auth", "").upper().split()),
+        )
+
+    # Signing in
+
+    def _mechanisms(
+        self, credentials: Credentials
+    ) -> list[Callable[[], tuple[int, bytes]]]:
+        """Return the attempts that the server offers, the best first."""
+        login, password = credentials.login, credentials.password
+        known = {
+            "PLAIN": lambda: self._auth_plain(login, password),
+            "LOGIN": lambda: self._auth_login(login, password),
+            "CRAM-MD5": lambda: self._auth_cram_md5(login, password),
+        }
+        # Many servers offer CRAM-MD5 and cannot do it, for they keep hashes only;
+        # but in plain text it is the one that does not give the password away.
+        order = ["PLAIN", "LOGIN", "CRAM-MD5"]
+        if self.server.security is Security.NONE:
+            order = ["CRAM-MD5", "PLAIN", "LOGIN"]
+        return [known[name] for name in order if name in self.facts.auth]
+
+    def _auth_plain(self, login: str, password: str) -> tuple[int, bytes]:
+        return self._client.docmd("AUTH", "PLAIN " + _b64(f"\0{login}\0{password}"))
+
+    def _auth_login(self, login: str, password: str) -> tuple[int, bytes]:
+        code, text = self._client.docmd("AUTH", "LOGIN")
+        for answer in (login, password):
+            if code != 334:
+                break
+            code, text = self._client.docmd(_b64(answer))
+        return code, text
+
+    def _auth_cram_md5(self, login: str, password: str) -> tuple[int, bytes]:
+        code, text = self._client.docmd("AUTH", "CRAM-MD5")
+        if code != 334:
+            return code, text
+        challenge = base64.b64decode(text)
+        digest = hmac.new(password.encode(), challenge, "md5").hexdigest()
+        return self._client.docmd(_b64(f"{login} {digest}"))
+
+    # One message
+
+    def _mail(
+        self, sender: str, size: int, message: bytes, envelope: tuple[str, ...]
+    ) -> None:
+        options = [f"SIZE={size}"] if size and self._client.has_extn("size") else []
+        if self.facts.eightbitmime and _EIGHT_BIT.search(message):
+            options.append("BODY=8BITMIME")
+        headers = message.partition(b"\r\n\r\n")[0]
+        if _EIGHT_BIT.search(headers) or not all(map(str.isascii, envelope)):
+            if not self.facts.smtputf8:
+                raise MailError(ErrorCode.SMTPUTF8_MISSING)
+            options.append("SMTPUTF8")
+        self._command(Stage.MAIL, " ".join([f"MAIL FROM:<{sender}>", *options]))
+
+    def _rcpt(self, recipient: str) -> None:
+        self._command(Stage.RCPT, f"RCPT TO:<{recipient}>")
+
+    def _data(self, message: bytes) -> ServerReply:
+        self._command(Stage.DATA, "DATA", expected=354)
+        stuffed = re.sub(rb"(?m)^\.", b"..", message)
+        self._connection.sendall(
+            stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+        )
+        try:
+            code, text = self._client.getreply()
+        except MailError as error:
+            error.in_doubt = True
+            raise
+        except smtplib.SMTPException:
+            code, text = -1, b""
+        if code // 100 not in (2, 4, 5):
+            raise MailError(ErrorCode.PROTOCOL_ERROR, in_doubt=True)
+        if code // 100 != 2:
+            self._refuse(Stage.BODY, code, text)
+        return ServerReply(code, "", readable(text, self._secrets))
+
+    def _fitting(self, message: bytes) -> bytes:
+        """Return `message` in 7 bits if the server can't do better (RFC 6152)."""
+        body = message.partition(b"\r\n\r\n")[2]
+        if self.facts.eightbitmime or not _EIGHT_BIT.search(body):
+            return message
+        policy = email.policy.SMTP.clone(cte_type="7bit")
+        return email.parser.BytesParser(policy=policy).parsebytes(message).as_bytes()
+
+    def _command(self, stage: Stage, line: str, expected: int | None = None) -> None:
+        self._connection.sendall(f"{line}\r\n".encode())
+        code, text = self._client.getreply()
+        if code != expected and (expected or code // 100 != 2):
+            self._refuse(stage, code, text)
+
+    def _refuse(self, stage: Stage, code: int, text: bytes) -> NoReturn:
+        error = smtp_error(stage, code, text, self._secrets)
+        if code == 421:  # the server is about to close (RFC 5321 section 3.8)
+            self._abandon()
+        raise error
+
+    def _reset(self) -> None:
+        """Forget the transaction; a server that can't is left."""
+        if self._wire is None:
+            return
+        try:
+            code, _text = self._client.rset()
+        except (MailError, smtplib.SMTPException):
+            code = -1
+        if code != 250:
+            self._abandon()
+
+    def _goodbye(self) -> None:
+        self._client.quit()
+
+
+def _envelope_address(address: str, field: str) -> str:
+    try:
+        return normalize_address(address)
+    except MailError as error:
+        raise MailError(error.code, field=field) from None
+
+
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _literal(address: str) -> str:
+    version = ipaddress.ip_address(address).version
+    return f"[IPv6:{address}]" if version == 6 else f"[{address}]"
