@@ -1,0 +1,38 @@
+{
+    "name": "External Mail Accounts",
+    "summary": "Employees and companies send from their real mailboxes, per project",
+    "version": "19.0.1.0.0",
+    "category": "Productivity/Discuss",
+    "author": "mail_external_account contributors",
+    "license": "LGPL-3",
+    "depends": ["mail", "project"],
+    "external_dependencies": {"python": ["cryptography"]},
+    "data": [
+        "security/mail_external_account_groups.xml",
+        "security/ir.model.access.csv",
+        "security/mail_external_account_rules.xml",
+        "data/mail_external_provider_data.xml",
+        "data/ir_cron_data.xml",
+        "views/mail_external_account_views.xml",
+        "views/mail_external_provider_views.xml",
+        "views/mail_external_delivery_views.xml",
+        "wizards/mail_external_account_connect_views.xml",
+        "views/res_users_views.xml",
+        "views/res_company_views.xml",
+        "views/project_project_views.xml",
+        "views/res_config_settings_views.xml",
+        "views/mail_external_account_menus.xml",
+    ],
+    "demo": ["demo/mail_external_account_demo.xml"],
+    "assets": {
+        "web.assets_backend": [
+            "mail_external_account/static/src/**/*",
+        ],
+        "web.assets_unit_tests": [
+            "mail_external_account/static/tests/**/*.test.js",
+        ],
+    },
+    "uninstall_hook": "uninstall_hook",
+    "application": False,
+    "installable": True,
+}

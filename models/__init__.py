@@ -1,0 +1,18 @@
+from . import (
+    mail_external_account,
+    mail_external_account_delivery,
+    mail_external_account_project,
+    mail_external_account_sender,
+    mail_external_delivery,
+    mail_external_provider,
+    mail_external_secret,
+    mail_mail,
+    mail_message,
+    mail_notification,
+    mail_thread,
+    project_project,
+    project_task,
+    res_company,
+    res_config_settings,
+    res_users,
+)

@@ -1,0 +1,486 @@
+import hashlib
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import formataddr
+
+from ..mailkit.settings import Protocol, Security, Server
+from ..tools.explanations import cause_and_remedy
+from .mail_external_provider import SECURITY
+
+# What decides where a password goes and in whose name mail leaves: only the connect
+# window changes these, after its tests passed.
+CONNECTION_FIELDS = frozenset(
+    {
+        "email",
+        "user_id",
+        "company_id",
+        "smtp_host",
+        "smtp_port",
+        "smtp_security",
+        "smtp_login",
+        "incoming_protocol",
+        "incoming_host",
+        "incoming_port",
+        "incoming_security",
+        "incoming_login",
+        "ca_certificate",
+        "allow_private_host",
+        "receive_replies",
+        "state",
+        "verified_fingerprint",
+        "proof",
+        "proof_user_id",
+        "proof_date",
+        "last_check",
+        "failure_code",
+        "failure_reply",
+    }
+)
+# What the choice of the sender depends on; it is cached.
+SENDER_FIELDS = frozenset(
+    {
+        "email",
+        "sender_name",
+        "active",
+        "sequence",
+        "user_id",
+        "company_id",
+        "allowed_user_ids",
+        "allowed_group_ids",
+        "is_default",
+        "state",
+    }
+)
+DRAFT_FIELDS = frozenset({"email", "user_id", "company_id"})
+
+
+class MailExternalAccount(models.Model):
+    """A real mailbox from which Odoo sends: an employee's, or shared by a company.
+
+    ``user_id`` set: a personal account. Not set: the company's, for the users of
+    ``allowed_user_ids`` and ``allowed_group_ids``, or for everybody when both are
+    empty. Passwords are kept apart, see ``mail.external.secret`` and ``vault``.
+    """
+
+    _name = "mail.external.account"
+    _description = "External Address"
+    _order = "user_id, sequence, email, id"
+    _rec_name = "email"
+    _check_company_auto = False
+
+    email = fields.Char("E-mail Address", required=True, copy=False)
+    sender_name = fields.Char(
+        "Sender Name", help="The name that recipients see next to the address."
+    )
+    active = fields.Boolean(default=True, copy=False)
+    sequence = fields.Integer(default=10)
+    user_id = fields.Many2one(
+        "res.users",
+        "Employee",
+        index="btree_not_null",
+        ondelete="restrict",
+        help="Whose address this is. Empty: an address of the company.",
+    )
+    company_id = fields.Many2one("res.company", index=True)
+    allowed_user_ids = fields.Many2many(
+        "res.users",
+        "mail_external_account_user_rel",
+        string="Allowed Users",
+        domain=[("share", "=", False)],
+        help="Who may send from a company address. Nobody and no group chosen: every "
+        "internal user of the company.",
+    )
+    allowed_group_ids = fields.Many2many(
+        "res.groups", "mail_external_account_group_rel", string="Allowed Groups"
+    )
+    provider_id = fields.Many2one(
+        "mail.external.provider", "Mail Service", ondelete="set null"
+    )
+    smtp_host = fields.Char("SMTP Host", copy=False)
+    smtp_port = fields.Integer("SMTP Port", copy=False)
+    smtp_security = fields.Selection(SECURITY, "SMTP Security", copy=False)
+    smtp_login = fields.Char("SMTP User", copy=False)
+    incoming_protocol = fields.Selection(
+        [("none", "None"), ("imap", "IMAP"), ("pop3", "POP3")],
+        "Incoming Mail",
+        default="none",
+        required=True,
+        copy=False,
+    )
+    incoming_host = fields.Char(copy=False)
+    incoming_port = fields.Integer(copy=False)
+    incoming_security = fields.Selection(SECURITY, copy=False)
+    incoming_login = fields.Char("Incoming User", copy=False)
+    ca_certificate = fields.Text("Additional CA Certificate", copy=False)
+    allow_private_host = fields.Boolean(copy=False)
+    receive_replies = fields.Boolean("Receive Replies to This Same Address", copy=False)
+    is_default = fields.Boolean(
+        "General Default",
+        help="Picked before the owner's other addresses where no project decides.",
+    )
+    binding_ids = fields.One2many(
+        "mail.external.account.project", "account_id", "Projects"
+    )
+    state = fields.Selection(
+        [
+            ("draft", "Draft"),
+            ("working", "Working"),
+            ("refused", "Sign-in refused"),
+        ],
+        "Status",
+        default="draft",
+        required=True,
+        copy=False,
+    )
+    verified_fingerprint = fields.Char(copy=False, groups=fields.NO_ACCESS)
+    proof = fields.Selection(
+        [
+            ("provider", "Signed in at its own service"),
+            ("code", "Code sent to the address"),
+            ("manager", "Vouched for by a manager"),
+        ],
+        copy=False,
+        help="How it was shown that the address belongs to its owner.",
+    )
+    proof_user_id = fields.Many2one("res.users", copy=False, ondelete="set null")
+    proof_date = fields.Datetime(copy=False)
+    last_check = fields.Datetime(
+        copy=False, help="When the mail server last answered, well or badly."
+    )
+    failure_code = fields.Char(copy=False)
+    failure_reply = fields.Char(
+        "Server's Answer", copy=False, help="What the mail server said last."
+    )
+    project_names = fields.Char("Bound Projects", compute="_compute_project_names")
+    reply_mode = fields.Selection(
+        [("here", "to here"), ("odoo", "to Odoo")],
+        "Replies",
+        compute="_compute_reply_mode",
+    )
+    failure_text = fields.Char(compute="_compute_failure_text")
+    can_connect = fields.Boolean(compute="_compute_can_connect")
+    waiting_count = fields.Integer("Waiting Mails", compute="_compute_waiting_count")
+
+    _personal_once = models.UniqueIndex(
+        "(lower(email), user_id) WHERE user_id IS NOT NULL AND active",
+        "This employee already has this address. Open the existing one instead.",
+    )
+    _company_once = models.UniqueIndex(
+        "(lower(email), company_id) WHERE user_id IS NULL AND active",
+        "The company already has this address. Open the existing one instead.",
+    )
+    _owner_set = models.Constraint(
+        "CHECK(user_id IS NOT NULL OR company_id IS NOT NULL)",
+        "Choose the employee or the company that the address belongs to.",
+    )
+
+    @api.depends("email", "sender_name", "user_id")
+    def _compute_display_name(self):
+        for account in self:
+            email = account.email or ""
+            name = account.sender_name or account.user_id.sudo().name
+            account.display_name = f"{name} <{email}>" if name else email
+
+    @api.depends("binding_ids.project_id", "binding_ids.is_default")
+    def _compute_project_names(self):
+        for account in self:
+            account.project_names = ", ".join(
+                f"* {binding.project_id.name}"
+                if binding.is_default
+                else (binding.project_id.name or "")
+                # a project that the reader may not see keeps its name
+                for binding in account.binding_ids.filtered(
+                    lambda b: b.project_id.has_access("read")
+                )
+            ) or (False if account.binding_ids else self.env._("all"))
+
+    @api.depends("receive_replies")
+    def _compute_reply_mode(self):
+        for account in self:
+            account.reply_mode = "here" if account.receive_replies else "odoo"
+
+    @api.depends("failure_code", "failure_reply")
+    def _compute_failure_text(self):
+        for account in self:
+            account.failure_text = account.failure_code and " ".join(
+                cause_and_remedy(self.env, account.failure_code)
+            )
+
+    @api.depends_context("uid")
+    @api.depends("user_id")
+    def _compute_can_connect(self):
+        for account in self:
+            account.can_connect = account._may_connect()
+
+    def _compute_waiting_count(self):
+        counts = dict(
+            self.env["mail.mail"]
+            .sudo()
+            ._read_group(
+                [("sending_account_id", "in", self.ids), ("state", "=", "outgoing")],
+                ["sending_account_id"],
+                ["__count"],
+            )
+        )
+        for account in self:
+            account.waiting_count = counts.get(account, 0)
+
+    @api.constrains("allowed_user_ids", "allowed_group_ids", "user_id")
+    def _check_access_is_company(self):
+        for account in self:
+            if account.user_id and (
+                account.allowed_user_ids or account.allowed_group_ids
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "Allowed users and groups are for company addresses; %s is a "
+                        "personal one.",
+                        account.email,
+                    )
+                )
+
+    @api.constrains("email", "sender_name")
+    def _check_header_text(self):
+        for account in self:
+            for value in (account.email, account.sender_name):
+                if value and any(ord(char) < 32 for char in value):
+                    raise ValidationError(
+                        self.env._(
+                            "The address and the sender name must not contain line "
+                            "breaks or control characters."
+                        )
+                    )
+
+    # Writing: connection settings only through the connect window
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if not self.env.su:
+                self._check_direct_values(vals, CONNECTION_FIELDS - DRAFT_FIELDS)
+        accounts = super().create(vals_list)
+        accounts._keep_one_default()
+        self._clear_sender_cache("stable")
+        return accounts
+
+    def write(self, vals):
+        if not self.env.su:
+            self._check_direct_values(vals, CONNECTION_FIELDS)
+        result = super().write(vals)
+        if vals.get("is_default"):
+            self._keep_one_default()
+        if SENDER_FIELDS.intersection(vals):
+            self._clear_sender_cache()
+        return result
+
+    def unlink(self):
+        self._fail_waiting_mails(
+            self.env._("The external address of this mail was deleted.")
+        )
+        result = super().unlink()
+        self._clear_sender_cache("stable")
+        return result
+
+    def _check_direct_values(self, vals, protected):
+        """:raise AccessError: when a value could bypass the connect window"""
+        names = sorted(name for name in protected if vals.get(name))
+        names += sorted(
+            name for name in protected if name in vals and self and name not in names
+        )
+        if names:
+            labels = ", ".join(
+                self._fields[name].get_description(self.env)["string"] for name in names
+            )
+            raise AccessError(
+                self.env._(
+                    "%s can only be changed in the connect window, which tests the "
+                    "settings first. Open the address and choose “Connect”.",
+                    labels,
+                )
+            )
+
+    def _keep_one_default(self):
+        """The newest general default of an owner takes over from the others."""
+        for account in self.filtered("is_default"):
+            owner = [("user_id", "=", account.user_id.id)]
+            if not account.user_id:
+                owner.append(("company_id", "=", account.company_id.id))
+            self.search(
+                [*owner, ("is_default", "=", True), ("id", "!=", account.id)]
+            ).is_default = False
+
+    def _fail_waiting_mails(self, reason):
+        """Nothing that waits for an account may leave in another name."""
+        mails = (
+            self.env["mail.mail"]
+            .sudo()
+            .search(
+                [
+                    ("sending_account_id", "in", self.ids),
+                    ("state", "not in", ("sent", "cancel")),
+                ]
+            )
+        )
+        mails._fail_external(reason)
+        mails.write({"state": "cancel"})
+
+    # Rights
+
+    @api.model
+    def _is_manager(self):
+        return self.env.su or self.env.user.has_group(
+            "mail_external_account.group_manager"
+        )
+
+    def _may_connect(self):
+        """Whether the current user may open the connect window for this account."""
+        self.ensure_one()
+        return self._is_manager() or (
+            self.user_id == self.env.user and self._personal_allowed()
+        )
+
+    @api.model
+    def _personal_allowed(self):
+        """Whether employees may connect mailboxes of their own."""
+        return self.env["ir.config_parameter"].sudo().get_param(
+            "mail_external_account.forbid_personal", ""
+        ) not in ("1", "True")
+
+    # What leaves the account
+
+    def _email_from(self):
+        """The From header of the account's mails, "Name <address>"."""
+        self.ensure_one()
+        return formataddr((self.sender_name or self.user_id.name or "", self.email))
+
+    def _server(self, purpose):
+        """Connection settings without secret.
+
+        :param str purpose: "smtp" or "incoming"
+        :rtype: mailkit.settings.Server
+        :raise mailkit.errors.MailError: settings that cannot be right
+        """
+        self.ensure_one()
+        prefix = "smtp" if purpose == "smtp" else "incoming"
+        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
+        return Server(
+            protocol=Protocol(protocol),
+            host=self[f"{prefix}_host"] or "",
+            port=self[f"{prefix}_port"],
+            security=Security(self[f"{prefix}_security"] or "ssl"),
+            ca_pem=self.ca_certificate or "",
+            allow_private=self.allow_private_host,
+        )
+
+    def _secret_context(self, purpose):
+        """Whose secret it is and the only place where it may go (see ``vault``)."""
+        self.ensure_one()
+        prefix = "smtp" if purpose == "smtp" else "incoming"
+        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
+        owner = f"user:{self.user_id.id}" if self.user_id else "company"
+        return (
+            self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            f"account:{self.id}",
+            owner,
+            f"company:{self.company_id.id}",
+            protocol,
+            self[f"{prefix}_host"] or "",
+            self[f"{prefix}_port"],
+            self[f"{prefix}_security"] or "",
+            hashlib.sha256((self.ca_certificate or "").encode()).hexdigest(),
+            self[f"{prefix}_login"] or "",
+        )
+
+    # Actions of the lists
+
+    def action_add(self):
+        """Open the connect window for a new address (context: default_user_id...)."""
+        return self.env["mail.external.account.connect"]._action_open(
+            self.env._("Add External Address"), {}
+        )
+
+    def action_connect(self):
+        """Open the connect window for this address."""
+        self.ensure_one()
+        if not self._may_connect():
+            raise AccessError(
+                self.env._(
+                    "Only the owner or a manager may change how %s is connected.",
+                    self.email,
+                )
+            )
+        return self.env["mail.external.account.connect"]._action_open(
+            self.env._("Connect %s", self.email), {"default_account_id": self.id}
+        )
+
+    def action_settings(self):
+        """Open what can be changed without a test: name, projects, access."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.display_name,
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def action_view_waiting(self):
+        """The mails that wait for this account."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Waiting Mails"),
+            "res_model": "mail.mail",
+            "view_mode": "list,form",
+            "domain": [
+                ("sending_account_id", "=", self.id),
+                ("state", "=", "outgoing"),
+            ],
+        }
+
+    def _stop(self, code, reply):
+        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        self.ensure_one()
+        if self.state != "working":
+            return
+        self.sudo().write(
+            {
+                "state": "refused",
+                "failure_code": code,
+                "failure_reply": reply,
+                "last_check": fields.Datetime.now(),
+            }
+        )
+        partners = self.user_id.partner_id or self._managers().partner_id
+        if not partners:
+            return
+        self.env["mail.thread"].sudo().message_notify(
+            partner_ids=partners.ids,
+            model=self._name,
+            res_id=self.id,
+            subject=self.env._("%s: the mail server refused the sign-in", self.email),
+            body=self.env._(
+                "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                email=self.email,
+                text=self.failure_text or "",
+            ),
+        )
+
+    def _managers(self):
+        group = self.env.ref("mail_external_account.group_manager")
+        return group.sudo().all_user_ids.filtered(
+            lambda user: (
+                not user.share
+                and (not self.company_id or self.company_id in user.company_ids)
+            )
+        )
+
+    def copy(self, default=None):
+        raise UserError(
+            self.env._(
+                "An external address cannot be duplicated: its password belongs to "
+                "this one only. Add a new address instead."
+            )
+        )

@@ -1,0 +1,151 @@
+import logging
+import time
+from contextlib import contextmanager
+
+from odoo import api, fields, models, modules
+from odoo.tools import SQL, config
+
+from ..tools.delivery import AccountDelivery
+
+_logger = logging.getLogger(__name__)
+
+# First half of the key of PostgreSQL's advisory lock on an account ("mxac").
+LOCK_CLASS = 0x6D786163
+
+
+class MailExternalAccount(models.Model):
+    """The delivery cron: which account has something to send, one after the other."""
+
+    _inherit = "mail.external.account"
+
+    delivery_next_try = fields.Datetime(
+        "Sending Again From",
+        copy=False,
+        readonly=True,
+        help="After a passing failure, or when a sending limit is reached.",
+    )
+    delivery_attempts = fields.Integer(copy=False, readonly=True)
+
+    @api.model
+    def _cron_deliver(self):
+        """Send what waits, account by account, for at most half of a cron's time."""
+        if modules.module.current_test:
+            return  # as core: nothing is sent in test mode
+        deadline = time.monotonic() + self._run_seconds()
+        more = True
+        while more and time.monotonic() < deadline:
+            more = False
+            for account in self._accounts_with_due_mail():
+                if time.monotonic() > deadline:
+                    more = True
+                    break
+                more |= self._deliver_one(account, deadline)
+        cron = self.env.ref("mail_external_account.ir_cron_deliver")
+        if more:
+            cron._trigger()
+        elif next_time := self._next_due_time():
+            # Due, and still here: another process holds the account. Look again soon.
+            soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
+            cron._trigger(at=max(next_time, soon))
+
+    @api.model
+    def _run_seconds(self):
+        limit = config["limit_time_real_cron"]
+        if limit == -1:
+            limit = config["limit_time_real"]
+        return limit / 2 if limit and limit > 0 else 60.0
+
+    @api.model
+    def _deliver_one(self, account, deadline):
+        """One batch of one account; whatever goes wrong stays with this account."""
+        with account._claim() as claimed:
+            if not claimed:
+                return False
+            try:
+                return AccountDelivery(account, deadline).run()
+            except Exception:
+                # The batch is lost, not the mail: the ledger knows who was served.
+                self.env.cr.rollback()
+                _logger.exception("Delivery of external account %s", account.id)
+                account._delay_delivery(
+                    fields.Datetime.add(fields.Datetime.now(), minutes=5), "", ""
+                )
+                self.env.cr.commit()
+                return False
+
+    @contextmanager
+    def _claim(self):
+        """Hold the account for this process, on a cursor of its own.
+
+        An advisory lock, unlike a lock on the row, lets users edit the account while
+        its mail is leaving; it ends with the cursor, also after a crash.
+        """
+        self.ensure_one()
+        with self.env.registry.cursor() as cr:
+            cr.execute(
+                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_CLASS, self.id)
+            )
+            yield cr.fetchone()[0]
+
+    @api.model
+    def _accounts_with_due_mail(self):
+        groups = self.env["mail.mail"]._read_group(
+            [
+                *self.env["mail.mail"]._external_due_domain(),
+                ("sending_account_id.state", "=", "working"),
+                ("sending_account_id.active", "=", True),
+                "|",
+                ("sending_account_id.delivery_next_try", "=", False),
+                ("sending_account_id.delivery_next_try", "<=", fields.Datetime.now()),
+            ],
+            ["sending_account_id"],
+        )
+        return [account for [account] in groups]
+
+    @api.model
+    def _next_due_time(self):
+        """When something waits for its time: the earliest of these times."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT min(greatest(m.scheduled_date, m.external_next_try,
+                                    a.delivery_next_try))
+                  FROM mail_mail m
+                  JOIN mail_external_account a ON a.id = m.sending_account_id
+                 WHERE m.state = 'outgoing' AND a.state = 'working' AND a.active
+                """
+            )
+        )
+        return rows[0][0]
+
+    def _note_success(self):
+        """The server works: forget earlier failures (one write, not one a mail)."""
+        self.ensure_one()
+        if self.failure_code or self.delivery_attempts or self.delivery_next_try:
+            self.write(
+                {
+                    "failure_code": False,
+                    "failure_reply": False,
+                    "delivery_attempts": 0,
+                    "delivery_next_try": False,
+                    "last_check": fields.Datetime.now(),
+                }
+            )
+
+    def _delay_delivery(self, when, code, reply):
+        """Nothing can leave before ``when``; the reason is shown."""
+        self.ensure_one()
+        self.write(
+            {
+                "delivery_next_try": when,
+                "delivery_attempts": self.delivery_attempts + 1,
+                "failure_code": code,
+                "failure_reply": reply,
+                "last_check": fields.Datetime.now(),
+            }
+        )
+
+    def _resume_delivery(self):
+        """After the connection was tested anew: what waits may leave at once."""
+        self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
+        self.env.ref("mail_external_account.ir_cron_deliver").sudo()._trigger()

@@ -1,0 +1,72 @@
+from odoo import api, fields, models
+
+
+class MailExternalAccountProject(models.Model):
+    """Binding of an external address to a project.
+
+    An address with bindings is offered only in these projects. The default one is
+    picked by itself there; one project has at most one default for each owner (an
+    employee, or the company).
+    """
+
+    _name = "mail.external.account.project"
+    _description = "External Address in a Project"
+    _order = "account_id, project_id, id"
+    _rec_name = "project_id"
+
+    account_id = fields.Many2one(
+        "mail.external.account",
+        "External Address",
+        required=True,
+        ondelete="cascade",
+        index=True,
+    )
+    project_id = fields.Many2one(
+        "project.project", required=True, ondelete="cascade", index=True
+    )
+    is_default = fields.Boolean(
+        "Default",
+        help="Picked by itself in this project by those who may use the address. "
+        "Marking another address of the same owner takes the mark off this one.",
+    )
+    account_user_id = fields.Many2one(related="account_id.user_id", string="Employee")
+    account_state = fields.Selection(related="account_id.state", string="Status")
+
+    _one_binding = models.UniqueIndex(
+        "(account_id, project_id)", "This address is already bound to the project."
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        bindings = super().create(vals_list)
+        bindings._keep_one_default()
+        self.env["mail.external.account"]._clear_sender_cache()
+        return bindings
+
+    def write(self, vals):
+        result = super().write(vals)
+        self._keep_one_default()
+        self.env["mail.external.account"]._clear_sender_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env["mail.external.account"]._clear_sender_cache()
+        return result
+
+    def _keep_one_default(self):
+        """The newest default of a project takes over from the same owner's others."""
+        for binding in self.filtered("is_default"):
+            account = binding.account_id
+            owner = [("account_id.user_id", "=", account.user_id.id)]
+            if not account.user_id:
+                owner.append(("account_id.company_id", "=", account.company_id.id))
+            # sudo: another default of the same owner, not of somebody else
+            self.sudo().search(
+                [
+                    ("project_id", "=", binding.project_id.id),
+                    ("is_default", "=", True),
+                    ("id", "!=", binding.id),
+                    *owner,
+                ]
+            ).is_default = False

@@ -1,0 +1,134 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+# Message-IDs are kept so long for matching late answers (design: two years).
+KEEP_DAYS = 730
+
+
+class MailExternalDelivery(models.Model):
+    """Ledger: what happened with each recipient of each mail.
+
+    It outlives ``mail.mail`` and ``mail.message``. Who is in it as served is never
+    served again; a row in state "sending" is what a crash may have left in flight.
+    """
+
+    _name = "mail.external.delivery"
+    _description = "Mail Delivery"
+    _order = "id desc"
+    _rec_name = "recipient"
+
+    message_id_header = fields.Char(
+        "Message-ID", required=True, readonly=True, help="As sent, RFC 5322."
+    )
+    recipient = fields.Char(required=True, readonly=True, index=True)
+    account_id = fields.Many2one(
+        "mail.external.account",
+        "External Address",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    account_email = fields.Char("Sent From", readonly=True)
+    user_id = fields.Many2one(
+        "res.users", "Written By", readonly=True, ondelete="set null"
+    )
+    company_id = fields.Many2one("res.company", readonly=True, ondelete="set null")
+    mail_message_id = fields.Many2one(
+        "mail.message",
+        "Message",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    state = fields.Selection(
+        [
+            ("sending", "Being sent"),
+            ("sent", "Served"),
+            ("retry", "Will be tried again"),
+            ("failed", "Refused"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    attempts = fields.Integer(readonly=True)
+    error_code = fields.Char(readonly=True)
+    reply = fields.Char("Server's Answer", readonly=True)
+    date = fields.Datetime("Last Attempt", readonly=True, index=True)
+    next_try = fields.Datetime(readonly=True)
+
+    _once = models.UniqueIndex("(message_id_header, recipient)")
+    _account_date = models.Index("(account_id, date) WHERE state = 'sent'")
+
+    @api.model
+    def _begin(self, mail, message_id_header, recipient):
+        """The row of one recipient, marked as being sent.
+
+        :return: the row; its state is still "sent" when the recipient was served
+        """
+        account = mail.sending_account_id
+        row = self.search(
+            [
+                ("message_id_header", "=", message_id_header),
+                ("recipient", "=", recipient),
+            ]
+        )
+        if row.state == "sent":
+            return row
+        values = {
+            "state": "sending",
+            "account_id": account.id,
+            "account_email": account.email,
+            "attempts": row.attempts + 1,
+            "date": fields.Datetime.now(),
+            "next_try": False,
+        }
+        if row:
+            row.write(values)
+            return row
+        return self.create(
+            {
+                **values,
+                "message_id_header": message_id_header,
+                "recipient": recipient,
+                "user_id": mail.mail_message_id.create_uid.id,
+                "company_id": account.company_id.id
+                or mail.mail_message_id.record_company_id.id,
+                "mail_message_id": mail.mail_message_id.id,
+            }
+        )
+
+    @api.model
+    def _room_left(self, account):
+        """How many mails the account may still send, by its service's limits.
+
+        :return: (count or None when nothing limits it, when there is room again)
+        """
+        provider = account.provider_id.sudo()
+        room, again = None, None
+        now = fields.Datetime.now()
+        for limit, window in (
+            (provider.limit_minute, timedelta(minutes=1)),
+            (provider.limit_hour, timedelta(hours=1)),
+            (provider.limit_day, timedelta(days=1)),
+        ):
+            if not limit:
+                continue
+            count, oldest = self.env.execute_query(
+                SQL(
+                    "SELECT count(*), min(date) FROM mail_external_delivery"
+                    " WHERE account_id = %s AND state = 'sent' AND date > %s",
+                    account.id,
+                    now - window,
+                )
+            )[0]
+            left = max(0, limit - count)
+            if room is None or left < room:
+                room, again = left, (oldest or now) + window
+        return room, again
+
+    @api.autovacuum
+    def _gc_old_rows(self):
+        limit = fields.Datetime.now() - timedelta(days=KEEP_DAYS)
+        self.search([("date", "<", limit)], limit=10_000).unlink()

@@ -1,0 +1,96 @@
+from odoo import api, fields, models
+from odoo.tools import email_domain_extract
+
+SECURITY = [
+    ("ssl", "SSL/TLS"),
+    ("starttls", "STARTTLS"),
+    ("none", "None (not encrypted)"),
+]
+
+
+class MailExternalProvider(models.Model):
+    """Preset of a mail service: how to connect, and what its users must know.
+
+    A preset only fills the connect window. Changing one never alters an account
+    that was already saved.
+    """
+
+    _name = "mail.external.provider"
+    _description = "Mail Service Preset"
+    _order = "sequence, name, id"
+
+    name = fields.Char(required=True, translate=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    domains = fields.Char(
+        help="Domains of this service's addresses, separated by commas. An address "
+        "of these domains is offered this preset, and signing in proves it.",
+    )
+    smtp_host = fields.Char("SMTP Host")
+    smtp_port = fields.Integer("SMTP Port")
+    smtp_security = fields.Selection(SECURITY, "SMTP Security", default="ssl")
+    imap_host = fields.Char("IMAP Host")
+    imap_port = fields.Integer("IMAP Port")
+    imap_security = fields.Selection(SECURITY, "IMAP Security", default="ssl")
+    pop3_host = fields.Char("POP3 Host")
+    pop3_port = fields.Integer("POP3 Port")
+    pop3_security = fields.Selection(SECURITY, "POP3 Security", default="ssl")
+    login_format = fields.Selection(
+        [
+            ("email", "The whole address"),
+            ("local", "The part before the @"),
+            ("other", "A name of its own"),
+        ],
+        default="email",
+        required=True,
+    )
+    app_password = fields.Selection(
+        [
+            ("no", "The usual password"),
+            ("optional", "App password when two-factor sign-in is on"),
+            ("required", "App password always"),
+        ],
+        default="no",
+        required=True,
+    )
+    note = fields.Text(
+        translate=True, help="What the user must do at the mail service first."
+    )
+    help_url = fields.Char("Help Page")
+    limit_minute = fields.Integer(
+        "Mails per Minute", help="0 = no limit known. What is over the limit waits."
+    )
+    limit_hour = fields.Integer("Mails per Hour")
+    limit_day = fields.Integer("Mails per Day")
+
+    _limits_positive = models.Constraint(
+        "CHECK(limit_minute >= 0 AND limit_hour >= 0 AND limit_day >= 0)",
+        "A sending limit cannot be negative; use 0 for no limit.",
+    )
+
+    @api.model
+    def _find_for_address(self, email):
+        """The preset for an e-mail address, by its domain.
+
+        :param str email: an address
+        :return: one preset, or none when no preset knows the domain
+        """
+        domain = email_domain_extract(email or "")
+        if not domain:
+            return self.browse()
+        candidates = self.search([("domains", "ilike", domain)])
+        return candidates.filtered(lambda preset: domain in preset._domain_set())[:1]
+
+    def _domain_set(self):
+        return {
+            domain.strip().lower()
+            for domain in (self.domains or "").split(",")
+            if domain.strip()
+        }
+
+    def _login_for(self, email):
+        """The usual sign-in name for ``email`` at this service."""
+        self.ensure_one()
+        if self.login_format == "local":
+            return (email or "").partition("@")[0]
+        return email or ""

@@ -1,0 +1,122 @@
+from odoo import api, fields, models
+
+from ..tools.explanations import cause_and_remedy
+
+
+class MailMail(models.Model):
+    """Mails with ``sending_account_id`` leave through that account only."""
+
+    _inherit = "mail.mail"
+
+    sending_account_id = fields.Many2one(
+        "mail.external.account",
+        "Sending Account",
+        index="btree_not_null",
+        ondelete="set null",
+        copy=False,
+        readonly=True,
+    )
+    external_next_try = fields.Datetime(
+        "Next Attempt", copy=False, readonly=True, help="After a passing failure."
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        mails = super().create(vals_list)
+        if any(vals.get("sending_account_id") for vals in vals_list):
+            mails.filtered("sending_account_id")._trigger_external_delivery()
+        return mails
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.get("state") == "outgoing" and self._has_external():
+            external = self.filtered("sending_account_id")
+            super(MailMail, external).write({"external_next_try": False})
+            external._trigger_external_delivery()
+        return result
+
+    def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        stock = self
+        if self._has_external():
+            external = self.filtered("sending_account_id")
+            external._trigger_external_delivery()
+            stock = self - external
+        return super(MailMail, stock).send(
+            auto_commit=auto_commit,
+            raise_exception=raise_exception,
+            post_send_callback=post_send_callback,
+        )
+
+    @api.model
+    def process_email_queue(self, email_ids=(), batch_size=1000):
+        if not self._has_external():
+            return super().process_email_queue(email_ids, batch_size)
+        filters = [
+            *self.env.context.get("filters", []),
+            ("sending_account_id", "=", False),
+        ]
+        return super(MailMail, self.with_context(filters=filters)).process_email_queue(
+            email_ids, batch_size
+        )
+
+    def _has_external(self):
+        return self.env["mail.external.account"]._any_configured()
+
+    def _trigger_external_delivery(self):
+        """Start delivery once this transaction is committed, or when it is due."""
+        cron = self.env.ref("mail_external_account.ir_cron_deliver").sudo()
+        dates = {mail.scheduled_date or fields.Datetime.now() for mail in self}
+        if dates:
+            cron._trigger(at=dates)
+
+    def _external_due_domain(self):
+        now = fields.Datetime.now()
+        return [
+            ("state", "=", "outgoing"),
+            ("sending_account_id", "!=", False),
+            "|",
+            ("scheduled_date", "=", False),
+            ("scheduled_date", "<=", now),
+            "|",
+            ("external_next_try", "=", False),
+            ("external_next_try", "<=", now),
+        ]
+
+    def _external_waiting_reason(self):
+        """Until when and why these mails still wait, in the reader's language."""
+        account = self.sending_account_id[:1]
+        if account.state != "working" or not account.active:
+            return self.env._(
+                "waiting: %(email)s is stopped. %(text)s",
+                email=account.email,
+                text=account.failure_text or "",
+            ).strip()
+        later = [date for date in self.mapped("external_next_try") if date]
+        if later:
+            return self.env._(
+                "waiting until %(time)s: %(reason)s",
+                time=fields.Datetime.context_timestamp(self, min(later)).strftime(
+                    "%H:%M"
+                ),
+                reason=next((m.failure_reason for m in self if m.failure_reason), ""),
+            )
+        return self.env._("waiting to be sent")
+
+    def _fail_external(self, reason, code=None):
+        """Show the waiting mails as failed, with a reason, and stop trying."""
+        if code:
+            reason = " ".join([*cause_and_remedy(self.env, code), reason or ""]).strip()
+        for mail in self:
+            mail.write(
+                {
+                    "state": "exception",
+                    "failure_type": "unknown",
+                    "failure_reason": reason,
+                }
+            )
+            mail._postprocess_sent_message(
+                success_pids=[],
+                success_emails=[],
+                failure_reason=reason,
+                failure_type="unknown",
+            )

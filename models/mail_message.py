@@ -1,0 +1,89 @@
+from odoo import api, fields, models
+from odoo.addons.mail.tools.discuss import Store
+from odoo.exceptions import AccessError
+
+
+class MailMessage(models.Model):
+    _inherit = "mail.message"
+
+    external_account_id = fields.Many2one(
+        "mail.external.account",
+        "Sent Through",
+        index="btree_not_null",
+        ondelete="set null",
+        copy=False,
+        help="The external address that external contacts get this message from. "
+        "Empty: Odoo's own mail server.",
+    )
+
+    external_waiting = fields.Char(
+        compute="_compute_external_waiting",
+        compute_sudo=True,
+        help="Why the mail to external contacts has not left yet.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get("external_account_id"):
+                self.env["mail.external.account"]._check_choice(
+                    vals["external_account_id"], vals.get("model"), vals.get("res_id")
+                )
+        return super().create(vals_list)
+
+    def write(self, vals):
+        if "external_account_id" in vals:
+            raise AccessError(
+                self.env._(
+                    "The address that a message is sent through is chosen when it is "
+                    "written, and cannot be changed afterwards."
+                )
+            )
+        return super().write(vals)
+
+    def _to_store_defaults(self, target):
+        fields_to_store = super()._to_store_defaults(target)
+        if target.is_internal(self.env):
+            fields_to_store += self._external_store_fields()
+        return fields_to_store
+
+    def _message_notifications_to_store(self, store):
+        super()._message_notifications_to_store(store)
+        if to_store := self._external_store_fields():
+            store.add(self, to_store)
+
+    def _external_store_fields(self):
+        if not self.env["mail.external.account"]._any_configured():
+            return []
+        return [
+            Store.Attr(
+                "external_sender",
+                value=lambda message: message._external_sender_data(),
+                predicate=lambda message: message.sudo().external_account_id,
+            )
+        ]
+
+    def _external_sender_data(self):
+        """The line "sent through ..." of a message; why it still waits, if it does."""
+        return {
+            # sudo: who may read the message may know which address it left through
+            "label": self.sudo().external_account_id.display_name,
+            "waiting": self.external_waiting or "",
+        }
+
+    def _compute_external_waiting(self):
+        waiting = (
+            self.env["mail.mail"]
+            .sudo()
+            .search(
+                [
+                    ("mail_message_id", "in", self.ids),
+                    ("sending_account_id", "!=", False),
+                    ("state", "=", "outgoing"),
+                ]
+            )
+            .grouped("mail_message_id")
+        )
+        for message in self:
+            mails = waiting.get(message.sudo())
+            message.external_waiting = mails and mails._external_waiting_reason()

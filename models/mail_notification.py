@@ -1,0 +1,12 @@
+from odoo import models
+
+
+class MailNotification(models.Model):
+    _inherit = "mail.notification"
+
+    def _to_store_defaults(self, target):
+        fields_to_store = super()._to_store_defaults(target)
+        if self.env["mail.external.account"]._any_configured():
+            # What the mail server said, so that the chatter can show it.
+            fields_to_store.append("failure_reason")
+        return fields_to_store

@@ -1,0 +1,139 @@
+from odoo import models
+
+
+class MailThread(models.AbstractModel):
+    """Seams around posting: guard, ``super()``, one delegated call each."""
+
+    _inherit = "mail.thread"
+
+    # Which project and company a record belongs to, for the choice of the sender
+
+    def _external_sender_project_id(self):
+        """Id of the project that decides which accounts fit this record, or False."""
+        return False
+
+    def _external_sender_company_id(self):
+        """Id of the record's company, or False when it belongs to none."""
+        self.ensure_one()
+        return self.sudo()._mail_get_companies()[self.id].id
+
+    # Posting
+
+    def _get_message_create_valid_field_names(self):
+        return super()._get_message_create_valid_field_names() | {"external_account_id"}
+
+    def _message_create(self, values_list):
+        if self.env["mail.external.account"]._any_configured():
+            values_list = [self._with_external_sender(vals) for vals in values_list]
+        return super()._message_create(values_list)
+
+    def _with_external_sender(self, vals):
+        """Complete message values with the default account, where none was chosen.
+
+        Only a comment that its author writes himself has a default; an explicit
+        choice, Odoo's own server (False) included, is kept.
+        """
+        if "external_account_id" in vals or not self._is_written_by_user(vals):
+            return vals
+        thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
+        options = self.env["mail.external.account"]._sender_options(thread)
+        return {**vals, "external_account_id": options[0][0].id} if options else vals
+
+    def _is_written_by_user(self, vals):
+        if (
+            vals.get("message_type") != "comment"
+            or vals.get("model", "discuss.channel") == "discuss.channel"
+            or not vals.get("res_id")
+            or vals.get("is_internal")
+            or vals.get("author_id") != self.env.user.partner_id.id
+        ):
+            return False
+        subtype = self.env["mail.message.subtype"].sudo().browse(vals.get("subtype_id"))
+        return bool(subtype.id) and not subtype.internal
+
+    # Notifying
+
+    def _notify_thread_by_email(self, message, recipients_data, **kwargs):
+        if not (
+            self.env["mail.external.account"]._any_configured()
+            and message.sudo().external_account_id
+        ):
+            return super()._notify_thread_by_email(message, recipients_data, **kwargs)
+        thread = self.with_context(
+            external_account_id=message.sudo().external_account_id.id,
+            external_partner_ids={r["id"] for r in recipients_data if r["share"]},
+        )
+        return super(MailThread, thread)._notify_thread_by_email(
+            message, recipients_data, **kwargs
+        )
+
+    def _notify_get_classified_recipients_iterator(
+        self, message, recipients_data, **kw
+    ):
+        groups = super()._notify_get_classified_recipients_iterator(
+            message, recipients_data, **kw
+        )
+        if not self.env.context.get("external_account_id"):
+            yield from groups
+            return
+        for lang, render_values, group in groups:
+            for part in self._split_external_group(group):
+                yield lang, render_values, part
+
+    def _split_external_group(self, group):
+        """Colleagues and external contacts of one group get mails of their own."""
+        outside = self.env.context["external_partner_ids"]
+        inner = [pid for pid in group["recipients_ids"] if pid not in outside]
+        outer = [pid for pid in group["recipients_ids"] if pid in outside]
+        if inner and (outer or group["recipients_emails"]):
+            yield {**group, "recipients_ids": inner, "recipients_emails": []}
+            yield {**group, "recipients_ids": outer}
+        else:
+            yield group
+
+    def _notify_by_email_get_final_mail_values(self, recipient_ids, mail_values, **kw):
+        values = super()._notify_by_email_get_final_mail_values(
+            recipient_ids, mail_values, **kw
+        )
+        account_id = self.env.context.get("external_account_id")
+        # no recipients: addresses without a partner, which are external
+        if account_id and self.env.context["external_partner_ids"].issuperset(
+            recipient_ids
+        ):
+            values["sending_account_id"] = account_id
+        return values
+
+    # The chatter
+
+    def _thread_to_store(self, store, fields, *, request_list=None):
+        super()._thread_to_store(store, fields, request_list=request_list)
+        if (
+            "suggestedRecipients" in (request_list or [])
+            and self.env.user._is_internal()
+            and self.env["mail.external.account"]._any_configured()
+        ):
+            for thread in self:
+                store.add(thread, thread._external_senders_data(), as_thread=True)
+
+    def _external_senders_data(self):
+        """What the picker "From:" shows: the accounts, best first, and the reason."""
+        account = self.env["mail.external.account"]
+        options = account._sender_options(self.sudo())
+        project = self.env["project.project"].browse(
+            self.sudo()._external_sender_project_id() or []
+        )
+        return {
+            "externalSenders": [
+                {
+                    "id": row.id,
+                    "label": row.label,
+                    "email": row.email,
+                    "reason": account._reason_text(candidate, project.sudo()),
+                }
+                for row, candidate in options
+            ],
+            "externalSenderOdoo": self.env["ir.mail_server"]
+            .sudo()
+            ._get_default_from_address()
+            or "",
+        }

@@ -1,0 +1,27 @@
+from odoo import fields, models
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    external_account_ids = fields.One2many(
+        related="company_id.external_account_ids", string="Company External Addresses"
+    )
+    external_ca_certificate = fields.Text(
+        related="company_id.external_ca_certificate", readonly=False
+    )
+    external_allow_private_hosts = fields.Boolean(
+        "Allow Internal Mail Servers",
+        config_parameter="mail_external_account.allow_private_hosts",
+        help="Lets every employee connect to mail servers with internal addresses. "
+        "Managers always may.",
+    )
+    external_forbid_personal = fields.Boolean(
+        "No Personal Addresses",
+        config_parameter="mail_external_account.forbid_personal",
+        help="Employees cannot connect mailboxes of their own; managers do it.",
+    )
+
+    def action_add_external_account(self):
+        """Open the connect window for a new address of the current company."""
+        return self.company_id.action_add_external_account()

@@ -1,0 +1,27 @@
+from odoo import fields, models
+
+
+class ResUsers(models.Model):
+    _inherit = "res.users"
+
+    external_account_ids = fields.One2many(
+        "mail.external.account", "user_id", "External Addresses"
+    )
+
+    @property
+    def SELF_READABLE_FIELDS(self):
+        return [*super().SELF_READABLE_FIELDS, "external_account_ids"]
+
+    def action_add_external_account(self):
+        """Open the connect window for a new address of this employee."""
+        self.ensure_one()
+        return (
+            self.env["mail.external.account"]
+            .with_context(default_user_id=self.id)
+            .action_add()
+        )
+
+    def unlink(self):
+        # sudo: who may delete a user may delete what belongs to nobody any more
+        self.sudo().with_context(active_test=False).external_account_ids.unlink()
+        return super().unlink()

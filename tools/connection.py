@@ -1,0 +1,172 @@
+"""The connection test behind the connect window: plain functions, no model.
+
+Passwords exist here as plain text for the moment of a test; nothing here can be
+reached by RPC or from a server action.
+"""
+
+from typing import NamedTuple
+
+from ..mailkit import checks
+from ..mailkit.errors import ErrorCode, MailError
+from ..mailkit.settings import Credentials, Protocol, Security, Server
+from . import vault
+
+SMTP_STEPS = (
+    checks.Step.SMTP_HOST,
+    checks.Step.SMTP_PORT,
+    checks.Step.SMTP_LOGIN,
+    checks.Step.SMTP_SENDER,
+)
+INCOMING_STEPS = (
+    checks.Step.INCOMING_HOST,
+    checks.Step.INCOMING_PORT,
+    checks.Step.INCOMING_LOGIN,
+    checks.Step.INCOMING_LISTING,
+)
+_WITH_SIGN_IN = frozenset(
+    {
+        checks.Step.SMTP_LOGIN,
+        checks.Step.SMTP_SENDER,
+        checks.Step.INCOMING_LOGIN,
+        checks.Step.INCOMING_LISTING,
+    }
+)
+
+
+class Passwords(NamedTuple):
+    """Plain passwords; None = none entered and none stored for these settings."""
+
+    smtp: str | None
+    incoming: str | None
+
+
+def steps(wizard):
+    """The checks that must pass before ``wizard`` may be saved, in order."""
+    if wizard.incoming_protocol == "none":
+        return SMTP_STEPS
+    return SMTP_STEPS + INCOMING_STEPS
+
+
+def passwords(wizard):
+    """What was typed; else what the account has stored, if it may go there."""
+    smtp = _typed(wizard, "password_sealed", "password")
+    if smtp is None:
+        smtp = _stored(wizard, "smtp")
+    incoming = _typed(wizard, "incoming_password_sealed", "incoming_password")
+    if incoming is None:
+        incoming = _typed(wizard, "password_sealed", "password")
+    if incoming is None:
+        incoming = _stored(wizard, "incoming")
+    return Passwords(smtp, incoming)
+
+
+def _typed(wizard, field, purpose):
+    sealed = wizard.sudo()[field]
+    if not sealed:
+        return None
+    try:
+        return vault.unseal(wizard.env, sealed, typed_context(wizard, purpose))
+    except vault.UnsealError:
+        return None
+
+
+def typed_context(wizard, purpose):
+    """What a typed password is bound to: this window of this user."""
+    uuid = wizard.env["ir.config_parameter"].sudo().get_param("database.uuid")
+    return (uuid, f"window:{wizard._origin.id}", f"user:{wizard.env.uid}", purpose)
+
+
+def _stored(wizard, purpose):
+    """The account's password, only when the window still means the same place."""
+    account = wizard.account_id._origin.sudo()
+    if not account or wizard._destination(purpose) != account._secret_context(purpose):
+        return None
+    secret = (
+        wizard.env["mail.external.secret"]
+        .sudo()
+        .search([("account_id", "=", account.id), ("purpose", "=", purpose)])
+    )
+    try:
+        return vault.unseal(
+            wizard.env, secret.sealed or "", wizard._destination(purpose)
+        )
+    except vault.UnsealError:
+        return None
+
+
+def fingerprint(wizard):
+    """Keyed hash over everything that a test is about, the passwords included."""
+    secrets = passwords(wizard)
+    return vault.fingerprint(
+        wizard.env,
+        (
+            wizard.env.uid,
+            wizard.email or "",
+            wizard.allow_private_host,
+            *wizard._destination("smtp"),
+            *wizard._destination("incoming"),
+            *("-" if secret is None else f"+{secret}" for secret in secrets),
+        ),
+    )
+
+
+def store_passwords(wizard, account):
+    """Seal the tested passwords for ``account``; the typed ones are forgotten."""
+    secrets = passwords(wizard)
+    model = wizard.env["mail.external.secret"].sudo()
+    model.search([("account_id", "=", account.id)]).unlink()
+    for purpose, secret in (("smtp", secrets.smtp), ("incoming", secrets.incoming)):
+        if secret is None or (
+            purpose == "incoming" and wizard.incoming_protocol == "none"
+        ):
+            continue
+        model.create(
+            {
+                "account_id": account.id,
+                "purpose": purpose,
+                "sealed": vault.seal(
+                    wizard.env, secret, account._secret_context(purpose)
+                ),
+            }
+        )
+    wizard.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
+
+
+def run_step(wizard, step):
+    """One check against the network; nothing is written.
+
+    :param mailkit.checks.Step step:
+    :rtype: mailkit.checks.CheckResult
+    """
+    try:
+        server = _server(wizard, step)
+        credentials = _credentials(wizard, step)
+    except MailError as error:
+        return checks.CheckResult(step, False, 0.0, {}, error)
+    return checks.run(step, server, credentials, wizard.email or "")
+
+
+def _server(wizard, step):
+    prefix = "smtp" if step in SMTP_STEPS else "incoming"
+    protocol = "smtp" if prefix == "smtp" else wizard.incoming_protocol
+    return Server(
+        protocol=Protocol(protocol),
+        host=wizard[f"{prefix}_host"] or "",
+        port=wizard[f"{prefix}_port"],
+        security=Security(wizard[f"{prefix}_security"] or "ssl"),
+        ca_pem=wizard.ca_certificate or "",
+        allow_private=wizard.allow_private_host,
+    )
+
+
+def _credentials(wizard, step):
+    """:raise MailError: a sign-in is to be tried, and there is no password for it"""
+    smtp = step in SMTP_STEPS
+    login = (wizard.smtp_login if smtp else wizard.incoming_login) or ""
+    if step not in _WITH_SIGN_IN:
+        return Credentials(login, "")
+    secrets = passwords(wizard)
+    secret = secrets.smtp if smtp else secrets.incoming
+    if secret is None:
+        raise MailError(ErrorCode.LOGIN_REQUIRED, field="password")
+    return Credentials(login, secret)

@@ -1,0 +1,226 @@
+"""What an error code means to a user: why it happened, and what to do about it."""
+
+from odoo.tools.translate import LazyTranslate
+
+_lt = LazyTranslate(__name__)
+
+# code of mailkit.errors.ErrorCode (or of ours, at the end) -> (cause, remedy)
+TEXTS = {
+    "settings_invalid": (
+        _lt("One of the settings cannot be right."),
+        _lt("Check host and port: a port is a number from 1 to 65535."),
+    ),
+    "address_invalid": (
+        _lt("This is not one valid e-mail address."),
+        _lt("Enter it as name@example.com, without a display name."),
+    ),
+    "ca_invalid": (
+        _lt("The additional CA certificate is not readable."),
+        _lt("Paste the whole certificate in PEM form, from BEGIN to END."),
+    ),
+    "host_not_found": (
+        _lt("There is no server of this name."),
+        _lt("Check the spelling of the host name in the help of your mail service."),
+    ),
+    "host_private": (
+        _lt("This name leads into the internal network."),
+        _lt(
+            "Use the public name of the mail server, or ask your administrator to "
+            "allow internal mail servers in the settings."
+        ),
+    ),
+    "port_refused": (
+        _lt("The server accepts no connections on this port."),
+        _lt("Check the port: usually 465 or 587 (SMTP), 993 (IMAP), 995 (POP3)."),
+    ),
+    "unreachable": (
+        _lt("The server cannot be reached."),
+        _lt("Check host and port; a firewall may block the way from Odoo's server."),
+    ),
+    "timeout": (
+        _lt("The server did not answer in time."),
+        _lt("Check host and port, and try again; a firewall may block the way."),
+    ),
+    "connection_lost": (
+        _lt("The server broke off the connection."),
+        _lt("Try again in a few minutes; if it stays so, ask the mail service."),
+    ),
+    "not_mail_server": (
+        _lt("Something answers there, but it is not a mail server of this kind."),
+        _lt("Check host and port, and that the port is that of this protocol."),
+    ),
+    "protocol_error": (
+        _lt("The server gave an answer that makes no sense."),
+        _lt("Check host and port; if they are right, ask the mail service."),
+    ),
+    "tls_expected_plain": (
+        _lt("This port does not use SSL/TLS from the start."),
+        _lt("Choose STARTTLS as security, or the SSL/TLS port of the service."),
+    ),
+    "plain_expected_tls": (
+        _lt("This port expects SSL/TLS from the start."),
+        _lt("Choose SSL/TLS as security, or the STARTTLS port of the service."),
+    ),
+    "tls_required": (
+        _lt("The server wants an encrypted connection."),
+        _lt("Choose STARTTLS or SSL/TLS as security."),
+    ),
+    "tls_failed": (
+        _lt("No encrypted connection could be agreed on."),
+        _lt("The server's encryption is too old or misconfigured: tell its operator."),
+    ),
+    "starttls_missing": (
+        _lt("The server does not offer STARTTLS on this port."),
+        _lt("Choose SSL/TLS with its port, or ask the mail service for the settings."),
+    ),
+    "cert_untrusted": (
+        _lt("The server's certificate is not signed by a trusted authority."),
+        _lt(
+            "Check the host name. If the server uses your company's own authority, "
+            "paste its certificate as “Additional CA Certificate”."
+        ),
+    ),
+    "cert_expired": (
+        _lt("The server's certificate has expired or is not valid yet."),
+        _lt("Tell the operator of the mail server; nothing was sent to it."),
+    ),
+    "cert_name_mismatch": (
+        _lt("The server's certificate is for another host name."),
+        _lt("Enter the host name that the mail service gives in its help."),
+    ),
+    "login_refused": (
+        _lt("The mail server refused the user name or the password."),
+        _lt(
+            "Type both again. With two-factor sign-in the service wants an app "
+            "password instead of the usual one."
+        ),
+    ),
+    "login_required": (
+        _lt("The server wants a sign-in first."),
+        _lt("Enter the user name and the password of the mailbox."),
+    ),
+    "app_password_required": (
+        _lt("This service does not accept the usual password from programs."),
+        _lt("Create an app password at the mail service and enter it here."),
+    ),
+    "oauth_required": (
+        _lt("This service no longer accepts passwords from programs."),
+        _lt("Ask the service's administrator to allow them, or use another service."),
+    ),
+    "web_login_required": (
+        _lt("The service wants you to confirm this sign-in on its web page."),
+        _lt("Open your mailbox in the browser, confirm the sign-in, and test again."),
+    ),
+    "login_disabled": (
+        _lt("Access by programs is switched off for this mailbox."),
+        _lt("Switch on SMTP, IMAP or POP3 in the mailbox's settings and test again."),
+    ),
+    "auth_unavailable": (
+        _lt("The server offers no way to sign in on this connection."),
+        _lt("Choose STARTTLS or SSL/TLS, or the port for sending by users (587, 465)."),
+    ),
+    "login_busy": (
+        _lt("The server takes no sign-in now: too many attempts or connections."),
+        _lt("Wait a few minutes, then try again."),
+    ),
+    "account_locked": (
+        _lt("The mail service has locked this mailbox."),
+        _lt("Unlock it on the service's web page or ask its support."),
+    ),
+    "sender_refused": (
+        _lt("The server does not let this account send from this address."),
+        _lt(
+            "Sign in as the mailbox that owns the address, or let the mail service "
+            "add the address to it as an alias."
+        ),
+    ),
+    "relay_denied": (
+        _lt("The server does not accept mail to other domains from this account."),
+        _lt("Use the service's server for sending, with user name and password."),
+    ),
+    "recipient_unknown": (
+        _lt("There is no mailbox with this address."),
+        _lt("Correct the contact's e-mail address and send again."),
+    ),
+    "recipient_refused": (
+        _lt("The recipient's server refused this recipient."),
+        _lt("Ask the recipient in another way whether he may get mail from you."),
+    ),
+    "mailbox_full": (
+        _lt("The recipient's mailbox is full."),
+        _lt("Tell the recipient in another way, and send again later."),
+    ),
+    "quota_exceeded": (
+        _lt("The mail service's sending limit is reached."),
+        _lt("Waiting mail leaves by itself when the service allows it again."),
+    ),
+    "message_too_large": (
+        _lt("The message is larger than the server allows."),
+        _lt("Send a smaller attachment, or a link to it."),
+    ),
+    "content_refused": (
+        _lt("The server takes the message for unwanted mail."),
+        _lt("Change the text or the attachments, or ask the mail service."),
+    ),
+    "smtputf8_missing": (
+        _lt("The server does not support this internationalised address."),
+        _lt("Use an address with plain letters before the @."),
+    ),
+    "temporary": (
+        _lt("The server cannot take the message right now."),
+        _lt("It is tried again by itself."),
+    ),
+    "refused": (
+        _lt("The server refused the message."),
+        _lt("Its answer tells more; if it is unclear, ask the mail service."),
+    ),
+    "listing_failed": (
+        _lt("The mailbox cannot be listed."),
+        _lt("Check in the mailbox's settings that programs may read it."),
+    ),
+    "uidl_missing": (
+        _lt("The server cannot tell messages apart (no UIDL)."),
+        _lt("Use IMAP for this mailbox."),
+    ),
+    # Not from a mail server
+    "secret_unusable": (
+        _lt(
+            "The stored password cannot be used: Odoo's encryption key, the database "
+            "or the settings changed since it was entered."
+        ),
+        _lt("Open the address, choose “Connect” and enter the password again."),
+    ),
+    "secret_needed": (
+        _lt("The password is needed for these settings."),
+        _lt(
+            "Enter it: a stored password is only used with the server, the user and "
+            "the owner that it was entered for."
+        ),
+    ),
+    "sender_not_allowed": (
+        _lt("The author may not (or no longer) send from this address."),
+        _lt("Write the message again and choose another sender in “From”."),
+    ),
+    "mail_email_missing": (
+        _lt("The contact has no e-mail address."),
+        _lt("Add the address to the contact and send again."),
+    ),
+    "mail_email_invalid": (
+        _lt("The contact's e-mail address is not valid."),
+        _lt("Correct the address of the contact and send again."),
+    ),
+}
+
+
+def cause_and_remedy(env, code):
+    """:return: (cause, remedy), two sentences in the language of ``env``"""
+    cause, remedy = TEXTS.get(code) or TEXTS["refused"]
+    return env._(cause), env._(remedy)
+
+
+def reason_text(env, code, reply):
+    """One text for a failed mail: cause, remedy, and what the server said."""
+    text = " ".join(cause_and_remedy(env, code))
+    if reply:
+        text += "\n" + env._("The server said: %s", reply)
+    return text

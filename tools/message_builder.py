@@ -1,0 +1,88 @@
+"""The RFC 5322 messages of one mail.mail, in the account's name.
+
+Core's own methods make the content; From, Reply-To and envelope are set here, because
+``mail.mail`` shares its From with the message and with every other row of it.
+"""
+
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from odoo.tools.mail import email_normalize
+
+from .inline_images import embed_images
+
+
+class InvalidRecipient(NamedTuple):
+    code: str  # failure_type of mail.mail
+
+
+class BuiltMessage(NamedTuple):
+    sender: str  # envelope sender
+    recipients: list  # envelope recipients, ASCII addresses
+    message_id: str
+    content: bytes
+
+
+def build_messages(mail):
+    """Core's list of mails for ``mail``, each ready to be sent.
+
+    :return: list of (partner or empty recordset, normalised addresses,
+        BuiltMessage or InvalidRecipient), see ``mail.mail._prepare_outgoing_list``
+    """
+    followers = {}
+    if "/mail/unfollow" in (mail.body_html or ""):
+        followers = mail.env["mail.followers"]._get_mail_doc_to_followers(mail.ids)
+    emails = mail._prepare_outgoing_list(doc_to_followers=followers)
+    return [
+        (
+            email["partner_id"] or mail.env["res.partner"],
+            email["email_to_normalized"],
+            _build(mail, email),
+        )
+        for email in emails
+    ]
+
+
+def _build(mail, email):
+    account = mail.sending_account_id
+    server = mail.env["ir.mail_server"].with_context(
+        send_validated_to=email["email_to_normalized"]
+    )
+    # The alias domain's bounce address belongs to Odoo's own server; from a real
+    # mailbox delivery reports go to the mailbox.
+    headers = {k: v for k, v in email["headers"].items() if k != "Return-Path"}
+    message = server._build_email__(
+        email_from=account._email_from(),
+        email_to=email["email_to"],
+        subject=email["subject"],
+        body=email["body"],
+        body_alternative=email["body_alternative"],
+        email_cc=email["email_cc"],
+        # Odoo's own, as long as answers are not read from the mailbox
+        reply_to=email["reply_to"] or mail.email_from,
+        attachments=email["attachments"],
+        message_id=email["message_id"],
+        references=email["references"],
+        object_id=email["object_id"],
+        subtype="html",
+        subtype_alternative="plain",
+        headers=headers,
+    )
+    embed_images(mail, message)
+    # What core asks of a session: which From it may carry, and no forced one.
+    session = SimpleNamespace(from_filter=account.email, smtp_from=False)
+    try:
+        sender, recipients, message = server._prepare_email_message__(message, session)
+    except AssertionError:
+        missing = not any(email["email_to"]) or not email["email_to_normalized"]
+        return InvalidRecipient(
+            "mail_email_missing" if missing else "mail_email_invalid"
+        )
+    # 7 bit: arrives whole also behind servers without 8BITMIME (RFC 6152)
+    content = message.as_bytes(policy=message.policy.clone(cte_type="7bit"))
+    return BuiltMessage(
+        sender=email_normalize(sender) or sender,
+        recipients=list(dict.fromkeys(recipients)),
+        message_id=message["Message-Id"],
+        content=content,
+    )

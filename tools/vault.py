@@ -1,0 +1,115 @@
+"""Encryption of passwords and tokens at rest.
+
+Deliberately no model: nothing here can be reached by RPC. The key comes from the
+environment variable MAIL_EXTERNAL_ACCOUNT_KEY or from the option
+``mail_external_account_key`` of Odoo's configuration file, never from the database.
+Several keys may be given, separated by commas: the first one seals, all of them
+unseal, so that a key can be replaced step by step.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from odoo.exceptions import UserError
+from odoo.tools import config
+
+KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
+KEY_OPTION = "mail_external_account_key"
+_MINIMUM_KEY_LENGTH = 32
+
+
+class UnsealError(Exception):
+    """A sealed text does not open: other key, other destination, or altered."""
+
+
+def _keys(env):
+    """The master keys, the current one first.
+
+    :raise UserError: when there is none, or one is too short to be random
+    """
+    text = os.environ.get(KEY_VARIABLE) or config.get(KEY_OPTION) or ""
+    keys = [key.strip() for key in text.split(",") if key.strip()]
+    if not keys:
+        raise UserError(
+            env._(
+                "Passwords cannot be stored, because this Odoo has no encryption key. "
+                "Your administrator sets one as %(option)s in Odoo's configuration "
+                "file (or %(variable)s in the environment), at least %(length)s random "
+                "characters, and restarts Odoo.",
+                option=KEY_OPTION,
+                variable=KEY_VARIABLE,
+                length=_MINIMUM_KEY_LENGTH,
+            )
+        )
+    if any(len(key) < _MINIMUM_KEY_LENGTH for key in keys):
+        raise UserError(
+            env._(
+                "The encryption key in %(option)s is too short: it needs at least "
+                "%(length)s random characters.",
+                option=KEY_OPTION,
+                length=_MINIMUM_KEY_LENGTH,
+            )
+        )
+    return keys
+
+
+def _info(purpose, context):
+    """One unambiguous byte string for a purpose and the parts of a context."""
+    digest = hashlib.sha256()
+    for part in (purpose, *(str(item) for item in context)):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return b"mail_external_account/" + digest.digest()
+
+
+def _derive(key, info):
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(
+        key.encode()
+    )
+
+
+def _fernet(key, context):
+    return Fernet(base64.urlsafe_b64encode(_derive(key, _info("seal", context))))
+
+
+def seal(env, secret, context):
+    """Encrypt ``secret`` (str) so that it opens only with the same ``context``.
+
+    :param context: sequence of values: whose secret it is and where it may go
+    :return: str token
+    :raise UserError: no usable key is configured
+    """
+    return _fernet(_keys(env)[0], context).encrypt(secret.encode()).decode()
+
+
+def unseal(env, token, context):
+    """Decrypt what ``seal`` returned.
+
+    :raise UnsealError: the key, the destination or the owner is not that of ``seal``
+    :raise UserError: no usable key is configured
+    """
+    for key in _keys(env):
+        try:
+            return _fernet(key, context).decrypt(token.encode()).decode()
+        except InvalidToken:
+            continue
+    raise UnsealError
+
+
+def fingerprint(env, context):
+    """Keyed hash (hex) over ``context``: nobody without the key can make one.
+
+    :raise UserError: no usable key is configured
+    """
+    key = _derive(_keys(env)[0], b"mail_external_account/fingerprint")
+    return hmac.new(key, _info("fingerprint", context), hashlib.sha256).hexdigest()
+
+
+def same_fingerprint(left, right):
+    """Compare in constant time; an absent one equals nothing."""
+    return bool(left and right) and hmac.compare_digest(left, right)

@@ -1,0 +1,6 @@
+from . import (
+    mail_external_account_connect,
+    mail_external_account_connect_check,
+    mail_external_account_connect_proof,
+    mail_external_account_connect_save,
+)

@@ -1,0 +1,363 @@
+import hashlib
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
+
+from ..mailkit.checks import Step
+from ..models.mail_external_provider import SECURITY
+from ..tools import connection, vault
+from ..tools.explanations import cause_and_remedy
+from .step_labels import step_label
+
+# Checks one user may run in ten minutes: enough to try, too few to scan a network.
+CHECKS_PER_TEN_MINUTES = 120
+
+
+class MailExternalAccountConnect(models.TransientModel):
+    """The connect window: nothing untested or unproven becomes an account.
+
+    A new address is created, or the settings of an existing one are replaced, in
+    ``action_save`` only, and only when the last test of exactly these settings passed.
+    """
+
+    _name = "mail.external.account.connect"
+    _description = "Connect an External Address"
+    _rec_name = "email"
+
+    account_id = fields.Many2one(
+        "mail.external.account", readonly=True, ondelete="cascade"
+    )
+    is_company = fields.Boolean("Company Address")
+    user_id = fields.Many2one(
+        "res.users", "Employee", domain=[("share", "=", False)], ondelete="cascade"
+    )
+    company_id = fields.Many2one("res.company", ondelete="cascade")
+    is_manager = fields.Boolean(compute="_compute_is_manager")
+    email = fields.Char("E-mail Address")
+    sender_name = fields.Char()
+    provider_id = fields.Many2one("mail.external.provider", "Mail Service")
+    provider_note = fields.Text(related="provider_id.note", string="Service Note")
+    provider_help_url = fields.Char(related="provider_id.help_url", string="Help Page")
+    app_password = fields.Selection(related="provider_id.app_password")
+    password = fields.Char(compute="_compute_passwords", inverse="_inverse_password")
+    incoming_password = fields.Char(
+        compute="_compute_passwords", inverse="_inverse_incoming_password"
+    )
+    password_sealed = fields.Char(groups=fields.NO_ACCESS)
+    incoming_password_sealed = fields.Char(groups=fields.NO_ACCESS)
+    has_password = fields.Boolean(compute="_compute_has_password")
+    smtp_host = fields.Char("SMTP Host")
+    smtp_port = fields.Integer("SMTP Port", default=465)
+    smtp_security = fields.Selection(SECURITY, "SMTP Security", default="ssl")
+    smtp_login = fields.Char("SMTP User")
+    incoming_protocol = fields.Selection(
+        [("none", "None"), ("imap", "IMAP"), ("pop3", "POP3")],
+        "Incoming Mail",
+        default="none",
+        required=True,
+    )
+    incoming_host = fields.Char()
+    incoming_port = fields.Integer()
+    incoming_security = fields.Selection(SECURITY, default="ssl")
+    incoming_login = fields.Char("Incoming User")
+    ca_certificate = fields.Text("Additional CA Certificate")
+    allow_private_host = fields.Boolean(compute="_compute_allow_private_host")
+    receive_replies = fields.Boolean(
+        "Receive Replies to This Same Address", readonly=True
+    )
+    is_default = fields.Boolean("General Default")
+    project_ids = fields.One2many(
+        "mail.external.account.connect.project", "wizard_id", "Projects"
+    )
+    allowed_user_ids = fields.Many2many(
+        "res.users",
+        "mail_external_account_connect_user_rel",
+        string="Allowed Users",
+        domain=[("share", "=", False)],
+    )
+    allowed_group_ids = fields.Many2many(
+        "res.groups",
+        "mail_external_account_connect_group_rel",
+        string="Allowed Groups",
+    )
+    tested_ok = fields.Boolean(compute="_compute_tested_ok")
+    needs_password = fields.Boolean(compute="_compute_tested_ok")
+
+    # Opening
+
+    @api.model
+    def _action_open(self, name, context):
+        return {
+            "type": "ir.actions.act_window",
+            "name": name,
+            "res_model": self._name,
+            "view_mode": "form",
+            "target": "new",
+            "context": {**self.env.context, "dialog_size": "large", **context},
+        }
+
+    @api.model
+    def default_get(self, fields_list):
+        values = super().default_get(fields_list)
+        account = self.env["mail.external.account"].browse(values.get("account_id"))
+        if account:
+            values.update(self._values_of(account))
+        elif not values.get("is_company"):
+            user = self.env["res.users"].browse(values.get("user_id") or self.env.uid)
+            values.setdefault("user_id", user.id)
+            values.setdefault("sender_name", user.name)
+        if values.get("is_company"):
+            values["user_id"] = False
+            values.setdefault("company_id", self.env.company.id)
+        if not account and not values.get("ca_certificate"):
+            company = self.env.company.sudo()
+            values["ca_certificate"] = company.external_ca_certificate
+        return {name: value for name, value in values.items() if name in fields_list}
+
+    def _values_of(self, account):
+        if not account._may_connect():
+            raise AccessError(
+                self.env._("Only the owner or a manager may change this address.")
+            )
+        names = (
+            "email sender_name smtp_host smtp_port smtp_security smtp_login "
+            "incoming_protocol incoming_host incoming_port incoming_security "
+            "incoming_login ca_certificate is_default receive_replies"
+        ).split()
+        values = {name: account[name] for name in names if account[name]}
+        return {
+            **values,
+            "is_company": not account.user_id,
+            "user_id": account.user_id.id,
+            "company_id": account.company_id.id,
+            "provider_id": account.provider_id.id,
+            "allowed_user_ids": [Command.set(account.allowed_user_ids.ids)],
+            "allowed_group_ids": [Command.set(account.allowed_group_ids.ids)],
+            "project_ids": [
+                Command.create(
+                    {"project_id": b.project_id.id, "is_default": b.is_default}
+                )
+                for b in account.binding_ids
+            ],
+        }
+
+    def _compute_is_manager(self):
+        self.is_manager = self.env["mail.external.account"]._is_manager()
+
+    def _compute_allow_private_host(self):
+        allowed = (
+            self.env["ir.config_parameter"]
+            .sudo()
+            .get_param("mail_external_account.allow_private_hosts", "")
+        )
+        self.allow_private_host = (
+            allowed in ("1", "True") or self.env["mail.external.account"]._is_manager()
+        )
+
+    # Filling in
+
+    @api.onchange("email")
+    def _onchange_email(self):
+        provider = self.env["mail.external.provider"]._find_for_address(self.email)
+        if provider and provider != self.provider_id:
+            self.provider_id = provider
+            self._onchange_provider_id()
+        elif self.provider_id:
+            self._fill_logins()
+        elif not self.smtp_login:
+            self.smtp_login = self.email
+
+    @api.onchange("provider_id")
+    def _onchange_provider_id(self):
+        provider = self.provider_id
+        if not provider.smtp_host:
+            return
+        self.smtp_host = provider.smtp_host
+        self.smtp_port = provider.smtp_port
+        self.smtp_security = provider.smtp_security
+        self._fill_incoming()
+        self._fill_logins()
+
+    @api.onchange("incoming_protocol")
+    def _onchange_incoming_protocol(self):
+        self._fill_incoming()
+        if self.incoming_protocol != "none" and not self.incoming_login:
+            self.incoming_login = self.smtp_login
+
+    def _fill_incoming(self):
+        protocol, provider = self.incoming_protocol, self.provider_id
+        if protocol == "none":
+            return
+        if provider[f"{protocol}_host"]:
+            self.incoming_host = provider[f"{protocol}_host"]
+            self.incoming_port = provider[f"{protocol}_port"]
+            self.incoming_security = provider[f"{protocol}_security"]
+        else:
+            self.incoming_port = {"imap": 993, "pop3": 995}[protocol]
+
+    def _fill_logins(self):
+        if self.provider_id.smtp_host and self.provider_id.login_format != "other":
+            login = self.provider_id._login_for(self.email)
+            self.smtp_login = login
+            self.incoming_login = login
+
+    # Passwords go in and never come out
+
+    def _compute_passwords(self):
+        self.password = False
+        self.incoming_password = False
+
+    def _inverse_password(self):
+        self._seal_typed("password")
+
+    def _inverse_incoming_password(self):
+        self._seal_typed("incoming_password")
+
+    def _seal_typed(self, name):
+        for wizard in self.filtered(name):
+            wizard.sudo()[f"{name}_sealed"] = vault.seal(
+                self.env, wizard[name], connection.typed_context(wizard, name)
+            )
+        # The plain text must not linger in the cache of this request.
+        self.invalidate_recordset([name], flush=False)
+
+    @api.depends("password_sealed", "account_id")
+    def _compute_has_password(self):
+        for wizard in self:
+            wizard.has_password = bool(
+                wizard.sudo().password_sealed or wizard.account_id
+            )
+
+    def _destination(self, purpose):
+        """As ``mail.external.account._secret_context``, for what is entered here."""
+        self.ensure_one()
+        prefix = "smtp" if purpose == "smtp" else "incoming"
+        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
+        owner = "company" if self.is_company else f"user:{self.user_id._origin.id}"
+        return (
+            self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
+            f"account:{self.account_id._origin.id}",
+            owner,
+            f"company:{self.company_id._origin.id}",
+            protocol,
+            self[f"{prefix}_host"] or "",
+            self[f"{prefix}_port"],
+            self[f"{prefix}_security"] or "",
+            hashlib.sha256((self.ca_certificate or "").encode()).hexdigest(),
+            self[f"{prefix}_login"] or "",
+        )
+
+    # Testing
+
+    @api.depends(
+        "email",
+        "is_company",
+        "user_id",
+        "company_id",
+        "password",
+        "incoming_password",
+        "smtp_host",
+        "smtp_port",
+        "smtp_security",
+        "smtp_login",
+        "incoming_protocol",
+        "incoming_host",
+        "incoming_port",
+        "incoming_security",
+        "incoming_login",
+        "ca_certificate",
+    )
+    def _compute_tested_ok(self):
+        for wizard in self:
+            saved = wizard._origin
+            typed = wizard.password or wizard.incoming_password
+            wizard.tested_ok = bool(saved) and not typed and not wizard._untested()
+            wizard.needs_password = (
+                bool(saved)
+                and not typed
+                and (connection.passwords(wizard).smtp is None)
+            )
+
+    def _untested(self):
+        """The steps that did not pass with exactly these settings, in order."""
+        fingerprint = connection.fingerprint(self)
+        passed = {
+            line.step
+            for line in self.env["mail.external.account.connect.check"]
+            .sudo()
+            .search([("wizard_id", "=", self._origin.id), ("ok", "=", True)])
+            if vault.same_fingerprint(line.fingerprint, fingerprint)
+        }
+        return [step for step in connection.steps(self) if step.value not in passed]
+
+    def get_steps(self):
+        """The checks to run, for the window.
+
+        :return: list of (step, what is checked)
+        """
+        self.ensure_one()
+        return [(step.value, step_label(self, step)) for step in connection.steps(self)]
+
+    def run_check(self, step):
+        """Run one check of the test and keep its result.
+
+        :param str step: value of ``mailkit.checks.Step``
+        :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply
+        """
+        self.ensure_one()
+        self._check_rights()
+        self._check_rate()
+        try:
+            wanted = Step(step)
+        except ValueError as error:
+            raise UserError(self.env._("There is no check named %s.", step)) from error
+        result = connection.run_step(self, wanted)
+        self.env["mail.external.account.connect.check"].sudo().create(
+            {
+                "wizard_id": self.id,
+                "step": wanted.value,
+                "ok": result.ok,
+                "fingerprint": connection.fingerprint(self),
+            }
+        )
+        return self._result_data(result)
+
+    def _result_data(self, result):
+        data = {
+            "step": result.step.value,
+            "label": step_label(self, result.step, result),
+            "ok": result.ok,
+            "milliseconds": round(result.seconds * 1000),
+            "cause": "",
+            "remedy": "",
+            "field": "",
+            "reply": "",
+        }
+        if result.error:
+            code = result.error.code.value
+            if code == "login_required" and not result.error.reply:
+                code = "secret_needed"
+            data["cause"], data["remedy"] = cause_and_remedy(self.env, code)
+            data["field"] = result.error.field or ""
+            data["reply"] = str(result.error.reply or "")
+            if self.provider_id.help_url and data["field"] in ("password", "login"):
+                data["help_url"] = self.provider_id.help_url
+        return data
+
+    def _check_rate(self):
+        since = fields.Datetime.now() - timedelta(minutes=10)
+        count = (
+            self.env["mail.external.account.connect.check"]
+            .sudo()
+            .search_count(
+                [("create_uid", "=", self.env.uid), ("create_date", ">", since)]
+            )
+        )
+        if count >= CHECKS_PER_TEN_MINUTES:
+            raise UserError(
+                self.env._(
+                    "Too many tests in a short time. Wait ten minutes, then test again."
+                )
+            )

@@ -1,0 +1,30 @@
+from odoo import fields, models
+
+
+class MailExternalAccountConnectCheck(models.TransientModel):
+    """One line of the connection test. Written by the server only."""
+
+    _name = "mail.external.account.connect.check"
+    _description = "Connection Test Result"
+    _order = "id"
+
+    wizard_id = fields.Many2one(
+        "mail.external.account.connect", required=True, ondelete="cascade", index=True
+    )
+    step = fields.Char(required=True, readonly=True)
+    ok = fields.Boolean(readonly=True)
+    # Which settings and which password were tested, as a keyed hash.
+    fingerprint = fields.Char(required=True, groups=fields.NO_ACCESS)
+
+
+class MailExternalAccountConnectProject(models.TransientModel):
+    """A project that the address is going to be bound to."""
+
+    _name = "mail.external.account.connect.project"
+    _description = "Project of the Address to Connect"
+
+    wizard_id = fields.Many2one(
+        "mail.external.account.connect", required=True, ondelete="cascade", index=True
+    )
+    project_id = fields.Many2one("project.project", required=True, ondelete="cascade")
+    is_default = fields.Boolean("Default")

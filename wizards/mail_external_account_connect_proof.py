@@ -1,0 +1,185 @@
+import secrets
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..mailkit.settings import same_address
+from ..tools import vault
+
+CODE_MINUTES = 30
+CODE_TRIES = 5
+
+
+class MailExternalAccountConnect(models.TransientModel):
+    """Proof that the address belongs to its owner.
+
+    An accept-all server of one's own passes every test for any address, so signing in
+    counts only at the address's own mail service; otherwise a code that Odoo's own
+    server mails to the address, or a manager's word, is needed.
+    """
+
+    _inherit = "mail.external.account.connect"
+
+    code_entry = fields.Char("Code from the Mail")
+    code_hash = fields.Char(groups=fields.NO_ACCESS)
+    code_expires = fields.Datetime(groups=fields.NO_ACCESS)
+    code_tries = fields.Integer(groups=fields.NO_ACCESS)
+    code_sent = fields.Boolean(compute="_compute_code_sent")
+    proof_token = fields.Char(groups=fields.NO_ACCESS)
+    proof = fields.Selection(
+        [
+            ("provider", "Signed in at its own service"),
+            ("code", "Code sent to the address"),
+            ("manager", "Vouched for by a manager"),
+        ],
+        compute="_compute_proof",
+    )
+
+    @api.depends("email", "code_hash")
+    def _compute_code_sent(self):
+        for wizard in self:
+            wizard.code_sent = bool(wizard.sudo().code_hash)
+
+    @api.depends("email", "user_id", "is_company", "tested_ok", "proof_token")
+    def _compute_proof(self):
+        for wizard in self:
+            wizard.proof = wizard._current_proof()
+
+    def _current_proof(self):
+        """How the address is proven at this moment, or False."""
+        account = self.account_id.sudo()
+        if (
+            account.proof
+            and same_address(account.email or "", self.email or "")
+            and account.user_id == self.user_id._origin
+        ):
+            return account.proof
+        for kind in ("code", "manager"):
+            if vault.same_fingerprint(
+                self.sudo().proof_token, self._proof_fingerprint(kind)
+            ):
+                return kind
+        if self._signs_in_at_own_service():
+            return "provider"
+        return False
+
+    def _proof_fingerprint(self, kind):
+        owner = "company" if self.is_company else f"user:{self.user_id._origin.id}"
+        return vault.fingerprint(
+            self.env,
+            ("proof", kind, self._origin.id, self.env.uid, owner, self.email or ""),
+        )
+
+    def _signs_in_at_own_service(self):
+        """Signed in with the address itself, at the servers of its domain's preset."""
+        provider = self.env["mail.external.provider"]._find_for_address(self.email)
+        return bool(
+            provider
+            and provider.smtp_host
+            and self.smtp_host == provider.smtp_host
+            and self.smtp_port == provider.smtp_port
+            and self.smtp_security == provider.smtp_security != "none"
+            and self.smtp_login == provider._login_for(self.email)
+            and provider.login_format != "other"
+        )
+
+    def action_send_code(self):
+        """Mail a code to the address, through Odoo's own server."""
+        self.ensure_one()
+        self._check_rights()
+        self._check_address()
+        self._check_rate()
+        code = f"{secrets.randbelow(1_000_000):06d}"
+        mail = (
+            self.env["mail.mail"]
+            .sudo()
+            .create(
+                {
+                    "email_to": self.email,
+                    "subject": self.env._("Your code for Odoo: %s", code),
+                    "body_html": self.env._(
+                        "<p>%(name)s wants to send mail from this address with Odoo. "
+                        "If that is you, enter this code there: <b>%(code)s</b></p>"
+                        "<p>It is valid for %(minutes)s minutes. If you know nothing "
+                        "of this, ignore this mail; nothing happens.</p>",
+                        name=self.env.user.name,
+                        code=code,
+                        minutes=CODE_MINUTES,
+                    ),
+                    "auto_delete": True,
+                }
+            )
+        )
+        self.sudo().write(
+            {
+                "code_hash": self._code_fingerprint(code),
+                "code_expires": fields.Datetime.now() + timedelta(minutes=CODE_MINUTES),
+                "code_tries": 0,
+            }
+        )
+        self._note_attempt()
+        mail.send(raise_exception=True)
+        return self._reopen()
+
+    def _code_fingerprint(self, code):
+        return vault.fingerprint(
+            self.env, ("code", self.id, self.env.uid, self.email or "", code)
+        )
+
+    def _note_attempt(self):
+        """Codes count as tests, so that nobody's mailbox is flooded."""
+        self.env["mail.external.account.connect.check"].sudo().create(
+            [{"wizard_id": self.id, "step": "code", "fingerprint": "-"}] * 10
+        )
+
+    def action_verify_code(self):
+        """Compare the entered code; five tries, then a new one is needed."""
+        self.ensure_one()
+        self._check_rights()
+        wizard = self.sudo()
+        now = fields.Datetime.now()
+        if not wizard.code_hash or wizard.code_expires < now:
+            raise UserError(
+                self.env._("The code is no longer valid. Let a new one be sent.")
+            )
+        if wizard.code_tries >= CODE_TRIES:
+            raise UserError(self.env._("Too many wrong codes. Let a new one be sent."))
+        if vault.same_fingerprint(
+            wizard.code_hash, self._code_fingerprint((self.code_entry or "").strip())
+        ):
+            wizard.write(
+                {"proof_token": self._proof_fingerprint("code"), "code_hash": False}
+            )
+            return self._reopen()
+        wizard.code_tries += 1
+        # No exception: it would roll the count back.
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "danger",
+                "message": self.env._("This is not the code from the newest mail."),
+            },
+        }
+
+    def action_vouch(self):
+        """A manager's word that the address belongs to its owner; it is logged."""
+        self.ensure_one()
+        self._check_address()
+        if not self.env["mail.external.account"]._is_manager():
+            raise AccessError(self.env._("Only a manager may vouch for an address."))
+        self.sudo().proof_token = self._proof_fingerprint("manager")
+        return self._reopen()
+
+    def _reopen(self):
+        """Show this very window again, with what changed."""
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Connect %s", self.email),
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "target": "new",
+            "context": {"dialog_size": "large"},
+        }
