@@ -5,6 +5,7 @@ Each is named after what it depends on, so a change makes a new one.
 """
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -27,6 +28,9 @@ _INSTALLED_FOLDERS = (
     "mailkit",
 )
 _TEMPLATES_KEPT = 3
+_LOADING = re.compile(r"Loading module (\w+) \((\d+)/(\d+)\)")
+_ENTRY = re.compile(r"\d{4}-\d\d-\d\d ")
+_RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception|Violation|Warning)\b")
 _RELEASE_FILES = ("odoo/release.py", ".mea-stamp")
 
 
@@ -183,7 +187,9 @@ class Odoo:
         parts = [(home / name) for name in _RELEASE_FILES]
         marks = [part.read_text() for part in parts if part.exists()]
         name = self._name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGE]))
-        self._ensure_template(name, None, MODULES, "Making a database of Odoo's modules")
+        self._ensure_template(
+            name, None, MODULES, "Making a database of Odoo's modules"
+        )
         return name
 
     def addon_template(self) -> str:
@@ -264,33 +270,29 @@ def _addon_parts() -> Iterator[bytes]:
 
 def _loading(log: Path) -> tuple[float, str]:
     """Return how far an installation is, read from Odoo's lines 'Loading module'."""
-    percent, module = 0.0, ""
-    for line in log.read_text(errors="replace").splitlines():
-        _, found, rest = line.partition("Loading module ")
-        if found:
-            module, _, count = rest.partition(" (")
-            done, _, total = count.rstrip(")").partition("/")
-            percent = 100 * int(done) / int(total)
-    return percent, module
+    found = _LOADING.findall(log.read_text(errors="replace"))
+    if not found or found[-1][2] == "1":  # Odoo loads 'base' alone first
+        return 0.0, ""
+    module, number, total = found[-1]
+    return 100 * int(number) / int(total), module
 
 
 def _first_error(text: str) -> str:
-    """Return the cause from Odoo's log: a traceback's last line, or the error line."""
+    """Return the cause from Odoo's log: what was raised first, and what came of it."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if " ERROR " in line or " CRITICAL " in line:
-            trace = _end_of_traceback(lines[number + 1 :])
-            return trace or line.split(" ", 5)[-1]
+            raised = [*_raised(lines[number + 1 :])]
+            if not raised:
+                return line.split(" ", 5)[-1]
+            return " -> ".join(dict.fromkeys((raised[0], raised[-1])))
     return lines[-1] if lines else "no reason given"
 
 
-def _end_of_traceback(lines: Sequence[str]) -> str:
-    if not lines or not lines[0].startswith(("Traceback", "  ")):
-        return ""
-    last = ""
+def _raised(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the exceptions of the log entry whose further lines come first."""
     for line in lines:
-        if line[:4].isdigit() and line[4:5] == "-":  # the next entry of the log
-            break
-        if line and not line.startswith(" "):
-            last = line
-    return last
+        if _ENTRY.match(line):
+            return
+        if _RAISED.match(line):
+            yield line.strip()

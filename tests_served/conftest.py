@@ -1,22 +1,141 @@
-"""Fixtures of the tests that need real servers."""
+"""Fixtures of the tests that need real servers: mail, Odoo, a browser.
+
+What is not installed here skips the test with the reason; under CI it fails.
+``./dev test`` says by ``MEA_TEST_FOLDER`` where the servers' files go, and by
+``MEA_TEST_TEMPLATE`` which database has the addon installed.
+"""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from devtools.console import under_ci
+from devtools.odoo import Odoo
+from devtools.postgres import Postgres
+from devtools.served import ServedOdoo
+from devtools.state import State
 from devtools.testbed.bed import TestBed
+
+BROWSER_ARGUMENTS = [
+    *("--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--disable-dev-shm-usage"),
+]
+
+
+def missing(reason: str) -> None:
+    """Skip the test for ``reason``; fail it under CI, which has to have it all."""
+    if under_ci():
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
-    """Postfix and Dovecot; without them: a skip, or a failure when CI=true."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of this run, kept until the next one."""
+    given = os.environ.get("MEA_TEST_FOLDER")
+    return Path(given) if given else tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="session")
+def bed(folder: Path) -> Iterator[TestBed]:
+    """Postfix and Dovecot with their mailboxes (``devtools/testbed/bed.py``)."""
     reason = TestBed.missing()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
     if reason:
-        pytest.skip(reason)
-    folder: Path = tmp_path_factory.mktemp("bed")
-    with TestBed(folder) as running:
+        missing(reason)
+    with TestBed(folder / "bed") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Odoo]:
+    """What makes databases and configuration files for Odoo."""
+    state = State()
+    with Postgres(state) as postgres:
+        yield Odoo(state, postgres)
+
+
+@pytest.fixture(scope="session")
+def new_odoo(bench: Odoo, folder: Path) -> Iterator[Callable[..., ServedOdoo]]:
+    """Return ``new_odoo(**options)``: another Odoo, started on a fresh database.
+
+    The options are those of ``ServedOdoo``; all are ended with the session.
+    """
+    started: list[ServedOdoo] = []
+
+    def start(**options: object) -> ServedOdoo:
+        template = os.environ.get("MEA_TEST_TEMPLATE") or bench.addon_template()
+        database = bench.clone(template, f"{folder.name}-served{len(started) + 1}")
+        odoo = ServedOdoo(bench, database, folder, **options)  # type: ignore[arg-type]
+        started.append(odoo)
+        odoo.start()
+        return odoo
+
+    yield start
+    for odoo in started:
+        odoo.stop()
+        bench.drop(odoo.database)
+
+
+@pytest.fixture(scope="session")
+def odoo(bed: TestBed, new_odoo: Callable[..., ServedOdoo]) -> ServedOdoo:
+    """The session's Odoo; its own outgoing mail server is the bed's relay."""
+    return new_odoo(smtp_port=bed.relay)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium of the machine, without a window."""
+    executable = shutil.which("chromium")
+    if not executable:
+        missing("no browser: install Debian's package chromium")
+    unsandboxed = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=executable, args=[*BROWSER_ARGUMENTS, *unsandboxed]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Return ``new_context(**options)``: a browser session of its own."""
+    opened: list[BrowserContext] = []
+
+    def create(**options: object) -> BrowserContext:
+        wanted = {"viewport": {"width": 1400, "height": 900}, **options}
+        opened.append(browser.new_context(**wanted))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield create
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(
+    request: pytest.FixtureRequest,
+    folder: Path,
+    new_context: Callable[..., BrowserContext],
+) -> Iterator[Page]:
+    """An empty page, 1400 x 900; a failed test leaves its picture in the run's folder."""
+    opened = new_context().new_page()
+    yield opened
+    report = getattr(request.node, "call_report", None)
+    if report is not None and report.failed:
+        opened.screenshot(path=folder / f"{request.node.name}.png")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    """Keep the result of a test's body for the fixture ``page``."""
+    outcome = yield
+    if call.when == "call":
+        item.call_report = outcome.get_result()  # type: ignore[attr-defined]
