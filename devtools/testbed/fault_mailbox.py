@@ -1,0 +1,127 @@
+"""The fault server's mailboxes."""
+
+import re
+
+from .fault_talk import Talk, decode
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class ImapTalk(Talk):
+    """A mailbox with 3 messages."""
+
+    greeting = "* OK IMAP4rev1 ready"
+    features = ("IMAP4rev1", "AUTH=PLAIN", "SASL-IR")
+
+    def command(self, line: str) -> None:
+        """Answer one command line."""
+        self.tag, _, rest = line.partition(" ")
+        verb, _, arguments = rest.partition(" ")
+        handler = {
+            "CAPABILITY": self.capability,
+            "STARTTLS": self.starttls,
+            "AUTHENTICATE": self.authenticate,
+            "LOGIN": self.login,
+            "EXAMINE": self.examine,
+            "LOGOUT": self.logout,
+        }.get(verb.upper())
+        if handler is None:
+            self.sock.sendall(f"{self.tag} BAD Unknown command\r\n".encode())
+        else:
+            handler(arguments)
+
+    def capability(self, arguments: str) -> None:
+        """Tell the capabilities."""
+        names = [*self.offered(), *(["STARTTLS"] if self.may_start_tls() else [])]
+        told = f"* CAPABILITY {' '.join(names)}\r\n{self.tag} OK done"
+        self.answer("capability", told)
+
+    def starttls(self, arguments: str) -> None:
+        """Turn on TLS."""
+        sent = self.answer("starttls", f"{self.tag} OK begin")
+        if sent.startswith(f"{self.tag} OK"):
+            self.encrypt()
+
+    def authenticate(self, arguments: str) -> None:
+        """Take PLAIN."""
+        if not self.answer("authenticate", "+ ").startswith("+"):
+            return
+        login, password = decode(self.read_line()).split("\0")[1:]
+        self.finish(login, password)
+
+    def login(self, arguments: str) -> None:
+        """Take quoted login and password."""
+        parts = [re.sub(r"\\(.)", r"\1", part) for part in _QUOTED.findall(arguments)]
+        self.finish(*parts)
+
+    def finish(self, login: str, password: str) -> None:
+        """Answer a sign-in."""
+        refusal = f"{self.tag} NO [AUTHENTICATIONFAILED] Authentication failed."
+        good = self.accepts(login, password)
+        self.answer("login", f"{self.tag} OK signed in" if good else refusal)
+
+    def examine(self, arguments: str) -> None:
+        """Open the inbox for reading."""
+        self.answer(
+            "examine",
+            "* 3 EXISTS\r\n* OK [UIDVALIDITY 1234] UIDs valid\r\n"
+            f"{self.tag} OK [READ-ONLY] done",
+        )
+
+    def logout(self, arguments: str) -> None:
+        """Say goodbye."""
+        self.answer("logout", f"* BYE bye\r\n{self.tag} OK done")
+        raise EOFError
+
+
+class Pop3Talk(Talk):
+    """A mailbox with 3 messages."""
+
+    greeting = "+OK POP3 ready"
+    features = ("USER", "UIDL", "TOP", "SASL PLAIN")
+
+    def command(self, line: str) -> None:
+        """Answer one command line."""
+        verb, _, argument = line.partition(" ")
+        verb = verb.upper()
+        step = {"STLS": "starttls", "AUTH": "pass"}.get(verb, verb.lower())
+        sent = self.answer(step, self.regular(verb, argument))
+        if verb == "STLS" and sent.startswith("+OK"):
+            self.encrypt()
+        if verb == "QUIT":
+            raise EOFError
+
+    def regular(self, verb: str, argument: str) -> str:
+        """Return the answer of a healthy server."""
+        if verb == "USER":
+            self.user = argument
+        if verb == "PASS":
+            return self.sign_in(self.user, argument)
+        if verb == "AUTH":
+            return self.auth()
+        if verb == "CAPA":
+            return self.capabilities()
+        return {
+            "STLS": "+OK begin",
+            "USER": "+OK",
+            "UTF8": "+OK",
+            "STAT": "+OK 3 1234",
+            "UIDL": f"+OK {argument} id{argument}",
+            "QUIT": "+OK bye",
+        }.get(verb, "-ERR unknown command")
+
+    def capabilities(self) -> str:
+        """Return the answer to CAPA."""
+        names = [*self.offered(), *(["STLS"] if self.may_start_tls() else [])]
+        return "\r\n".join(["+OK", *names, "."])
+
+    def auth(self) -> str:
+        """Take AUTH PLAIN, return the answer."""
+        self.sock.sendall(b"+ \r\n")
+        login, password = decode(self.read_line()).split("\0")[1:]
+        return self.sign_in(login, password)
+
+    def sign_in(self, login: str, password: str) -> str:
+        """Return the answer to a sign-in."""
+        good = self.accepts(login, password)
+        return "+OK signed in" if good else "-ERR [AUTH] Authentication failed."

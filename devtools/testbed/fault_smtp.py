@@ -1,0 +1,122 @@
+"""The fault server's submission service."""
+
+import socket
+from typing import TYPE_CHECKING
+
+from .fault_actions import Accepted
+from .fault_talk import Talk, decode
+
+if TYPE_CHECKING:
+    from .faults import FaultServer
+
+
+class SmtpTalk(Talk):
+    """Submission."""
+
+    greeting = "220 localhost ESMTP ready"
+    features = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN")
+
+    def __init__(self, server: "FaultServer", sock: socket.socket) -> None:
+        super().__init__(server, sock)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin a new transaction."""
+        self.sender = ""
+        self.options: tuple[str, ...] = ()
+        self.recipients: list[str] = []
+
+    def command(self, line: str) -> None:
+        """Answer one command line."""
+        verb = line.split(" ")[0].upper()
+        handler = {
+            "EHLO": self.ehlo,
+            "STARTTLS": self.starttls,
+            "AUTH": self.auth,
+            "MAIL": self.mail,
+            "RCPT": self.rcpt,
+            "DATA": self.data,
+            "RSET": self.rset,
+            "QUIT": self.quit,
+        }.get(verb)
+        if handler is None:
+            self.sock.sendall(b"502 5.5.2 Unknown command\r\n")
+        else:
+            handler(line)
+
+    def ehlo(self, line: str) -> None:
+        """Tell the features."""
+        lines = ["localhost", *self.offered()]
+        if self.may_start_tls():
+            lines.append("STARTTLS")
+        body = "".join(f"250-{text}\r\n" for text in lines[:-1])
+        self.answer("ehlo", f"{body}250 {lines[-1]}")
+
+    def starttls(self, line: str) -> None:
+        """Turn on TLS."""
+        if self.answer("starttls", "220 2.0.0 Ready").startswith("220"):
+            self.encrypt()
+
+    def auth(self, line: str) -> None:
+        """Take PLAIN, LOGIN or CRAM-MD5."""
+        mechanism, _, initial = line[5:].partition(" ")
+        step = f"auth-{mechanism.lower()}"
+        if (action := self.server.action(step)) is not None:
+            self.play(action, "")
+            return
+        if mechanism == "PLAIN":
+            initial = initial or self.ask("334 ")
+            login, password = decode(initial).split("\0")[1:]
+        elif mechanism == "LOGIN":
+            login = decode(self.ask("334 VXNlcm5hbWU6"))
+            password = decode(self.ask("334 UGFzc3dvcmQ6"))
+        else:
+            login, _, password = decode(self.ask("334 PDEuMUB0ZXN0Pg==")).partition(" ")
+        good = self.accepts(login, password)
+        refusal = "535 5.7.8 Error: authentication failed"
+        self.answer("auth", "235 2.7.0 Signed in" if good else refusal)
+
+    def ask(self, prompt: str) -> str:
+        """Send a prompt, return the answer."""
+        self.sock.sendall(f"{prompt}\r\n".encode())
+        return self.read_line()
+
+    def mail(self, line: str) -> None:
+        """Take the sender."""
+        if self.answer("mail", "250 2.1.0 Ok").startswith("250"):
+            self.sender, *options = line[len("MAIL FROM:") :].split(" ")
+            self.options = tuple(options)
+
+    def rcpt(self, line: str) -> None:
+        """Take a recipient."""
+        if self.answer("rcpt", "250 2.1.5 Ok").startswith("250"):
+            self.recipients.append(line[len("RCPT TO:") :])
+
+    def data(self, line: str) -> None:
+        """Take the message."""
+        if not self.answer("data", "354 Go ahead").startswith("354"):
+            return
+        lines = []
+        while (part := self.file.readline()) != b".\r\n":
+            if not part:
+                raise EOFError
+            lines.append(part[1:] if part.startswith(b".") else part)
+        accepted = Accepted(
+            self.sender.strip("<>"),
+            tuple(recipient.strip("<>") for recipient in self.recipients),
+            b"".join(lines),
+            self.options,
+        )
+        if self.answer("body", "250 2.0.0 Ok: queued as 42").startswith("250"):
+            self.server.messages.append(accepted)
+        self.forget()
+
+    def rset(self, line: str) -> None:
+        """Begin anew."""
+        self.forget()
+        self.answer("rset", "250 2.0.0 Ok")
+
+    def quit(self, line: str) -> None:
+        """Say goodbye."""
+        self.answer("quit", "221 2.0.0 Bye")
+        raise EOFError

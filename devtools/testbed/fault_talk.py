@@ -1,0 +1,127 @@
+"""The conversations of the fault server: what all have in common."""
+
+import base64
+import binascii
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from .fault_actions import Action, Delay, Drip, Drop, Garbage, Hang, Reply
+
+if TYPE_CHECKING:
+    from .faults import FaultServer
+
+_TLS_RECORD = b"\x16\x03\x03\x40\x00"  # begins a handshake record of 16 KiB
+
+
+class Talk:
+    """One connection. Subclasses answer commands; this part plays the faults."""
+
+    greeting = ""
+    features: tuple[str, ...] = ()
+
+    def __init__(self, server: "FaultServer", sock: socket.socket) -> None:
+        self.server = server
+        self.sock = sock
+        self.file = sock.makefile("rb")
+        self.tag = ""
+
+    def run(self) -> None:
+        """Serve the connection until one side ends it (OSError, EOFError)."""
+        self.answer("connect", "")
+        if self.server.security == "ssl":
+            self.encrypt()
+        self.answer("greeting", self.greeting)
+        while line := self.read_line():
+            self.server.commands.append(line)
+            self.command(line)
+
+    def command(self, line: str) -> None:
+        """Answer one command line."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the connection."""
+        self.file.close()
+        self.sock.close()
+
+    def answer(self, step: str, regular: str) -> str:
+        """Send the regular answer, or do what was asked for; return what was sent."""
+        return self.play(self.server.action(step), regular)
+
+    def play(self, action: Action | None, regular: str) -> str:
+        """Do `action` with the regular answer; return what was sent."""
+        if isinstance(action, Delay):
+            self.server.stopping.wait(action.seconds)
+        elif isinstance(action, Drop):
+            raise EOFError
+        elif isinstance(action, Hang):
+            self.hang()
+        elif isinstance(action, Garbage):
+            self.sock.sendall(action.data)
+            return ""
+        elif isinstance(action, Reply):
+            regular = action.text.replace("{tag}", self.tag)
+        data = f"{regular}\r\n".encode() if regular else b""
+        if isinstance(action, Drip):
+            self.drip(data, action.seconds)
+        else:
+            self.sock.sendall(data)
+        return regular
+
+    def encrypt(self) -> None:
+        """Do the handshake, as the server."""
+        action = self.server.action("tls")
+        if isinstance(action, Delay):
+            self.server.stopping.wait(action.seconds)
+            action = None
+        if action is not None:
+            self.sock.recv(65536)  # the client's part
+        if isinstance(action, Drip):
+            self.drip(_TLS_RECORD + bytes(16384), action.seconds)
+        if action is not None:
+            self.play(action, "")
+            raise EOFError
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.server.certificate_files)
+        self.sock = context.wrap_socket(self.sock, server_side=True)
+        self.file = self.sock.makefile("rb")
+
+    def drip(self, data: bytes, seconds: float) -> None:
+        """Send `data` byte by byte."""
+        for number in data:
+            self.sock.sendall(bytes([number]))
+            self.server.stopping.wait(seconds)
+
+    def hang(self) -> None:
+        """Wait until the client has had enough."""
+        while self.sock.recv(65536):
+            pass
+        raise EOFError
+
+    def read_line(self) -> str:
+        """Read a line, without its end; "" at the end of the connection."""
+        return self.file.readline(65536).decode("utf-8", "replace").rstrip("\r\n")
+
+    def accepts(self, login: str, password: str) -> bool:
+        """Take note of a sign-in; return whether the password is right."""
+        self.server.logins.append((login, password))
+        return self.server.password in (None, password)
+
+    def offered(self) -> tuple[str, ...]:
+        """Return what the server can do."""
+        features = self.server.features
+        return self.features if features is None else tuple(features)
+
+    def may_start_tls(self) -> bool:
+        """Whether TLS can be turned on now."""
+        plain = not isinstance(self.sock, ssl.SSLSocket)
+        return self.server.security == "starttls" and plain
+
+
+def decode(text: str) -> str:
+    """Return what base64 `text` stands for, or two NULs if it is none."""
+    try:
+        return base64.b64decode(text).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return "\0\0"

@@ -1,0 +1,170 @@
+"""A mail server that does, on command, what real servers do on bad days.
+
+Without faults it lets our clients pass. A fault is an action at a step:
+
+    with FaultServer("smtp", "starttls", faults={"rcpt": Reply("550 5.1.1 No")}) as s:
+        ... s.port, s.ca_pem, s.commands, s.messages ...
+
+Steps: connect (before anything, TLS too), tls (the handshake), greeting, starttls;
+SMTP: ehlo, auth, mail, rcpt, data, body, rset, quit, and auth-plain, auth-login,
+auth-cram-md5 for the answer to the AUTH line itself; IMAP: capability,
+authenticate (the line itself), login, examine, logout; POP3: capa, user, pass, stat,
+uidl, quit.
+"""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from .ca import TestCA
+from .fault_actions import (
+    Accepted,
+    Action,
+    Delay,
+    Drip,
+    Drop,
+    Garbage,
+    Hang,
+    InTurn,
+    Reply,
+)
+from .fault_mailbox import ImapTalk, Pop3Talk
+from .fault_smtp import SmtpTalk
+from .fault_talk import Talk
+
+__all__ = [
+    "Accepted",
+    "Action",
+    "Delay",
+    "Drip",
+    "Drop",
+    "FaultServer",
+    "Garbage",
+    "Hang",
+    "InTurn",
+    "Reply",
+]
+
+TALKS: dict[str, type[Talk]] = {
+    "smtp": SmtpTalk,
+    "imap": ImapTalk,
+    "pop3": Pop3Talk,
+}
+NAMES = ("localhost", "127.0.0.1")
+
+
+class FaultServer:
+    """SMTP, IMAP or POP3 on a free port of 127.0.0.1; a context manager.
+
+    `certificate`: "valid" (for localhost), "untrusted", "expired" or "wrong_name".
+    `features`: EHLO lines, IMAP capabilities or CAPA lines instead of the usual ones
+    (STARTTLS is added by itself). `password`: refuse every other one.
+
+    `port`; `ca_pem`; `commands`: lines received; `logins`: (login, password) pairs
+    received; `messages`: what was accepted; `connections`: how many there were.
+    """
+
+    def __init__(
+        self,
+        protocol: str,
+        security: str,
+        *,
+        certificate: str = "valid",
+        faults: Mapping[str, Action | InTurn] | None = None,
+        features: Sequence[str] | None = None,
+        password: str | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.security = security
+        self.certificate = certificate
+        self.features = features
+        self.password = password
+        self.commands: list[str] = []
+        self.logins: list[tuple[str, str]] = []
+        self.messages: list[Accepted] = []
+        self.connections = 0
+        self.stopping = threading.Event()
+        self._faults = dict(faults or {})
+        self._reached: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+
+    def start(self) -> None:
+        """Listen."""
+        self._folder = tempfile.TemporaryDirectory(prefix="faults-")
+        authority = TestCA(Path(self._folder.name))
+        self.ca_pem = authority.pem
+        names = ("elsewhere.test",) if self.certificate == "wrong_name" else NAMES
+        self.certificate_files = authority.issue(
+            names,
+            expired=self.certificate == "expired",
+            untrusted=self.certificate == "untrusted",
+        )
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        """End the listener and all connections."""
+        self.stopping.set()
+        _shut(self._listener)
+        with self._lock:
+            for sock in self._open:
+                _shut(sock)
+        self._folder.cleanup()
+
+    def __enter__(self) -> "FaultServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def action(self, step: str) -> Action | None:
+        """Return what to do at `step` this time."""
+        with self._lock:
+            fault = self._faults.get(step)
+            if not isinstance(fault, InTurn):
+                return fault
+            turn = self._reached.get(step, 0)
+            self._reached[step] = turn + 1
+            return fault.actions[turn] if turn < len(fault.actions) else None
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                sock, _peer = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self._open.add(sock)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        talk = TALKS[self.protocol](self, sock)
+        try:
+            talk.run()
+        except (OSError, EOFError):
+            return  # the client went away, or the test is over
+        finally:
+            talk.close()
+            with self._lock:
+                self._open.discard(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # not connected (any more)
+    finally:
+        sock.close()
