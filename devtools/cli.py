@@ -18,6 +18,7 @@ that is there already, DATABASE_URL=postgresql://user:password@host:port/prefix 
 PostgreSQL. CONTRIBUTING.md has more.
 """
 
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return its exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -46,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
+    demo = commands.add_parser(
+        "run", help="run Odoo with demo data and sandbox mailboxes"
+    )
+    demo.add_argument("--port", type=int, help="of the web server (8069)")
+    demo.add_argument(
+        "--mail-base", type=int, help="the mail ports are this + 587, 993 ... (2000)"
+    )
+    demo.set_defaults(command=_run)
+
     test = commands.add_parser("test", help="run all tests, or those of PATH...")
     test.add_argument("paths", nargs="*", metavar="PATH", help="FILE[::CASE] or FOLDER")
     test.add_argument(
@@ -53,6 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("-x", action="store_true", help="stop at the first failure")
     test.set_defaults(command=_test)
+
+    shell = commands.add_parser(
+        "shell", help="Odoo's shell on the demo database (a script on standard input)"
+    )
+    shell.set_defaults(command=_shell)
+
+    mail = commands.add_parser(
+        "mail", help="list the sandbox's mailboxes, one of them, or one mail"
+    )
+    mail.add_argument("words", nargs="*", metavar="ADDRESS [NUMBER]")
+    mail.set_defaults(command=_mail)
+
+    reset = commands.add_parser("reset", help="empty the state folder")
+    reset.set_defaults(command=_reset)
     return parser
 
 
@@ -80,3 +104,33 @@ def _test(state: State, options: argparse.Namespace, arguments: Sequence[str]) -
     if not routed:
         say("There are no tests.")
     return testing.run_tests(state, routed, passed_on)
+
+
+def _run(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import demo
+
+    _enter(state, arguments, testing=False)
+    runner = demo.Demo(state)
+    base = runner.mail_base(options.mail_base)
+    runner.run(demo.Ports(options.port or demo.DEFAULT_PORT, base))
+    return 0
+
+
+def _shell(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import demo
+
+    _enter(state, arguments, testing=False)
+    return demo.Demo(state).shell()
+
+
+def _mail(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import demo
+
+    _enter(state, arguments, testing=False, odoo=False)
+    return demo.mail(state, options.words)
+
+
+def _reset(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import demo
+
+    return demo.reset(state)

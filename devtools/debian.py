@@ -40,7 +40,9 @@ PLACEHOLDER_TEXT = "// Debian leaves this library out; blurring is not available
 
 def wanted() -> str:
     """Return the stamp of an unpacked Odoo that needs no work."""
-    return fingerprint(f"{suite}/{name}" for suite in PACKAGES for name in PACKAGES[suite])
+    return fingerprint(
+        f"{suite}/{name}" for suite in PACKAGES for name in PACKAGES[suite]
+    )
 
 
 def ensure_odoo(state: State) -> None:
@@ -105,7 +107,9 @@ def _apt_options(folder: Path) -> list[str]:
         "Acquire::Retries": "2",
         "APT::Status-Fd": "1",
     }
-    return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+    return [
+        part for key, value in settings.items() for part in ("-o", f"{key}={value}")
+    ]
 
 
 def _apt(folder: Path, *arguments: str, label: str) -> str:
@@ -159,7 +163,9 @@ def _download(state: State) -> list[Path]:
 
 def _newest(folder: Path) -> Iterator[Path]:
     for name in (name for names in PACKAGES.values() for name in names):
-        files = sorted(folder.glob(f"{name}_*.deb"), key=lambda file: file.stat().st_ctime)
+        files = sorted(
+            folder.glob(f"{name}_*.deb"), key=lambda file: file.stat().st_ctime
+        )
         yield files[-1]
 
 
@@ -171,7 +177,7 @@ def _failure(complaint: str, nothing: str) -> DevError:
         return no_space()
     if "Unable to locate" in complaint or "was not found" in complaint:
         return DevError(
-            "Debian offers no odoo-19 any more: set ODOO_HOME to a folder that holds it."
+            "Debian offers no odoo-19 now: set ODOO_HOME to a folder that holds it."
         )
     return DevError(
         "Debian's packages can't be fetched: check the network (apt's proxy settings"

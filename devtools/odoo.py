@@ -25,6 +25,7 @@ KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 #: What changes an installed database when it changes.
 _INSTALLED_FOLDERS = (
     *("models", "wizards", "controllers", "views", "data", "security", "demo", "i18n"),
+    "tools",
     "mailkit",
 )
 _TEMPLATES_KEPT = 3
@@ -117,8 +118,10 @@ class Odoo:
             key.write_text(secrets.token_urlsafe(32))
         return {KEY_VARIABLE: key.read_text(), "PYTHONUNBUFFERED": "1"}
 
-    def install(self, database: str, modules: Sequence[str], label: str) -> None:
-        """Install modules with demo data into ``database`` (made when absent).
+    def install(
+        self, database: str, modules: Sequence[str], label: str, *, update: bool = False
+    ) -> None:
+        """Install modules with demo data into ``database``, or update them there.
 
         :raises DevError: with Odoo's own last error
         """
@@ -126,17 +129,18 @@ class Odoo:
         log = self.state.folder / f"{database}.log"
         log.unlink(missing_ok=True)
         try:
-            self._install(config, modules, log, label)
+            action = "-u" if update else "-i"
+            self._install(config, [action, ",".join(modules)], log, label)
             log.unlink()
         finally:
             config.unlink()
 
     def _install(
-        self, config: Path, modules: Sequence[str], log: Path, label: str
+        self, config: Path, action: Sequence[str], log: Path, label: str
     ) -> None:
         command = self.command(
             config,
-            *("-i", ",".join(modules), "--with-demo", "--stop-after-init"),
+            *(*action, "--with-demo", "--stop-after-init"),
             *("--load-language", LANGUAGE, "--max-cron-threads=0", "--log-level=info"),
         )
         with step(label) as progress:
@@ -151,7 +155,7 @@ class Odoo:
         text = log.read_text(errors="replace")
         if status != 0 or " ERROR " in text or " CRITICAL " in text:
             raise DevError(
-                f"Odoo can't install {', '.join(modules)}: {_first_error(text)}"
+                f"Odoo fails at '{' '.join(action)}': {_first_error(text)}"
                 f" (all of it in {log})."
             )
 
@@ -186,7 +190,7 @@ class Odoo:
         home = odoo_home(self.state)
         parts = [(home / name) for name in _RELEASE_FILES]
         marks = [part.read_text() for part in parts if part.exists()]
-        name = self._name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGE]))
+        name = self.name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGE]))
         self._ensure_template(
             name, None, MODULES, "Making a database of Odoo's modules"
         )
@@ -195,14 +199,18 @@ class Odoo:
     def addon_template(self) -> str:
         """Return the database that has the addon installed; make it when needed."""
         stock = self.stock_template()
-        name = self._name("addon", fingerprint([stock, *_addon_parts()]))
+        name = self.name("addon", fingerprint([stock, self.addon_fingerprint()]))
         self._ensure_template(name, stock, (ADDON,), "Installing the addon")
         self._forget_templates("addon")
         return name
 
+    def addon_fingerprint(self) -> str:
+        """Return what changes when an installed addon has to be updated."""
+        return fingerprint(_addon_parts())
+
     def clone(self, template: str, name: str) -> str:
         """Copy database ``template`` with its files; return the copy's name."""
-        name = self._name(name)
+        name = self.name(name)
         with self.state.locked("templates"):
             self.drop(name)
             self.postgres.create_database(name, template)
@@ -214,7 +222,8 @@ class Odoo:
         self.postgres.drop_database(name)
         shutil.rmtree(self._files(name), ignore_errors=True)
 
-    def _name(self, *parts: str) -> str:
+    def name(self, *parts: str) -> str:
+        """Return a database's name: the parts after ``DATABASE_URL``'s prefix."""
         prefix = self.postgres.access.prefix
         return "-".join(part for part in (prefix, *parts) if part)
 
@@ -250,7 +259,7 @@ class Odoo:
         """Drop the templates that were not used for longest."""
         with self.state.locked("templates"):
             marks = sorted(
-                self.state.folder.glob(f"template-{self._name(kind)}-*"),
+                self.state.folder.glob(f"template-{self.name(kind)}-*"),
                 key=lambda mark: mark.stat().st_mtime,
             )
             for mark in marks[:-_TEMPLATES_KEPT]:

@@ -297,7 +297,9 @@ class Postgres:
     def _failure(self, said: str) -> DevError:
         if os.strerror(errno.ENOSPC) in said:
             return no_space()
-        lines = [line for line in said.splitlines() if "FATAL" in line or "error" in line]
+        lines = [
+            line for line in said.splitlines() if "FATAL" in line or "error" in line
+        ]
         reason = lines[-1] if lines else f"see {self._log}"
         return DevError(
             f"PostgreSQL doesn't start: {reason}. './dev reset' makes it anew; or set"

@@ -87,9 +87,7 @@ def spawn(
     handle = open(log, "a") if log else None
     try:
         child = Child(
-            supervised(
-                program, stop_signal=stop_signal, grace=grace, options=options
-            ),
+            supervised(program, stop_signal=stop_signal, grace=grace, options=options),
             env={**os.environ, **(env or {})},
             cwd=cwd,
             stdin=stdin,

@@ -51,7 +51,9 @@ class OdooClient:
             with self._opener.open(request, timeout=120) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
-            raise OdooRpcError({"message": f"HTTP {error.code} {error.reason}"}) from None
+            raise OdooRpcError(
+                {"message": f"HTTP {error.code} {error.reason}"}
+            ) from None
         if "error" in answer:
             raise OdooRpcError(answer["error"])
         return answer.get("result")

@@ -88,7 +88,12 @@ class ServedOdoo:
         self.wait_ready()
 
     def launch(self) -> None:
-        """Start the server's process."""
+        """Start the server's process.
+
+        :raises RuntimeError: when it runs already
+        """
+        if self.is_running():
+            raise RuntimeError("this Odoo runs already")
         self._child = spawn(
             self.odoo.command(self.config), env=self._env, log=self.log_file
         )
@@ -119,9 +124,9 @@ class ServedOdoo:
         """The ids of the server's processes, its main process first."""
         return self._child.program_pids() if self._child else []
 
-    def wait(self) -> int:
-        """Wait until the server ends by itself; return its exit status."""
-        return self._child.wait() if self._child else 0
+    def is_running(self) -> bool:
+        """Tell whether the server's main process is there."""
+        return self._child is not None and self._child.poll() is None
 
     def stop(self) -> None:
         """End the server in order."""

@@ -16,6 +16,22 @@ ADDON = "mail_external_account"
 NEEDED_SPACE = 3 * 1024**3
 
 
+_CONTENTS = (
+    *(
+        "downloads",
+        "odoo",
+        "odoo.new",
+        "odoo.old",
+        "venv",
+        "addons",
+        "data",
+        "postgres",
+    ),
+    *("run", "test", "node", "lint", "*.lock", "template-*", "*-new.log", "*-new.conf"),
+    *("demo.log", "demo.conf", "secret.key"),
+)
+
+
 class State:
     """The state folder (``.dev``, or what ``MEA_STATE`` names) and what it holds."""
 
@@ -31,6 +47,11 @@ class State:
         self.demo = self.folder / "run"
         self.tests = self.folder / "test"
         self.node = self.folder / "node"
+
+    def contents(self) -> Iterator[Path]:
+        """Yield what the commands put into the folder, and nothing of anybody else."""
+        for pattern in _CONTENTS:
+            yield from self.folder.glob(pattern)
 
     @property
     def python(self) -> Path:

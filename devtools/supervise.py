@@ -98,7 +98,7 @@ class Supervisor:
         program = subprocess.Popen(
             self._options.program,
             pass_fds=(),
-            preexec_fn=self._prepare_child,  # noqa: PLW1509 (still one thread that forks)
+            preexec_fn=self._prepare_child,
         )
         status = self._watch(program.pid)
         self._end_rest()

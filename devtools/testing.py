@@ -1,4 +1,4 @@
-"""``./dev test``: every kind of test with the runner that it needs, one sum at the end."""
+"""``./dev test``: every kind of test by the runner that it needs, and one sum."""
 
 import fcntl
 import os
@@ -60,7 +60,9 @@ def route(paths: Sequence[str], here: Path) -> dict[str, list[str]]:
     :raises DevError: for a path without tests
     """
     if not paths:
-        return {runner: [runner] for runner in RUNNERS if (REPOSITORY / runner).is_dir()}
+        return {
+            runner: [runner] for runner in RUNNERS if (REPOSITORY / runner).is_dir()
+        }
     routed: dict[str, list[str]] = {}
     for path in paths:
         name, separator, case = path.partition("::")
@@ -150,7 +152,11 @@ def _pytest(
     status = run(
         command,
         cwd=REPOSITORY,
-        env={"PYTHONDONTWRITEBYTECODE": "1", "MEA_STATE": str(state.folder), **(env or {})},
+        env={
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MEA_STATE": str(state.folder),
+            **(env or {}),
+        },
     )
     try:
         tally.add_report(report)

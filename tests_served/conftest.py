@@ -123,7 +123,7 @@ def page(
     folder: Path,
     new_context: Callable[..., BrowserContext],
 ) -> Iterator[Page]:
-    """An empty page, 1400 x 900; a failed test leaves its picture in the run's folder."""
+    """An empty page, 1400 x 900; a failed test's picture is in the run's folder."""
     opened = new_context().new_page()
     yield opened
     report = getattr(request.node, "call_report", None)
