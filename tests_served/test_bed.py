@@ -1,6 +1,7 @@
 """The test bed is real: Postfix and Dovecot do here what they do elsewhere."""
 
 import base64
+import email.policy
 import imaplib
 import os
 import poplib
@@ -39,6 +40,10 @@ def letter(subject: str = "Hello") -> EmailMessage:
     message.set_content("Добрий день")
     message.add_attachment(b"\0\1\2" * 100, "application", "x", filename="звіт.bin")
     return message
+
+
+def wire(message: EmailMessage) -> bytes:
+    return message.as_bytes(policy=email.policy.SMTP)
 
 
 def starttls(bed: TestBed, trust: ssl.SSLContext) -> smtplib.SMTP:
@@ -157,7 +162,7 @@ def test_mailbox_and_refusal_made_while_it_runs(
             smtp.mail(new)
             code, text = smtp.rcpt(CLIENT)
             smtp.rset()
-            smtp.sendmail(new, ["second@customer.test", new], letter().as_bytes())
+            smtp.sendmail(new, ["second@customer.test", new], wire(letter()))
     finally:
         bed.set_recipient_refusal(CLIENT, None)
     assert (code, text.split()[0]) == (552, b"5.2.2")
@@ -170,8 +175,8 @@ def test_smtputf8_and_international_domain(bed: TestBed, trust: ssl.SSLContext) 
     with starttls(bed, trust) as smtp:
         smtp.login(ANNA, bed.password(ANNA))
         options = ["SMTPUTF8", "BODY=8BITMIME"]
-        smtp.sendmail(ANNA, ["олена@brand-a.test"], letter().as_bytes(), options)
-        smtp.sendmail(ANNA, ["anna@xn--80a1acny.test"], letter().as_bytes(), options)
+        smtp.sendmail(ANNA, ["олена@brand-a.test"], wire(letter()), options)
+        smtp.sendmail(ANNA, ["anna@xn--80a1acny.test"], wire(letter()), options)
     assert len(bed.wait_for("олена@brand-a.test", 1)) == 1
     assert len(bed.wait_for("anna@xn--80a1acny.test", 1)) == 1
 

@@ -9,6 +9,7 @@ The daemons end with the thread that started them, and what a killed run left be
 is ended and removed by the next start with the same folder.
 """
 
+import email.policy
 import os
 import pwd
 import shutil
@@ -214,9 +215,10 @@ class TestBed:
         self, sender: str, recipient: str, message: EmailMessage | bytes
     ) -> None:
         """Hand a mail in at the relay port, as any foreign server would do."""
-        raw = message if isinstance(message, bytes) else message.as_bytes()
+        if isinstance(message, EmailMessage):
+            message = message.as_bytes(policy=email.policy.SMTP)
         with smtplib.SMTP(self.host, self.relay, timeout=10) as smtp:
-            smtp.sendmail(sender, [recipient], raw)
+            smtp.sendmail(sender, [recipient], message)
 
     def log(self) -> str:
         """What Postfix and Dovecot wrote."""

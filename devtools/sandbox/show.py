@@ -1,0 +1,80 @@
+"""``./dev mail``: list the sandbox's mailboxes, one mailbox, or one mail."""
+
+from collections.abc import Iterator, Sequence
+from email.message import EmailMessage
+from pathlib import Path
+
+from ..console import DevError, say
+from .maildir import list_mailboxes, messages
+
+HEADERS = (
+    "From",
+    "To",
+    "Cc",
+    "Reply-To",
+    "Return-Path",
+    "Delivered-To",
+    "Subject",
+    "Date",
+)
+
+
+def main(folder: Path, argv: Sequence[str]) -> int:
+    """`argv`: nothing, or an address, or an address and the number of a mail.
+
+    `folder` is the sandbox's. Raises DevError for what is not there.
+    """
+    if not argv:
+        lines = _mailboxes(folder)
+    elif len(argv) == 1:
+        lines = _overview(argv[0], _read(folder, argv[0]))
+    else:
+        lines = _one(_read(folder, argv[0]), argv[1])
+    for line in lines:
+        say(line)
+    return 0
+
+
+def _read(folder: Path, address: str) -> list[EmailMessage]:
+    try:
+        return messages(folder, address)
+    except KeyError:
+        raise DevError(
+            f"There is no mailbox {address}; ./dev mail lists those there are."
+        ) from None
+
+
+def _mailboxes(folder: Path) -> Iterator[str]:
+    boxes = list_mailboxes(folder)
+    if not boxes:
+        raise DevError("There is no mailbox yet; ./dev run makes them.")
+    width = max(len(address) for address, _ in boxes)
+    for address, count in boxes:
+        yield f"{address:<{width}}  {count:>4}"
+    yield "./dev mail ADDRESS lists a mailbox, ./dev mail ADDRESS NUMBER shows a mail."
+
+
+def _overview(address: str, mails: Sequence[EmailMessage]) -> Iterator[str]:
+    if not mails:
+        yield f"The mailbox {address} is empty."
+    for number, mail in enumerate(mails, 1):
+        yield f"{number:>4}  {mail['Date']}  {mail['From']}"
+        yield f"      {mail['Subject']}"
+
+
+def _one(mails: Sequence[EmailMessage], number: str) -> Iterator[str]:
+    if not number.isdigit() or not 1 <= int(number) <= len(mails):
+        raise DevError(
+            f"There is no mail {number} in this mailbox; it has {len(mails)}."
+        )
+    mail = mails[int(number) - 1]
+    for name in HEADERS:
+        for value in mail.get_all(name, ()):
+            yield f"{name + ':':<14}{value}"
+    yield ""
+    body = mail.get_body(("plain", "html"))
+    yield body.get_content().rstrip() if body is not None else "(no text)"
+    for part in mail.walk():
+        if name := part.get_filename():
+            size = len(part.get_payload(decode=True) or b"")
+            yield f"\nAttachment: {name} ({part.get_content_type()}, {size:,} bytes)"
