@@ -55,7 +55,7 @@ def run(
     `server` is not for the step's protocol.
     """
     if step.value.startswith("smtp_") != (server.protocol is Protocol.SMTP):
-        raise ValueError(f"{step} with settings for {server.protocol}")
+        raise ValueError(f"{step.value} with {server.protocol.value} settings")
     started = time.monotonic()
     facts: Facts = {}
     error = None

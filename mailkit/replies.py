@@ -170,6 +170,7 @@ _RULES = (
         r" to send (as|on|from)",
         r"relaying disallowed as",
         r"not owned by",
+        r"sender verif\w+ failed",
         r"\bsender\b.{0,40}\b(rejected|denied|refused|not|mismatch|unverified|invalid)",
         r"(mail )?from\b.{0,40}\b(must|should)\b.{0,20}\b(same|equal|match)",
         r"(from|envelope)\b.{0,30}\b(does not|doesn't|not) (match|verified|allowed)",

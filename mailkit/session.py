@@ -52,7 +52,9 @@ class Session:
         deadline: Deadline | None = None,
     ) -> None:
         if server.protocol is not self.protocol:
-            raise ValueError(f"{server.protocol} settings for {self.protocol}")
+            raise ValueError(
+                f"{server.protocol.value} settings for {self.protocol.value}"
+            )
         self.server = server
         self.credentials = credentials
         self._deadline = deadline

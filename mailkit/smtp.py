@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import email.parser
 import email.policy
-import hmac
 import ipaddress
 import re
 import smtplib
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, cast
 
 from .errors import ErrorCode, MailError, ServerReply
 from .network import Deadline
 from .replies import Stage, readable, smtp_error
+from .sasl import OTHER_MECHANISM, usable
 from .session import Session
 from .settings import Credentials, Protocol, Security, Server, normalize_address
 from .tls import TlsFacts
@@ -33,9 +31,6 @@ _ONLY_RECIPIENT = (
     ErrorCode.RECIPIENT_REFUSED,
     ErrorCode.MAILBOX_FULL,
 )
-# Replies to AUTH that are about the mechanism: another one may be tried. After any
-# other refusal a second attempt would only count towards a lock-out.
-_OTHER_MECHANISM = (500, 501, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -101,14 +96,15 @@ class SmtpSession(Session):
         """
         with self._operation():
             credentials = self._signed()
-            offered = self._mechanisms(credentials)
-            if not offered:
+            in_clear = self.server.security is Security.NONE
+            mechanisms = usable(self.facts.auth, in_clear)
+            if not mechanisms:
                 raise MailError(ErrorCode.AUTH_UNAVAILABLE)
-            for attempt in offered:
-                code, text = attempt()
+            for mechanism in mechanisms:
+                code, text = mechanism(self._client, credentials)
                 if code == 235:
                     return
-                if code not in _OTHER_MECHANISM:
+                if code not in OTHER_MECHANISM:
                     break
             self._refuse(Stage.LOGIN, code, text)
 
@@ -172,8 +168,10 @@ class SmtpSession(Session):
             raise MailError(ErrorCode.STARTTLS_MISSING)
         code, text = self._client.docmd("STARTTLS")
         if code != 220:
-            reply = smtp_error(Stage.HELLO, code, text, self._secrets).reply
-            raise MailError(ErrorCode.STARTTLS_MISSING, reply=reply)
+            error = smtp_error(Stage.HELLO, code, text, self._secrets)
+            if code // 100 not in (4, 5):
+                raise error
+            raise MailError(ErrorCode.STARTTLS_MISSING, reply=error.reply)
         wire.encrypt(self.server)
         # What was said in plain text counts for nothing (RFC 3207 section 4.2).
         self._client.esmtp_features = {}
@@ -190,44 +188,6 @@ class SmtpSession(Session):
             eightbitmime="8bitmime" in features,
             auth=tuple(features.get("auth", "").upper().split()),
         )
-
-    # Signing in
-
-    def _mechanisms(
-        self, credentials: Credentials
-    ) -> list[Callable[[], tuple[int, bytes]]]:
-        """Return the attempts that the server offers, the best first."""
-        login, password = credentials.login, credentials.password
-        known = {
-            "PLAIN": lambda: self._auth_plain(login, password),
-            "LOGIN": lambda: self._auth_login(login, password),
-            "CRAM-MD5": lambda: self._auth_cram_md5(login, password),
-        }
-        # Many servers offer CRAM-MD5 and cannot do it, for they keep hashes only;
-        # but in plain text it is the one that does not give the password away.
-        order = ["PLAIN", "LOGIN", "CRAM-MD5"]
-        if self.server.security is Security.NONE:
-            order = ["CRAM-MD5", "PLAIN", "LOGIN"]
-        return [known[name] for name in order if name in self.facts.auth]
-
-    def _auth_plain(self, login: str, password: str) -> tuple[int, bytes]:
-        return self._client.docmd("AUTH", "PLAIN " + _b64(f"\0{login}\0{password}"))
-
-    def _auth_login(self, login: str, password: str) -> tuple[int, bytes]:
-        code, text = self._client.docmd("AUTH", "LOGIN")
-        for answer in (login, password):
-            if code != 334:
-                break
-            code, text = self._client.docmd(_b64(answer))
-        return code, text
-
-    def _auth_cram_md5(self, login: str, password: str) -> tuple[int, bytes]:
-        code, text = self._client.docmd("AUTH", "CRAM-MD5")
-        if code != 334:
-            return code, text
-        challenge = base64.b64decode(text)
-        digest = hmac.new(password.encode(), challenge, "md5").hexdigest()
-        return self._client.docmd(_b64(f"{login} {digest}"))
 
     # One message
 
@@ -306,10 +266,6 @@ def _envelope_address(address: str, field: str) -> str:
         return normalize_address(address)
     except MailError as error:
         raise MailError(error.code, field=field) from None
-
-
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def _literal(address: str) -> str:

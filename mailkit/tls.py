@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ErrorCode, MailError, ServerReply
 from .network import Deadline
-from .settings import Server
+from .settings import Security, Server
 
 # OpenSSL's words for "this is no TLS": they vary with its version and the bytes.
 _NOT_TLS = (
@@ -60,7 +60,7 @@ def encrypt(sock: socket.socket, server: Server, deadline: Deadline) -> ssl.SSLS
     try:
         return verifying.wrap_socket(sock, server_hostname=server.host)
     except OSError as error:  # ssl.SSLError is one
-        raise _explain(error) from None
+        raise _explain(error, server.security) from None
 
 
 def facts(sock: socket.socket) -> TlsFacts:
@@ -90,7 +90,7 @@ def speaks_tls(sock: socket.socket, server: Server, deadline: Deadline) -> bool:
     return True
 
 
-def _explain(error: OSError) -> MailError:
+def _explain(error: OSError, security: Security) -> MailError:
     if isinstance(error, TimeoutError):
         return MailError(ErrorCode.TIMEOUT)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -102,7 +102,7 @@ def _explain(error: OSError) -> MailError:
         return MailError(ErrorCode.CONNECTION_LOST)
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
-        if any(word in reason for word in _NOT_TLS):
+        if security is not Security.STARTTLS and any(w in reason for w in _NOT_TLS):
             return MailError(ErrorCode.TLS_EXPECTED_PLAIN)
         return MailError(ErrorCode.TLS_FAILED, reply=ServerReply(None, "", reason))
     return MailError(ErrorCode.CONNECTION_LOST)

@@ -2,7 +2,7 @@
 
 import re
 
-from .fault_talk import Talk, decode
+from .fault_talk import Talk, plain
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -46,7 +46,7 @@ class ImapTalk(Talk):
         """Take PLAIN."""
         if not self.answer("authenticate", "+ ").startswith("+"):
             return
-        login, password = decode(self.read_line()).split("\0")[1:]
+        login, password = plain(self.read_line())
         self.finish(login, password)
 
     def login(self, arguments: str) -> None:
@@ -118,7 +118,7 @@ class Pop3Talk(Talk):
     def auth(self) -> str:
         """Take AUTH PLAIN, return the answer."""
         self.sock.sendall(b"+ \r\n")
-        login, password = decode(self.read_line()).split("\0")[1:]
+        login, password = plain(self.read_line())
         return self.sign_in(login, password)
 
     def sign_in(self, login: str, password: str) -> str:

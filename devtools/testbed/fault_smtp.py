@@ -3,8 +3,8 @@
 import socket
 from typing import TYPE_CHECKING
 
-from .fault_actions import Accepted
-from .fault_talk import Talk, decode
+from .fault_actions import Accepted, Delay
+from .fault_talk import Talk, decode, plain
 
 if TYPE_CHECKING:
     from .faults import FaultServer
@@ -63,10 +63,11 @@ class SmtpTalk(Talk):
         step = f"auth-{mechanism.lower()}"
         if (action := self.server.action(step)) is not None:
             self.play(action, "")
-            return
+            if not isinstance(action, Delay):
+                return
         if mechanism == "PLAIN":
             initial = initial or self.ask("334 ")
-            login, password = decode(initial).split("\0")[1:]
+            login, password = plain(initial)
         elif mechanism == "LOGIN":
             login = decode(self.ask("334 VXNlcm5hbWU6"))
             password = decode(self.ask("334 UGFzc3dvcmQ6"))

@@ -1,7 +1,6 @@
 """The conversations of the fault server: what all have in common."""
 
 import base64
-import binascii
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -120,8 +119,16 @@ class Talk:
 
 
 def decode(text: str) -> str:
-    """Return what base64 `text` stands for, or two NULs if it is none."""
+    """Return what base64 `text` stands for; EOFError if it is none."""
     try:
         return base64.b64decode(text).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return "\0\0"
+    except ValueError:  # UnicodeDecodeError and binascii.Error as well
+        raise EOFError from None
+
+
+def plain(text: str) -> tuple[str, str]:
+    """Return login and password of a SASL PLAIN message; EOFError if it is none."""
+    parts = decode(text).split("\0")
+    if len(parts) != 3:
+        raise EOFError
+    return parts[1], parts[2]
