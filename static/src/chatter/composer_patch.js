@@ -1,0 +1,52 @@
+import { Composer } from "@mail/core/common/composer";
+
+import { toRaw } from "@odoo/owl";
+
+import { browser } from "@web/core/browser/browser";
+import { patch } from "@web/core/utils/patch";
+
+/** @type {Composer} */
+const composerPatch = {
+    /** Whether the chatter shows the picker "From:" for what is written here. */
+    get hasExternalSenders() {
+        const { composer, type } = this.props;
+        return Boolean(
+            this.env.inChatter &&
+                type === "message" &&
+                !composer.message &&
+                composer.externalSenders.length
+        );
+    },
+
+    get postData() {
+        const postData = super.postData;
+        if (this.hasExternalSenders) {
+            postData.externalAccountId = toRaw(this.props.composer).externalSenderId;
+        }
+        return postData;
+    },
+
+    saveContent() {
+        super.saveContent(...arguments);
+        // Core rebuilds the draft from fixed keys: the picked sender is added to what it saved.
+        const { localId, externalAccountId } = toRaw(this.props.composer);
+        const draft = browser.localStorage.getItem(localId);
+        if (draft && externalAccountId !== undefined) {
+            browser.localStorage.setItem(
+                localId,
+                JSON.stringify({ ...JSON.parse(draft), externalAccountId })
+            );
+        }
+    },
+
+    restoreContent() {
+        super.restoreContent(...arguments);
+        const composer = toRaw(this.props.composer);
+        // Core has removed a draft that cannot be parsed.
+        const draft = JSON.parse(browser.localStorage.getItem(composer.localId));
+        if (Number.isInteger(draft?.externalAccountId)) {
+            this.props.composer.externalAccountId = draft.externalAccountId;
+        }
+    },
+};
+patch(Composer.prototype, composerPatch);

@@ -1,0 +1,169 @@
+import { Component, useState } from "@odoo/owl";
+
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { useService } from "@web/core/utils/hooks";
+import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
+
+/** What a test is valid for; as `_compute_tested_ok` of mail.external.account.connect. */
+const SETTINGS = [
+    "email",
+    "is_company",
+    "user_id",
+    "company_id",
+    "password",
+    "incoming_password",
+    "smtp_host",
+    "smtp_port",
+    "smtp_security",
+    "smtp_login",
+    "incoming_protocol",
+    "incoming_host",
+    "incoming_port",
+    "incoming_security",
+    "incoming_login",
+    "ca_certificate",
+];
+
+const ICONS = {
+    waiting: "fa-circle-thin text-muted",
+    running: "fa-circle-o-notch fa-spin",
+    passed: "fa-check text-success",
+    failed: "fa-times text-danger",
+    skipped: "fa-minus text-muted",
+};
+
+/**
+ * "Test account" of the connect window: saves what is typed, then runs the checks one request
+ * each, and shows each line as it is done. The server keeps the results; what counts is there.
+ *
+ * @typedef {"waiting" | "running" | "passed" | "failed" | "skipped"} LineState
+ * @typedef {Object} Line
+ * @property {string} step
+ * @property {string} label
+ * @property {LineState} state
+ * @property {number} [milliseconds]
+ * @property {string} [cause]
+ * @property {string} [remedy]
+ * @property {string} [reply] what the server said
+ * @property {string} [help_url]
+ */
+export class ExternalAccountTest extends Component {
+    static template = "mail_external_account.ExternalAccountTest";
+    static props = { ...standardWidgetProps };
+
+    setup() {
+        super.setup();
+        this.orm = useService("orm");
+        this.state = useState({
+            /** @type {Line[]} */
+            lines: [],
+            /** The run under way, if any; a cancelled one finds that it is not this any more. */
+            run: null,
+            testedSettings: "",
+        });
+        this.icons = ICONS;
+        this.stateTexts = {
+            waiting: _t("Waiting"),
+            running: _t("Running"),
+            passed: _t("Passed"),
+            failed: _t("Failed"),
+            skipped: _t("Not tried"),
+        };
+    }
+
+    get isRunning() {
+        return this.state.run !== null;
+    }
+
+    get isTestedOk() {
+        return this.props.record.data.tested_ok;
+    }
+
+    /** Whether the lines tell about other settings than those in the window now. */
+    get isOutdated() {
+        const { lines, testedSettings } = this.state;
+        if (this.isRunning || !lines.length) {
+            return false;
+        }
+        const allPassed = lines.every(({ state }) => state === "passed");
+        return testedSettings !== this.currentSettings || (allPassed && !this.isTestedOk);
+    }
+
+    get currentSettings() {
+        const { data } = this.props.record;
+        // An empty text is false before and "" after it was edited.
+        return JSON.stringify(SETTINGS.map((name) => data[name]?.id ?? (data[name] || false)));
+    }
+
+    async onClickTest() {
+        const run = Symbol("run");
+        this.state.run = run;
+        try {
+            const isSaved = await this.props.record.save({ reload: false });
+            if (isSaved && this.state.run === run) {
+                await this.runChecks(run);
+            }
+        } finally {
+            if (this.state.run === run) {
+                this.stop();
+            }
+        }
+    }
+
+    /** No further check is started; the result of the one under way is not waited for. */
+    onClickCancel() {
+        this.stop();
+    }
+
+    stop() {
+        this.state.run = null;
+        for (const line of this.state.lines) {
+            if (["waiting", "running"].includes(line.state)) {
+                line.state = "skipped";
+            }
+        }
+    }
+
+    async runChecks(run) {
+        const { resId } = this.props.record;
+        this.state.lines = [];
+        this.state.testedSettings = this.currentSettings;
+        const steps = await this.call("get_steps", [[resId]]);
+        if (this.state.run !== run) {
+            return;
+        }
+        this.state.lines = steps.map(([step, label]) => ({ step, label, state: "waiting" }));
+        for (const line of this.state.lines) {
+            line.state = "running";
+            const { ok, ...result } = await this.call("run_check", [[resId], line.step]);
+            if (this.state.run !== run) {
+                return;
+            }
+            Object.assign(line, result, { state: ok ? "passed" : "failed" });
+            if (!ok) {
+                break;
+            }
+        }
+        await this.reload();
+    }
+
+    /** Silent: the lines show the progress, Odoo's loading sign would only flicker. */
+    call(method, args) {
+        return this.orm.silent.call(this.props.record.resModel, method, args);
+    }
+
+    /** The server now knows whether these settings may be saved. */
+    async reload() {
+        const { record } = this.props;
+        // What was typed while the test ran must not be lost; it makes the test void anyway.
+        if (!(await record.isDirty())) {
+            await record.load();
+            this.state.testedSettings = this.currentSettings;
+        }
+    }
+}
+
+registry.category("view_widgets").add("external_account_test", {
+    component: ExternalAccountTest,
+});
