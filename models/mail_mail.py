@@ -64,10 +64,10 @@ class MailMail(models.Model):
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""
+        if not self:
+            return
         cron = self.env.ref("mail_external_account.ir_cron_deliver").sudo()
-        dates = {mail.scheduled_date or fields.Datetime.now() for mail in self}
-        if dates:
-            cron._trigger(at=dates)
+        cron._trigger(at={m.scheduled_date or fields.Datetime.now() for m in self})
 
     def _external_due_domain(self):
         now = fields.Datetime.now()

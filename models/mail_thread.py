@@ -33,11 +33,15 @@ class MailThread(models.AbstractModel):
         Only a comment that its author writes himself has a default; an explicit
         choice, Odoo's own server (False) included, is kept.
         """
-        if "external_account_id" in vals or not self._is_written_by_user(vals):
+        if "external_account_id" in vals:
             return vals
-        thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
-        options = self.env["mail.external.account"]._sender_options(thread)
-        return {**vals, "external_account_id": options[0][0].id} if options else vals
+        account = self.env["mail.external.account"]
+        account_id = False  # said explicitly, it needs no query when it is read back
+        if account._usable_rows(self.env.uid) and self._is_written_by_user(vals):
+            thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
+            options = account._sender_options(thread)
+            account_id = options[0][0].id if options else False
+        return {**vals, "external_account_id": account_id}
 
     def _is_written_by_user(self, vals):
         if (

@@ -183,7 +183,10 @@ class AccountDelivery:
         if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
             self._account_failed(error, row)
         reply = str(error.reply or "")
-        delay = retry_delay(row.attempts) if error.transient else None
+        # In doubt: it may have been accepted, but an answer never came. A mail too many
+        # with the same Message-ID is better than one that is lost.
+        passing = error.transient or error.in_doubt
+        delay = retry_delay(row.attempts) if passing else None
         if delay is None:
             return Outcome("failed", error.code.value, reply)
         next_try = fields.Datetime.now() + delay

@@ -115,7 +115,8 @@ class MailExternalAccountConnect(models.TransientModel):
             raise UserError(
                 self.env._(
                     "E-mail Address: %s is used by Odoo itself (alias, bounce, "
-                    "catchall or notification address). Use a mailbox of a person or a team.",
+                    "catchall or notification address). Use the mailbox of a person or "
+                    "a team.",
                     self.email,
                 )
             )

@@ -1,0 +1,9 @@
+from . import (
+    test_accounts,
+    test_connect,
+    test_demo,
+    test_posting,
+    test_queries,
+    test_rights,
+    test_vault,
+)

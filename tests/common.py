@@ -1,0 +1,92 @@
+import os
+from unittest.mock import patch
+
+from odoo.tests import TransactionCase, new_test_user
+
+from ..tools import vault
+
+KEY = "a-key-for-tests-of-more-than-32-characters"
+
+
+class ExternalAccountCase(TransactionCase):
+    """Two employees, two projects, two customers; Anna's colleague gets e-mails."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        patcher = patch.dict(os.environ, {vault.KEY_VARIABLE: KEY})
+        patcher.start()
+        cls.addClassCleanup(patcher.stop)
+        groups = "base.group_user,project.group_project_user,base.group_partner_manager"
+        cls.anna = new_test_user(
+            cls.env, "ext_anna", groups, name="Anna K", email="anna@corp.example"
+        )
+        cls.bohdan = new_test_user(
+            cls.env, "ext_bohdan", groups, name="Bohdan M", email="bohdan@corp.example"
+        )
+        cls.manager = new_test_user(
+            cls.env,
+            "ext_manager",
+            f"{groups},mail_external_account.group_manager",
+            name="Manager",
+            email="manager@corp.example",
+        )
+        cls.company = cls.env.company
+        cls.project_a, cls.project_b = cls.env["project.project"].create(
+            [
+                {"name": "Brand A", "privacy_visibility": "employees"},
+                {"name": "Brand B", "privacy_visibility": "employees"},
+            ]
+        )
+        cls.customer, cls.second = cls.env["res.partner"].create(
+            [
+                {"name": "Clara", "email": "clara@customer.example"},
+                {"name": "Samuel", "email": "samuel@customer.example"},
+            ]
+        )
+        cls.task = cls.env["project.task"].create(
+            {"name": "Market analysis", "project_id": cls.project_a.id}
+        )
+        cls.task.message_subscribe((cls.customer | cls.bohdan.partner_id).ids)
+
+    @classmethod
+    def account(cls, email, user=None, bindings=(), **values):
+        """A working account, as the connect window leaves it.
+
+        :param bindings: (project, is_default) pairs
+        """
+        return cls.env["mail.external.account"].create(
+            {
+                "email": email,
+                "user_id": user.id if user else False,
+                "company_id": False if user else cls.company.id,
+                "smtp_host": "smtp.example.com",
+                "smtp_port": 465,
+                "smtp_security": "ssl",
+                "smtp_login": email,
+                "state": "working",
+                "binding_ids": [
+                    (0, 0, {"project_id": project.id, "is_default": default})
+                    for project, default in bindings
+                ],
+                **values,
+            }
+        )
+
+    def post(self, user, task=None, **values):
+        """Post a comment to the task's followers as ``user``."""
+        return (
+            (task or self.task)
+            .with_user(user)
+            .message_post(
+                **{
+                    "body": "Hello",
+                    "message_type": "comment",
+                    "subtype_xmlid": "mail.mt_comment",
+                    **values,
+                }
+            )
+        )
+
+    def external_mails(self, message):
+        return message.sudo().mail_ids.filtered("sending_account_id")

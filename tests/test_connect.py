@@ -1,0 +1,330 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import Form
+
+from ..tools import connection, vault
+from .common import ExternalAccountCase
+
+
+class TestConnect(ExternalAccountCase):
+    """The connect window on the server; its network side is tested on real servers."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.provider = cls.env["mail.external.provider"].create(
+            {
+                "name": "Example Mail",
+                "domains": "brand-a.example, brand-b.example",
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_port": 465,
+                "smtp_security": "ssl",
+                "imap_host": "imap.brand-a.example",
+                "imap_port": 993,
+            }
+        )
+
+    def window(self, user=None, **values):
+        model = self.env["mail.external.account.connect"].with_user(user or self.anna)
+        email = values.get("email", "anna@brand-a.example")
+        return model.create(
+            {
+                "email": email,
+                "user_id": (user or self.anna).id,
+                "sender_name": "Anna",
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_port": 465,
+                "smtp_security": "ssl",
+                "smtp_login": email,
+                "password": "hunter2",
+                **values,
+            }
+        )
+
+    def passed(self, window):
+        """As if every check had just passed for what stands in the window."""
+        self.env["mail.external.account.connect.check"].create(
+            [
+                {
+                    "wizard_id": window.id,
+                    "step": step.value,
+                    "ok": True,
+                    "fingerprint": connection.fingerprint(window),
+                }
+                for step in connection.steps(window)
+            ]
+        )
+        window.invalidate_recordset()
+
+    def test_address_fills_in_the_service(self):
+        form = Form(self.env["mail.external.account.connect"].with_user(self.anna))
+        form.email = "anna@brand-b.example"
+        self.assertEqual(form.provider_id, self.provider)
+        self.assertEqual(form.smtp_host, "smtp.brand-a.example")
+        self.assertEqual(form.smtp_login, "anna@brand-b.example")
+        form.incoming_protocol = "imap"
+        self.assertEqual(form.incoming_host, "imap.brand-a.example")
+        self.assertEqual(form.incoming_port, 993)
+
+    def test_presets_of_known_services(self):
+        for email, host in (
+            ("x@gmail.com", "smtp.gmail.com"),
+            ("x@ukr.net", "smtp.ukr.net"),
+            ("x@outlook.com", "smtp-mail.outlook.com"),
+            ("x@HOTMAIL.de", "smtp-mail.outlook.com"),
+            ("x@notgmail.com", False),
+            ("x@mail.com.ua", False),
+        ):
+            found = self.env["mail.external.provider"]._find_for_address(email)
+            self.assertEqual(found.smtp_host, host, email)
+
+    def test_a_password_goes_in_and_never_out(self):
+        window = self.window()
+        self.assertFalse(window.password)
+        self.assertTrue(window.has_password)
+        self.assertNotIn("hunter2", str(window.read()))
+        self.env.cr.execute(
+            "SELECT to_jsonb(w)::text FROM mail_external_account_connect w"
+            " WHERE id = %s",
+            [window.id],
+        )
+        self.assertNotIn("hunter2", self.env.cr.fetchone()[0])
+        with self.assertRaises(AccessError):
+            window.read(["password_sealed"])
+
+    def test_saved_account_seals_the_password_for_its_destination(self):
+        window = self.window(project_ids=[(0, 0, {"project_id": self.project_a.id})])
+        self.passed(window)
+        self.assertEqual(window.proof, "provider")
+        window.action_save()
+        account = window.account_id.sudo()
+        self.assertEqual(account.state, "working")
+        self.assertEqual(account.user_id, self.anna)
+        self.assertEqual(account.binding_ids.project_id, self.project_a)
+        secret = self.env["mail.external.secret"].search(
+            [("account_id", "=", account.id)]
+        )
+        self.assertEqual(secret.purpose, "smtp")
+        opened = vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+        self.assertEqual(opened, "hunter2")
+        account.smtp_host = "evil.example.com"
+        with self.assertRaises(vault.UnsealError):
+            vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+
+    def test_untested_settings_are_not_saved(self):
+        window = self.window()
+        with self.assertRaisesRegex(UserError, "Nothing was saved"):
+            window.action_save()
+        self.passed(window)
+        for change in (
+            {"smtp_host": "other.example.com"},
+            {"smtp_port": 587},
+            {"smtp_security": "starttls"},
+            {"smtp_login": "other"},
+            {"ca_certificate": "x"},
+            {"password": "another"},
+            {"email": "bohdan@brand-a.example"},
+            {"incoming_protocol": "imap", "incoming_host": "imap.brand-a.example"},
+        ):
+            with self.cr.savepoint() as savepoint:
+                window.write(change)
+                with self.assertRaisesRegex(UserError, "Nothing was saved", msg=change):
+                    window.action_save()
+                savepoint.rollback()
+            window.invalidate_recordset()
+        window.action_save()
+
+    def test_results_cannot_be_made_up(self):
+        window = self.window()
+        check = self.env["mail.external.account.connect.check"].with_user(self.anna)
+        values = {
+            "wizard_id": window.id,
+            "step": "smtp_host",
+            "ok": True,
+            "fingerprint": "x",
+        }
+        with self.assertRaises(AccessError):
+            check.create(values)
+        line = check.sudo().create({**values, "ok": False})
+        with self.assertRaises(AccessError):
+            line.with_user(self.anna).ok = True
+        for name in ("proof_token", "code_hash", "password_sealed"):
+            with self.assertRaises(AccessError):
+                window.write({name: "x"})
+
+    def test_own_address_needs_proof(self):
+        """An accept-all server of one's own proves nothing."""
+        window = self.window(
+            email="ceo@brand-a.example",
+            smtp_host="smtp.attacker.example",
+            smtp_login="ceo@brand-a.example",
+        )
+        self.passed(window)
+        self.assertFalse(window.proof)
+        with self.assertRaisesRegex(UserError, "not shown yet"):
+            window.action_save()
+
+    def test_signing_in_as_somebody_else_proves_nothing(self):
+        window = self.window(
+            email="ceo@brand-a.example", smtp_login="anna@brand-a.example"
+        )
+        self.passed(window)
+        self.assertFalse(window.proof)
+
+    def test_code_proves_and_tries_are_limited(self):
+        window = self.window(smtp_host="smtp.corp.example")
+        self.passed(window)
+        code = "123456"
+        window.sudo().write(
+            {
+                "code_hash": window._code_fingerprint(code),
+                "code_expires": "2100-01-01 00:00:00",
+                "code_tries": 0,
+            }
+        )
+        window.code_entry = "000000"
+        for _attempt in range(5):
+            window.action_verify_code()
+        self.assertFalse(window.proof)
+        window.code_entry = code
+        with self.assertRaisesRegex(UserError, "Too many wrong codes"):
+            window.action_verify_code()
+        window.sudo().code_tries = 0
+        window.action_verify_code()
+        self.assertEqual(window.proof, "code")
+        window.email = "somebody.else@brand-a.example"
+        self.assertFalse(window.proof)
+
+    def test_only_managers_vouch(self):
+        window = self.window(smtp_host="smtp.corp.example")
+        with self.assertRaises(AccessError):
+            window.action_vouch()
+        window = self.window(
+            self.manager, smtp_host="smtp.corp.example", user_id=self.anna.id
+        )
+        self.passed(window)
+        window.action_vouch()
+        window.action_save()
+        self.assertEqual(window.account_id.proof_user_id, self.manager)
+
+    def test_owners(self):
+        for values in (
+            {"user_id": self.bohdan.id},
+            {"is_company": True, "user_id": False, "company_id": self.company.id},
+        ):
+            window = self.window(**values)
+            self.passed(window)
+            for method in ("action_save", "action_keep_draft", "action_send_code"):
+                with self.assertRaises(AccessError, msg=f"{method} {values}"):
+                    getattr(window, method)()
+            with self.assertRaises(AccessError):
+                window.run_check("smtp_host")
+
+    def test_administrator_may_forbid_personal_addresses(self):
+        self.env["ir.config_parameter"].set_param(
+            "mail_external_account.forbid_personal", "True"
+        )
+        with self.assertRaisesRegex(AccessError, "does not allow"):
+            self.window().action_keep_draft()
+
+    def test_odoos_own_addresses_are_refused(self):
+        domain = self.env["mail.alias.domain"].create({"name": "alias.example"})
+        self.env["mail.alias"].create(
+            {
+                "alias_name": "jobs",
+                "alias_domain_id": domain.id,
+                "alias_model_id": self.env["ir.model"]._get_id("res.partner"),
+            }
+        )
+        for email in (
+            "jobs@alias.example",
+            "Jobs@Alias.Example",
+            "catchall@alias.example",
+            "bounce@alias.example",
+            "notifications@alias.example",
+        ):
+            window = self.window(email=email)
+            with self.assertRaisesRegex(UserError, "used by Odoo itself", msg=email):
+                window.action_keep_draft()
+
+    def test_bad_addresses_name_the_field(self):
+        for email in (
+            "",
+            "anna",
+            "a@b@c.example",
+            "a@x.example, b@x.example",
+            "a@x.example\nBcc: b@x.example",
+        ):
+            with self.assertRaisesRegex(UserError, "E-mail Address"):
+                self.window(email=email, smtp_login="a").action_keep_draft()
+
+    def test_draft_holds_no_secret(self):
+        window = self.window()
+        window.action_keep_draft()
+        account = window.account_id.sudo()
+        self.assertEqual(account.state, "draft")
+        self.assertFalse(
+            self.env["mail.external.secret"].search([("account_id", "=", account.id)])
+        )
+        again = self.env["mail.external.account.connect"].with_user(self.anna)
+        again = again.with_context(default_account_id=account.id).create({})
+        self.assertEqual(again.email, "anna@brand-a.example")
+
+    def test_old_settings_go_on_until_new_ones_passed(self):
+        window = self.window()
+        self.passed(window)
+        window.action_save()
+        account = window.account_id
+        second = (
+            self.env["mail.external.account.connect"]
+            .with_user(self.anna)
+            .with_context(default_account_id=account.id)
+            .create({})
+        )
+        self.assertEqual(second.smtp_host, account.smtp_host)
+        self.assertEqual(connection.passwords(second).smtp, "hunter2")
+        for change in (
+            {"smtp_host": "evil.example.com"},
+            {"smtp_port": 587},
+            {"smtp_security": "none"},
+            {"ca_certificate": "x"},
+            {"smtp_login": "other"},
+            {"user_id": self.bohdan.id},
+        ):
+            with self.cr.savepoint() as savepoint:
+                second.write(change)
+                self.assertIsNone(connection.passwords(second).smtp, change)
+                savepoint.rollback()
+            second.invalidate_recordset()
+        second.smtp_host = "new.brand-a.example"
+        with self.assertRaises(UserError):
+            second.action_save()
+        with self.assertRaises(UserError):
+            second.action_keep_draft()
+        self.assertEqual(account.smtp_host, "smtp.brand-a.example")
+        self.assertEqual(account.state, "working")
+
+    def test_changed_preset_leaves_saved_accounts_alone(self):
+        window = self.window(provider_id=self.provider.id)
+        self.passed(window)
+        window.action_save()
+        self.provider.smtp_host = "smtp.elsewhere.example"
+        self.assertEqual(window.account_id.smtp_host, "smtp.brand-a.example")
+
+    def test_windows_are_private(self):
+        window = self.window()
+        with self.assertRaises(AccessError):
+            window.with_user(self.bohdan).read(["email"])
+        with self.assertRaises(AccessError):
+            window.with_user(self.bohdan).action_save()
+        with self.assertRaises(AccessError):
+            window.with_user(self.manager).run_check("smtp_host")
+
+    def test_tests_are_rate_limited(self):
+        window = self.window()
+        self.env["mail.external.account.connect.check"].with_user(
+            self.anna
+        ).sudo().create(
+            [{"wizard_id": window.id, "step": "x", "fingerprint": "-"}] * 120
+        )
+        with self.assertRaisesRegex(UserError, "Too many tests"):
+            window.run_check("smtp_host")

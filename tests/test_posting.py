@@ -1,0 +1,123 @@
+from odoo.exceptions import AccessError, UserError
+
+from .common import ExternalAccountCase
+
+
+class TestPosting(ExternalAccountCase):
+    def test_external_contacts_through_the_account_colleagues_as_before(self):
+        account = self.account("anna@brand-a.example", self.anna)
+        self.bohdan.notification_type = "email"
+        message = self.post(self.anna)
+        self.assertEqual(message.external_account_id, account)
+        mails = {m.recipient_ids: m for m in message.sudo().mail_ids}
+        self.assertEqual(mails[self.customer].sending_account_id, account)
+        self.assertFalse(mails[self.bohdan.partner_id].sending_account_id)
+        # The message itself stays as Odoo makes it: From and Reply-To are core's.
+        self.assertEqual(message.email_from, '"Anna K" <anna@corp.example>')
+
+    def test_default_by_project(self):
+        company = self.account("support@x.example", None, [(self.project_a, True)])
+        bound = self.account("a@x.example", self.anna, [(self.project_a, False)])
+        elsewhere = self.account("b@x.example", self.anna, [(self.project_b, True)])
+        self.assertEqual(self.post(self.anna).external_account_id, bound)
+        # Bohdan has no address of his own here: the company's default applies.
+        self.assertEqual(self.post(self.bohdan).external_account_id, company)
+        bound.active = False
+        self.assertEqual(self.post(self.anna).external_account_id, company)
+        self.assertTrue(elsewhere.active)
+
+    def test_sub_task_follows_its_parent(self):
+        bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
+        sub_task = self.env["project.task"].create(
+            {"name": "Detail", "parent_id": self.task.id}
+        )
+        sub_task.message_subscribe(self.customer.ids)
+        self.assertEqual(self.post(self.anna, sub_task).external_account_id, bound)
+
+    def test_picked_account_is_kept_and_odoo_can_be_picked(self):
+        self.account("a@x.example", self.anna, is_default=True)
+        other = self.account("b@x.example", self.anna)
+        message = self.post(self.anna, external_account_id=other.id)
+        self.assertEqual(message.external_account_id, other)
+        message = self.post(self.anna, external_account_id=False)
+        self.assertFalse(message.external_account_id)
+        self.assertFalse(self.external_mails(message))
+
+    def test_nobody_sends_through_what_he_may_not_use(self):
+        bohdans = self.account("bohdan@x.example", self.bohdan)
+        restricted = self.account(
+            "board@x.example", None, allowed_user_ids=[(4, self.bohdan.id)]
+        )
+        elsewhere = self.account("a@x.example", self.anna, [(self.project_b, True)])
+        draft = self.account("d@x.example", self.anna, state="draft")
+        refused = self.account("r@x.example", self.anna, state="refused")
+        for account in (bohdans, restricted, elsewhere, draft, refused):
+            with self.assertRaises(UserError, msg=account.email):
+                self.post(self.anna, external_account_id=account.id)
+            with self.assertRaises(UserError, msg=account.email):
+                # as the controller does it: sudo, but the real user
+                self.task.with_user(self.anna).sudo().message_post(
+                    body="x",
+                    message_type="comment",
+                    subtype_xmlid="mail.mt_comment",
+                    external_account_id=account.id,
+                )
+        with self.assertRaises(UserError):
+            self.env["mail.message"].with_user(self.anna).create(
+                {
+                    "model": "project.task",
+                    "res_id": self.task.id,
+                    "body": "x",
+                    "external_account_id": bohdans.id,
+                }
+            )
+
+    def test_the_choice_cannot_be_changed_afterwards(self):
+        account = self.account("a@x.example", self.anna)
+        message = self.post(self.anna, external_account_id=False)
+        with self.assertRaises(AccessError):
+            message.with_user(self.anna).external_account_id = account
+
+    def test_notes_and_other_messages_have_no_account(self):
+        self.account("a@x.example", self.anna)
+        note = self.post(self.anna, subtype_xmlid="mail.mt_note")
+        self.assertFalse(note.external_account_id)
+        # A mail that came in in Anna's name is not sent on from her mailbox.
+        incoming = self.post(self.anna, message_type="email")
+        self.assertFalse(incoming.external_account_id)
+        automatic = self.post(self.anna, message_type="auto_comment")
+        self.assertFalse(automatic.external_account_id)
+        # Written in somebody else's name: not Anna's own words either.
+        other = self.post(self.anna, author_id=self.customer.id)
+        self.assertFalse(other.external_account_id)
+
+    def test_access_by_group_and_company(self):
+        group = self.env["res.groups"].create({"name": "Support"})
+        account = self.account(
+            "support@x.example", None, allowed_group_ids=[(4, group.id)]
+        )
+        self.assertFalse(self.post(self.anna).external_account_id)
+        self.anna.group_ids += group
+        self.assertEqual(self.post(self.anna).external_account_id, account)
+        other_company = self.env["res.company"].create({"name": "Other"})
+        account.company_id = other_company
+        self.assertFalse(self.post(self.anna).external_account_id)
+
+    def test_stock_queue_leaves_the_accounts_mail_alone(self):
+        self.account("a@x.example", self.anna)
+        mail = self.external_mails(self.post(self.anna))
+        mail.send()
+        self.env["mail.mail"].process_email_queue()
+        self.assertEqual(mail.state, "outgoing")
+
+    def test_picker_data_names_the_reason(self):
+        self.account("a@x.example", self.anna, [(self.project_a, True)])
+        self.account("c@x.example", None)
+        data = self.task.with_user(self.anna)._external_senders_data()
+        self.assertEqual(
+            [(row["email"], row["reason"]) for row in data["externalSenders"]],
+            [
+                ("a@x.example", "personal default for “Brand A”"),
+                ("c@x.example", "company address"),
+            ],
+        )

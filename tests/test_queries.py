@@ -1,0 +1,52 @@
+from odoo.tests import tagged, warmup
+
+from .common import ExternalAccountCase
+
+
+@tagged("post_install", "-at_install")
+class TestQueries(ExternalAccountCase):
+    """With no account configured the addon adds no query."""
+
+    def count(self, function):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        function()
+        self.env.flush_all()
+        return self.env.cr.sql_log_count - before
+
+    def posting_costs(self):
+        self.post(self.anna)  # warm
+        return min(self.count(lambda: self.post(self.anna)) for _ in range(3))
+
+    @warmup
+    def test_posting_without_and_with_accounts(self):
+        self.env["mail.external.account"].search([]).unlink()
+        without = self.posting_costs()
+        self.account("a@x.example", self.bohdan)
+        others = self.posting_costs()
+        self.assertEqual(others, without, "somebody else's account costs nothing")
+
+    @warmup
+    def test_reading_messages_without_accounts(self):
+        from odoo.addons.mail.tools.discuss import Store
+
+        self.env["mail.external.account"].search([]).unlink()
+        message = self.post(self.anna)
+
+        def read():
+            Store().add(message.with_user(self.anna)).get_result()
+
+        read()
+        without = self.count(read)
+        self.account("a@x.example", self.anna)
+        sent = self.post(self.anna)
+        read()
+        self.assertEqual(self.count(read), without)
+        messages = sent | self.post(self.anna) | self.post(self.anna)
+
+        def read_many():
+            Store().add(messages.with_user(self.anna)).get_result()
+
+        read_many()
+        self.assertLessEqual(self.count(read_many), without + 6)

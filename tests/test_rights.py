@@ -1,0 +1,122 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user
+
+from .common import ExternalAccountCase
+
+
+class TestRights(ExternalAccountCase):
+    """First lines of defence; each kind of user against each kind of account."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.annas = cls.account("anna@x.example", cls.anna)
+        cls.shared = cls.account("support@x.example")
+        cls.board = cls.account(
+            "board@x.example", None, allowed_user_ids=[(4, cls.bohdan.id)]
+        )
+        cls.project_manager = new_test_user(
+            cls.env,
+            "ext_pm",
+            "base.group_user,project.group_project_manager",
+            email="pm@corp.example",
+        )
+        cls.portal = new_test_user(
+            cls.env, "ext_portal", "base.group_portal", email="portal@x.example"
+        )
+
+    def visible_to(self, user):
+        accounts = self.annas | self.shared | self.board
+        return (
+            self.env["mail.external.account"]
+            .with_user(user)
+            .search([("id", "in", accounts.ids)])
+            .sudo()
+        )
+
+    def test_who_sees_what(self):
+        self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
+        self.assertEqual(self.visible_to(self.bohdan), self.shared | self.board)
+        self.assertEqual(
+            self.visible_to(self.manager), self.annas | self.shared | self.board
+        )
+        with self.assertRaises(AccessError):
+            self.visible_to(self.portal)
+
+    def test_who_changes_what(self):
+        self.annas.with_user(self.anna).sender_name = "Anna"
+        self.annas.with_user(self.manager).sender_name = "Anna K."
+        self.shared.with_user(self.manager).sender_name = "Support"
+        for account, user in (
+            (self.annas, self.bohdan),
+            (self.shared, self.anna),
+            (self.board, self.bohdan),
+            (self.shared, self.project_manager),
+        ):
+            with self.assertRaises(AccessError):
+                account.with_user(user).sender_name = "X"
+            with self.assertRaises(AccessError):
+                account.with_user(user).unlink()
+            with self.assertRaises(AccessError):
+                account.with_user(user).action_connect()
+
+    def test_project_managers_bind_company_addresses_that_they_may_use(self):
+        binding = self.env["mail.external.account.project"]
+        for user, account, allowed in (
+            (self.project_manager, self.shared, True),
+            (self.project_manager, self.board, False),
+            (self.project_manager, self.annas, False),
+            (self.anna, self.annas, True),
+            (self.anna, self.shared, False),
+        ):
+            values = {"account_id": account.id, "project_id": self.project_b.id}
+            if allowed:
+                binding.with_user(user).create(values).unlink()
+            else:
+                with self.assertRaises(AccessError):
+                    binding.with_user(user).create(values)
+
+    def test_other_companies_see_nothing(self):
+        other = self.env["res.company"].create({"name": "Other"})
+        stranger = new_test_user(
+            self.env,
+            "ext_other",
+            "base.group_user,mail_external_account.group_manager",
+            company_id=other.id,
+            company_ids=[(6, 0, other.ids)],
+            email="other@x.example",
+        )
+        self.assertFalse(self.visible_to(stranger) & (self.shared | self.board))
+
+    def test_sealed_secrets_are_nobodys(self):
+        secret = self.env["mail.external.secret"].create(
+            {"account_id": self.annas.id, "purpose": "smtp", "sealed": "sealed"}
+        )
+        admin = self.env.ref("base.user_admin")
+        for user in (self.anna, self.manager, admin):
+            for call in (
+                lambda s: s.read(["sealed"]),
+                lambda s: s.search([]).ids,
+                lambda s: s.export_data(["sealed"]),
+                lambda s: s.write({"sealed": "x"}),
+                lambda s: s.unlink(),
+            ):
+                with self.assertRaises(UserError):
+                    call(secret.with_user(user))
+
+    def test_the_ledger_is_for_managers_and_written_by_nobody(self):
+        row = self.env["mail.external.delivery"].create(
+            {"message_id_header": "<1@x>", "recipient": "a@x.example", "state": "sent"}
+        )
+        self.assertTrue(row.with_user(self.manager).read(["state"]))
+        with self.assertRaises(AccessError):
+            row.with_user(self.anna).read(["state"])
+        for user in (self.anna, self.manager):
+            with self.assertRaises(AccessError):
+                row.with_user(user).write({"state": "failed"})
+            with self.assertRaises(AccessError):
+                row.with_user(user).unlink()
+
+    def test_own_addresses_in_preferences(self):
+        listed = self.anna.with_user(self.anna).read(["external_account_ids"])[0]
+        self.assertEqual(listed["external_account_ids"], self.annas.ids)

@@ -1,0 +1,54 @@
+import os
+from unittest.mock import patch
+
+from odoo.exceptions import UserError
+from odoo.tests import TransactionCase
+
+from ..tools import vault
+
+OLD, NEW = "o" * 40, "n" * 40
+
+
+class TestVault(TransactionCase):
+    def with_key(self, key):
+        return patch.dict(os.environ, {vault.KEY_VARIABLE: key})
+
+    def test_opens_only_with_the_same_context(self):
+        with self.with_key(OLD):
+            token = vault.seal(self.env, "hunter2", ("a", 1))
+            self.assertEqual(vault.unseal(self.env, token, ("a", 1)), "hunter2")
+            for other in (("a", 2), ("a",), ("a1",), ("a", 1, "")):
+                with self.assertRaises(vault.UnsealError):
+                    vault.unseal(self.env, token, other)
+
+    def test_key_rotation(self):
+        """An old key in second place still opens; alone, the new one does not."""
+        with self.with_key(OLD):
+            token = vault.seal(self.env, "hunter2", ("a",))
+        with self.with_key(f"{NEW},{OLD}"):
+            self.assertEqual(vault.unseal(self.env, token, ("a",)), "hunter2")
+            renewed = vault.seal(self.env, "hunter2", ("a",))
+        with self.with_key(NEW):
+            self.assertEqual(vault.unseal(self.env, renewed, ("a",)), "hunter2")
+            with self.assertRaises(vault.UnsealError):
+                vault.unseal(self.env, token, ("a",))
+
+    def test_missing_or_short_key_says_what_to_do(self):
+        for key, hint in (("", "configuration file"), ("short", "too short")):
+            with self.with_key(key), self.assertRaisesRegex(UserError, hint):
+                vault.seal(self.env, "hunter2", ("a",))
+
+    def test_fingerprints_need_the_key(self):
+        with self.with_key(OLD):
+            first = vault.fingerprint(self.env, ("a", "bc"))
+            self.assertTrue(
+                vault.same_fingerprint(first, vault.fingerprint(self.env, ("a", "bc")))
+            )
+            self.assertFalse(
+                vault.same_fingerprint(first, vault.fingerprint(self.env, ("ab", "c")))
+            )
+        with self.with_key(NEW):
+            self.assertFalse(
+                vault.same_fingerprint(first, vault.fingerprint(self.env, ("a", "bc")))
+            )
+        self.assertFalse(vault.same_fingerprint(False, False))
