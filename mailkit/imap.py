@@ -174,9 +174,10 @@ class ImapSession(Session):
         return self._last_answer()
 
     def _last_answer(self) -> tuple[bytes, bytes]:
-        found = _ANSWER.match(self._connection.last_line)
+        line = self._connection.last_line
+        found = _ANSWER.match(line)
         if not found:
-            raise MailError(ErrorCode.PROTOCOL_ERROR)
+            raise self._incomprehensible(line) from None
         return found.group(1), found.group(2)
 
     def _refusal(self, stage: Stage) -> MailError:

@@ -89,6 +89,8 @@ def is_public(address: str) -> bool:
         embedded = _embedded(ip)
         if embedded:
             return all(is_public(str(inner)) for inner in embedded)
+        if ip.is_site_local:  # deprecated (RFC 3879), but still routed inside some
+            return False
     # Python counts all of ::/8 as reserved; NAT64, the one in use, is judged above.
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 

@@ -23,8 +23,8 @@ _Self = TypeVar("_Self", bound="Session")
 _GOODBYE_SECONDS = 2.0
 # How much of the time to wait for a greeting before asking whether the port
 # speaks TLS, and how much that may take.
-_SILENCE = 0.4
-_TLS_QUESTION = 0.3
+_SILENCE = 0.3
+_TLS_QUESTION = 0.5
 _PROTOCOL_FAILURES = (
     smtplib.SMTPException,
     imaplib.IMAP4.error,

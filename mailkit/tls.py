@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import ErrorCode, MailError, ServerReply
 from .network import Deadline
@@ -32,19 +33,21 @@ class TlsFacts:
     cipher: str = ""
 
 
-def context(server: Server) -> ssl.SSLContext:
+@lru_cache(maxsize=64)
+def context(ca_pem: str) -> ssl.SSLContext:
     """Return a context that verifies names and chains, with TLS 1.2 or newer.
 
-    Raises MailError CA_INVALID.
+    `ca_pem`: trusted besides the system's CAs. Kept, since reading all of these takes
+    about 30 ms; one context serves many connections. Raises MailError CA_INVALID.
     """
     made = ssl.create_default_context()
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    if server.ca_pem:
+    if ca_pem:
         # A company may hand out an intermediate CA only, or the server's own
         # certificate: these are trusted as given.
         made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         try:
-            made.load_verify_locations(cadata=server.ca_pem)
+            made.load_verify_locations(cadata=ca_pem)
         except (ssl.SSLError, ValueError):
             raise MailError(ErrorCode.CA_INVALID) from None
     return made
@@ -55,7 +58,7 @@ def encrypt(sock: socket.socket, server: Server, deadline: Deadline) -> ssl.SSLS
 
     Raises MailError TIMEOUT, CONNECTION_LOST, TLS_FAILED, TLS_EXPECTED_PLAIN, CERT_*.
     """
-    verifying = context(server)
+    verifying = context(server.ca_pem)
     sock.settimeout(deadline.remaining())
     try:
         return verifying.wrap_socket(sock, server_hostname=server.host)

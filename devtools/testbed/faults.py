@@ -16,6 +16,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -53,6 +54,8 @@ TALKS: dict[str, type[Talk]] = {
     "imap": ImapTalk,
     "pop3": Pop3Talk,
 }
+# Servers may be started by several threads, and share one authority.
+_ISSUING = threading.Lock()
 NAMES = ("localhost", "127.0.0.1")
 
 
@@ -94,15 +97,15 @@ class FaultServer:
 
     def start(self) -> None:
         """Listen."""
-        self._folder = tempfile.TemporaryDirectory(prefix="faults-")
-        authority = TestCA(Path(self._folder.name))
-        self.ca_pem = authority.pem
         names = ("elsewhere.test",) if self.certificate == "wrong_name" else NAMES
-        self.certificate_files = authority.issue(
-            names,
-            expired=self.certificate == "expired",
-            untrusted=self.certificate == "untrusted",
-        )
+        with _ISSUING:
+            authority = TestCA(Path(_folder().name))
+            self.certificate_files = authority.issue(
+                names,
+                expired=self.certificate == "expired",
+                untrusted=self.certificate == "untrusted",
+            )
+        self.ca_pem = authority.pem
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -114,7 +117,6 @@ class FaultServer:
         with self._lock:
             for sock in self._open:
                 _shut(sock)
-        self._folder.cleanup()
 
     def __enter__(self) -> "FaultServer":
         self.start()
@@ -159,6 +161,12 @@ class FaultServer:
             talk.close()
             with self._lock:
                 self._open.discard(sock)
+
+
+@lru_cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that goes away with the process."""
+    return tempfile.TemporaryDirectory(prefix="faults-")
 
 
 def _shut(sock: socket.socket) -> None:
