@@ -2,6 +2,7 @@ from . import (
     mail_external_account,
     mail_external_account_delivery,
     mail_external_account_project,
+    mail_external_account_protection,
     mail_external_account_sender,
     mail_external_delivery,
     mail_external_provider,

@@ -1,58 +1,12 @@
 import hashlib
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import formataddr
 
 from ..mailkit.settings import Protocol, Security, Server
 from ..tools.explanations import cause_and_remedy
 from .mail_external_provider import SECURITY
-
-# What decides where a password goes and in whose name mail leaves: only the connect
-# window changes these, after its tests passed.
-CONNECTION_FIELDS = frozenset(
-    {
-        "email",
-        "user_id",
-        "company_id",
-        "smtp_host",
-        "smtp_port",
-        "smtp_security",
-        "smtp_login",
-        "incoming_protocol",
-        "incoming_host",
-        "incoming_port",
-        "incoming_security",
-        "incoming_login",
-        "ca_certificate",
-        "allow_private_host",
-        "receive_replies",
-        "state",
-        "verified_fingerprint",
-        "proof",
-        "proof_user_id",
-        "proof_date",
-        "last_check",
-        "failure_code",
-        "failure_reply",
-    }
-)
-# What the choice of the sender depends on; it is cached.
-SENDER_FIELDS = frozenset(
-    {
-        "email",
-        "sender_name",
-        "active",
-        "sequence",
-        "user_id",
-        "company_id",
-        "allowed_user_ids",
-        "allowed_group_ids",
-        "is_default",
-        "state",
-    }
-)
-DRAFT_FIELDS = frozenset({"email", "user_id", "company_id"})
 
 
 class MailExternalAccount(models.Model):
@@ -252,101 +206,6 @@ class MailExternalAccount(models.Model):
                         )
                     )
 
-    # Writing: connection settings only through the connect window
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        for vals in vals_list:
-            if not self.env.su:
-                self._check_direct_values(vals, CONNECTION_FIELDS - DRAFT_FIELDS)
-        accounts = super().create(vals_list)
-        accounts._keep_one_default()
-        self._clear_sender_cache("stable")
-        return accounts
-
-    def write(self, vals):
-        if not self.env.su:
-            self._check_direct_values(vals, CONNECTION_FIELDS)
-        result = super().write(vals)
-        if vals.get("is_default"):
-            self._keep_one_default()
-        if SENDER_FIELDS.intersection(vals):
-            self._clear_sender_cache()
-        return result
-
-    def unlink(self):
-        self._fail_waiting_mails(
-            self.env._("The external address of this mail was deleted.")
-        )
-        result = super().unlink()
-        self._clear_sender_cache("stable")
-        return result
-
-    def _check_direct_values(self, vals, protected):
-        """:raise AccessError: when a value could bypass the connect window"""
-        names = sorted(name for name in protected if vals.get(name))
-        names += sorted(
-            name for name in protected if name in vals and self and name not in names
-        )
-        if names:
-            labels = ", ".join(
-                self._fields[name].get_description(self.env)["string"] for name in names
-            )
-            raise AccessError(
-                self.env._(
-                    "%s can only be changed in the connect window, which tests the "
-                    "settings first. Open the address and choose “Connect”.",
-                    labels,
-                )
-            )
-
-    def _keep_one_default(self):
-        """The newest general default of an owner takes over from the others."""
-        for account in self.filtered("is_default"):
-            owner = [("user_id", "=", account.user_id.id)]
-            if not account.user_id:
-                owner.append(("company_id", "=", account.company_id.id))
-            self.search(
-                [*owner, ("is_default", "=", True), ("id", "!=", account.id)]
-            ).is_default = False
-
-    def _fail_waiting_mails(self, reason):
-        """Nothing that waits for an account may leave in another name."""
-        mails = (
-            self.env["mail.mail"]
-            .sudo()
-            .search(
-                [
-                    ("sending_account_id", "in", self.ids),
-                    ("state", "not in", ("sent", "cancel")),
-                ]
-            )
-        )
-        mails._fail_external(reason)
-        mails.write({"state": "cancel"})
-
-    # Rights
-
-    @api.model
-    def _is_manager(self):
-        return self.env.su or self.env.user.has_group(
-            "mail_external_account.group_manager"
-        )
-
-    def _may_connect(self):
-        """Whether the current user may open the connect window for this account."""
-        self.ensure_one()
-        return self._is_manager() or (
-            self.user_id == self.env.user and self._personal_allowed()
-        )
-
-    @api.model
-    def _personal_allowed(self):
-        """Whether employees may connect mailboxes of their own."""
-        return self.env["ir.config_parameter"].sudo().get_param(
-            "mail_external_account.forbid_personal", ""
-        ) not in ("1", "True")
-
     # What leaves the account
 
     def _email_from(self):
@@ -474,13 +333,5 @@ class MailExternalAccount(models.Model):
             lambda user: (
                 not user.share
                 and (not self.company_id or self.company_id in user.company_ids)
-            )
-        )
-
-    def copy(self, default=None):
-        raise UserError(
-            self.env._(
-                "An external address cannot be duplicated: its password belongs to "
-                "this one only. Add a new address instead."
             )
         )

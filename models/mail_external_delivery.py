@@ -62,10 +62,23 @@ class MailExternalDelivery(models.Model):
     _account_date = models.Index("(account_id, date) WHERE state = 'sent'")
 
     @api.model
+    def _is_served(self, message_id_header, recipient):
+        return bool(
+            self.search_count(
+                [
+                    ("message_id_header", "=", message_id_header),
+                    ("recipient", "=", recipient),
+                    ("state", "=", "sent"),
+                ],
+                limit=1,
+            )
+        )
+
+    @api.model
     def _begin(self, mail, message_id_header, recipient):
         """The row of one recipient, marked as being sent.
 
-        :return: the row; its state is still "sent" when the recipient was served
+        Committed before the server is asked: a crash leaves this trace.
         """
         account = mail.sending_account_id
         row = self.search(
@@ -74,8 +87,6 @@ class MailExternalDelivery(models.Model):
                 ("recipient", "=", recipient),
             ]
         )
-        if row.state == "sent":
-            return row
         values = {
             "state": "sending",
             "account_id": account.id,

@@ -114,9 +114,19 @@ class MailMail(models.Model):
                     "failure_reason": reason,
                 }
             )
+            served = mail._served_recipients()
             mail._postprocess_sent_message(
-                success_pids=[],
-                success_emails=[],
+                success_pids=mail.recipient_ids.filtered(
+                    lambda partner, served=served: partner.email_normalized in served
+                ),
+                success_emails=list(served),
                 failure_reason=reason,
                 failure_type="unknown",
             )
+
+    def _served_recipients(self):
+        """Addresses that the ledger has as served with this message."""
+        rows = self.env["mail.external.delivery"].search(
+            [("message_id_header", "=", self.message_id), ("state", "=", "sent")]
+        )
+        return set(rows.mapped("recipient"))

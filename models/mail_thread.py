@@ -49,6 +49,7 @@ class MailThread(models.AbstractModel):
             or vals.get("model", "discuss.channel") == "discuss.channel"
             or not vals.get("res_id")
             or vals.get("is_internal")
+            or vals.get("mail_server_id")  # a template's own server
             or vals.get("author_id") != self.env.user.partner_id.id
         ):
             return False

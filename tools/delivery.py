@@ -8,8 +8,8 @@ import logging
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple
 
+import psycopg2
 from odoo import fields
 from odoo.exceptions import UserError
 
@@ -17,7 +17,7 @@ from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.settings import Credentials
 from ..mailkit.smtp import SmtpSession
 from . import vault
-from .explanations import reason_text
+from .mail_result import MailResult, Outcome
 from .message_builder import InvalidRecipient, build_messages
 
 _logger = logging.getLogger(__name__)
@@ -42,15 +42,6 @@ SIGN_IN_CODES = frozenset(
         ErrorCode.WEB_LOGIN_REQUIRED,
     }
 )
-
-
-class Outcome(NamedTuple):
-    """What became of one recipient: "sent", "retry" or "failed"."""
-
-    state: str
-    code: str = ""
-    reply: str = ""
-    next_try: object = False  # datetime, for "retry"
 
 
 class AccountStopped(Exception):
@@ -84,38 +75,57 @@ class AccountDelivery:
         self.deadline = deadline
         self.ledger = self.env["mail.external.delivery"]
         self.session = None
+        self.room, self.room_again = None, None
+        self.again = False
 
     def run(self):
         """Deliver one batch.
 
         :return: whether more is waiting that could leave now
         """
-        room, again = self.ledger._room_left(self.account)
-        if room == 0:
-            self._wait(again, ErrorCode.QUOTA_EXCEEDED.value, "")
-            return False
-        limit = BATCH if room is None else min(BATCH, room)
+        self.room, self.room_again = self.ledger._room_left(self.account)
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
                 ("sending_account_id", "=", self.account.id),
             ],
             order="id",
-            limit=limit,
+            limit=BATCH,
         )
         try:
             for mail in mails:
                 if time.monotonic() > self.deadline:
                     return True
-                self._deliver(mail)
+                if self.room == 0:
+                    self._wait(self.room_again)
+                    return False
+                self._deliver_safely(mail)
         except AccountStopped:
             return False
         finally:
             if self.session:
                 self.session.close()
-        return len(mails) == limit
+        return self.again or len(mails) == BATCH
 
     # One mail
+
+    def _deliver_safely(self, mail):
+        """A mail that cannot be processed must not hold up those behind it."""
+        try:
+            self._deliver(mail)
+        except AccountStopped:
+            raise
+        except psycopg2.errors.SerializationFailure:
+            # Somebody changed the same notification; the ledger knows who was served.
+            self.env.cr.rollback()
+            self.again = True
+        except Exception:
+            self.env.cr.rollback()
+            _logger.exception(
+                "Mail %s of external account %s", mail.id, self.account.id
+            )
+            mail._fail_external("", "not_processed")
+            self.env.cr.commit()
 
     def _deliver(self, mail):
         mail.invalidate_recordset()
@@ -140,20 +150,19 @@ class AccountDelivery:
         self.env.cr.commit()
 
     def _serve(self, mail, built, recipient):
-        row = self.ledger._begin(mail, built.message_id, recipient)
-        if row.state == "sent":
+        if self.ledger._is_served(built.message_id, recipient):
             return Outcome("sent")
-        if row.attempts > 1 and row.next_try and row.next_try > fields.Datetime.now():
-            return Outcome("retry", row.error_code, row.reply, row.next_try)
+        if self.room == 0:
+            return Outcome("retry", "quota_exceeded", "", self.room_again)
         try:
             session = self._open_session()
         except SecretUnusable:
-            row.write({"state": "retry", "error_code": "secret_unusable"})
             self.account._stop("secret_unusable", "")
             self.env.cr.commit()
             raise AccountStopped from None
         except MailError as error:
-            self._account_failed(error, row)
+            self._account_failed(error)
+        row = self.ledger._begin(mail, built.message_id, recipient)
         self.env.cr.commit()  # a crash from here on leaves the row as "sending"
         try:
             reply = session.send(built.sender, recipient, built.content)
@@ -173,6 +182,7 @@ class AccountDelivery:
         self.env.cr.commit()
         if outcome.state == "sent":
             self.account._note_success()
+            self.room = self.room and self.room - 1
         return outcome
 
     def _refused(self, error, row):
@@ -181,7 +191,8 @@ class AccountDelivery:
             self.session.close()
             self.session = None
         if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
-            self._account_failed(error, row)
+            row.write({"state": "retry", "error_code": error.code.value})
+            self._account_failed(error)
         reply = str(error.reply or "")
         # In doubt: it may have been accepted, but an answer never came. A mail too many
         # with the same Message-ID is better than one that is lost.
@@ -233,19 +244,18 @@ class AccountDelivery:
             raise SecretUnusable from error
         return Credentials(login, password)
 
-    def _account_failed(self, error, row):
+    def _account_failed(self, error):
         """No mail of this account can leave now.
 
         :raise AccountStopped: always
         """
         reply = str(error.reply or "")
-        row.write({"state": "retry", "error_code": error.code.value, "reply": reply})
         if error.code in SIGN_IN_CODES:
             self.account._stop(error.code.value, reply)
         else:
             delay = retry_delay(self.account.delivery_attempts + 1)
             when = fields.Datetime.now() + (delay or timedelta(hours=12))
-            self._wait(when, error.code.value, reply)
+            self.account._delay_delivery(when, error.code.value, reply)
             if delay is None:
                 self._give_up(error.code.value, reply)
         self.env.cr.commit()
@@ -263,97 +273,7 @@ class AccountDelivery:
         )
         mails._fail_external(reply, code)
 
-    def _wait(self, when, code, reply):
-        self.account._delay_delivery(when, code, reply)
+    def _wait(self, when):
+        """The service's limit is reached: no failure, it goes on by itself."""
+        self.account.delivery_next_try = when
         self.env.cr.commit()
-
-
-class MailResult:
-    """Writes what became of the recipients of one mail.
-
-    :param mail: one mail.mail
-    :param results: list of (partner or empty recordset, [address], Outcome)
-    """
-
-    def __init__(self, mail, results):
-        lang = mail.mail_message_id.create_uid.lang
-        self.env = mail.with_context(lang=lang).env
-        self.mail = mail.with_env(self.env)
-        self.results = results
-
-    def write(self):
-        mail = self.mail
-        notifications = self.env["mail.notification"].search(
-            [("mail_mail_id", "=", mail.id), ("notification_type", "=", "email")]
-        )
-        messages = mail.mail_message_id
-        waiting = [r for r in self.results if r[2].state == "retry"]
-        if waiting:
-            outcome = waiting[0][2]
-            mail.write(
-                {
-                    "external_next_try": min(r[2].next_try for r in waiting),
-                    "failure_reason": self._reason(outcome),
-                }
-            )
-        else:
-            self._finish()
-        for partner, addresses, outcome in self.results:
-            of_recipient = notifications.exists().filtered(
-                lambda n, p=partner, a=addresses: (
-                    n.res_partner_id == p if p else n.mail_email_address in a
-                )
-            )
-            of_recipient.write(self._notification_values(outcome))
-        messages.exists()._notify_message_notification_update()
-
-    def _finish(self):
-        failed = [r for r in self.results if r[2].state == "failed"]
-        values = {"state": "sent", "failure_type": False, "failure_reason": False}
-        if failed or not self.results:
-            outcome = (
-                failed[0][2] if failed else Outcome("failed", "mail_email_missing")
-            )
-            values = {
-                "state": "exception",
-                "failure_type": self._failure_type(outcome),
-                "failure_reason": self._reason(outcome),
-            }
-        self.mail.write(values)
-        sent = [r for r in self.results if r[2].state == "sent"]
-        self.mail._postprocess_sent_message(
-            success_pids=[partner for partner, _a, _o in sent if partner],
-            success_emails=[a for p, addresses, _o in sent if not p for a in addresses],
-            failure_reason=values["failure_reason"],
-            failure_type=values["failure_type"],
-        )
-
-    def _notification_values(self, outcome):
-        if outcome.state == "sent":
-            return {
-                "notification_status": "sent",
-                "failure_type": "",
-                "failure_reason": "",
-            }
-        if outcome.state == "retry":
-            return {
-                "notification_status": "ready",
-                "failure_reason": self._reason(outcome),
-            }
-        return {
-            "notification_status": "exception",
-            "failure_type": self._failure_type(outcome),
-            "failure_reason": self._reason(outcome),
-        }
-
-    def _reason(self, outcome):
-        return reason_text(self.env, outcome.code, outcome.reply)
-
-    def _failure_type(self, outcome):
-        return {
-            "mail_email_missing": "mail_email_missing",
-            "mail_email_invalid": "mail_email_invalid",
-            ErrorCode.RECIPIENT_UNKNOWN.value: "mail_email_invalid",
-            ErrorCode.CONTENT_REFUSED.value: "mail_spam",
-            ErrorCode.SENDER_REFUSED.value: "mail_from_invalid",
-        }.get(outcome.code, "unknown")

@@ -183,6 +183,10 @@ TEXTS = {
         _lt("Use IMAP for this mailbox."),
     ),
     # Not from a mail server
+    "not_processed": (
+        _lt("Odoo could not build this mail."),
+        _lt("Write it again; if it fails again, the server's log tells the reason."),
+    ),
     "secret_unusable": (
         _lt(
             "The stored password cannot be used: Odoo's encryption key, the database "

@@ -156,53 +156,6 @@ class MailExternalAccountConnect(models.TransientModel):
             allowed in ("1", "True") or self.env["mail.external.account"]._is_manager()
         )
 
-    # Filling in
-
-    @api.onchange("email")
-    def _onchange_email(self):
-        provider = self.env["mail.external.provider"]._find_for_address(self.email)
-        if provider and provider != self.provider_id:
-            self.provider_id = provider
-            self._onchange_provider_id()
-        elif self.provider_id:
-            self._fill_logins()
-        elif not self.smtp_login:
-            self.smtp_login = self.email
-
-    @api.onchange("provider_id")
-    def _onchange_provider_id(self):
-        provider = self.provider_id
-        if not provider.smtp_host:
-            return
-        self.smtp_host = provider.smtp_host
-        self.smtp_port = provider.smtp_port
-        self.smtp_security = provider.smtp_security
-        self._fill_incoming()
-        self._fill_logins()
-
-    @api.onchange("incoming_protocol")
-    def _onchange_incoming_protocol(self):
-        self._fill_incoming()
-        if self.incoming_protocol != "none" and not self.incoming_login:
-            self.incoming_login = self.smtp_login
-
-    def _fill_incoming(self):
-        protocol, provider = self.incoming_protocol, self.provider_id
-        if protocol == "none":
-            return
-        if provider[f"{protocol}_host"]:
-            self.incoming_host = provider[f"{protocol}_host"]
-            self.incoming_port = provider[f"{protocol}_port"]
-            self.incoming_security = provider[f"{protocol}_security"]
-        else:
-            self.incoming_port = {"imap": 993, "pop3": 995}[protocol]
-
-    def _fill_logins(self):
-        if self.provider_id.smtp_host and self.provider_id.login_format != "other":
-            login = self.provider_id._login_for(self.email)
-            self.smtp_login = login
-            self.incoming_login = login
-
     # Passwords go in and never come out
 
     def _compute_passwords(self):
