@@ -17,6 +17,7 @@
         "views/mail_external_provider_views.xml",
         "views/mail_external_delivery_views.xml",
         "wizards/mail_external_account_connect_views.xml",
+        "views/mail_mail_views.xml",
         "views/res_users_views.xml",
         "views/res_company_views.xml",
         "views/project_project_views.xml",
