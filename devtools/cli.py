@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("-x", action="store_true", help="stop at the first failure")
     test.set_defaults(command=_test)
 
+    lint = commands.add_parser("lint", help="run all static checks")
+    lint.add_argument("--fix", action="store_true", help="mend what can be mended")
+    lint.set_defaults(command=_lint)
+
     shell = commands.add_parser(
         "shell", help="Odoo's shell on the demo database (a script on standard input)"
     )
@@ -114,6 +118,13 @@ def _run(state: State, options: argparse.Namespace, arguments: Sequence[str]) ->
     base = runner.mail_base(options.mail_base)
     runner.run(demo.Ports(options.port or demo.DEFAULT_PORT, base))
     return 0
+
+
+def _lint(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import lint
+
+    _enter(state, arguments, testing=True)
+    return lint.lint(state, fix=options.fix)
 
 
 def _shell(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:

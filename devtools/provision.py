@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .console import DevError, step
 from .debian import ensure_odoo, no_space
-from .state import ADDON, NEEDED_SPACE, REPOSITORY, State, fingerprint
+from .state import ADDON, NEEDED_SPACE, NOT_ADDON, REPOSITORY, State, fingerprint
 
 RUNTIME = REPOSITORY / "devtools" / "requirements.txt"
 TESTING = REPOSITORY / "devtools" / "requirements-test.txt"
@@ -178,8 +178,27 @@ def _link(state: State, home: Path) -> None:
     path_file = state.venv / "lib" / version / "site-packages" / "mea_odoo.pth"
     if not path_file.exists() or path_file.read_text() != f"{home}\n":
         path_file.write_text(f"{home}\n")
-    state.addons.mkdir(exist_ok=True)
-    link = state.addons / ADDON
-    if not link.is_symlink() or link.readlink() != REPOSITORY:
-        link.unlink(missing_ok=True)
-        link.symlink_to(REPOSITORY)
+    _link_addon(state.addons / ADDON)
+
+
+def _link_addon(folder: Path) -> None:
+    """Fill ``folder`` with links to the parts of the addon.
+
+    Not one link to the whole repository: Odoo's export of translations follows links,
+    and would walk through the state folder, which holds this link, for ever.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        path.name: path
+        for path in REPOSITORY.iterdir()
+        if path.name not in NOT_ADDON and not path.name.startswith(".")
+    }
+    for link in folder.iterdir():
+        if link.is_symlink() and wanted.get(link.name) != link.readlink():
+            link.unlink()
+    for name, path in wanted.items():
+        link = folder / name
+        if not link.is_symlink():
+            link.symlink_to(path)
