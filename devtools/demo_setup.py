@@ -19,6 +19,10 @@ def record(name):
 
 def prepare():
     """Odoo's own sender, the sandbox's authority, and presets for the two brands."""
+    # Loading the Ukrainian translation made it the default of new contacts.
+    env["ir.default"].set("res.partner", "lang", "en_US")  # noqa: F821
+    everybody = env["res.partner"].with_context(active_test=False)  # noqa: F821
+    everybody.search([]).lang = "en_US"
     company = record("demo_user_anna").company_id
     domain = env["mail.alias.domain"].create({"name": "corp.test"})  # noqa: F821
     company.write(
