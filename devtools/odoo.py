@@ -119,9 +119,17 @@ class Odoo:
         return {KEY_VARIABLE: key.read_text(), "PYTHONUNBUFFERED": "1"}
 
     def install(
-        self, database: str, modules: Sequence[str], label: str, *, update: bool = False
+        self,
+        database: str,
+        modules: Sequence[str],
+        label: str,
+        *,
+        update: bool = False,
+        language: bool = False,
     ) -> None:
         """Install modules with demo data into ``database``, or update them there.
+
+        :param language: also add ``LANGUAGE``; later modules then come with it
 
         :raises DevError: with Odoo's own last error
         """
@@ -129,8 +137,9 @@ class Odoo:
         log = self.state.folder / f"{database}.log"
         log.unlink(missing_ok=True)
         try:
-            action = "-u" if update else "-i"
-            self._install(config, [action, ",".join(modules)], log, label)
+            action = ["-u" if update else "-i", ",".join(modules)]
+            action += ["--load-language", LANGUAGE] if language else []
+            self._install(config, action, log, label)
             log.unlink()
         finally:
             config.unlink()
@@ -141,7 +150,7 @@ class Odoo:
         command = self.command(
             config,
             *(*action, "--with-demo", "--stop-after-init"),
-            *("--load-language", LANGUAGE, "--max-cron-threads=0", "--log-level=info"),
+            *("--max-cron-threads=0", "--log-level=info"),
         )
         with step(label) as progress:
             child = spawn(command, env=self.environment(), log=log)
@@ -243,17 +252,27 @@ class Odoo:
         mark = self.state.folder / f"template-{name}"
         with self.state.locked("templates"):
             if name not in self.postgres.databases():
-                making = f"{name}-new"
-                self.drop(making)
-                self.postgres.create_database(making, source)
-                if source:
-                    self._copy_files(source, making)
-                self.install(making, modules, label)
-                self.postgres.rename_database(making, name)
-                shutil.rmtree(self._files(name), ignore_errors=True)
-                if self._files(making).exists():
-                    self._files(making).rename(self._files(name))
+                self._make_template(name, source, modules, label)
             mark.touch()
+
+    def _make_template(
+        self, name: str, source: str | None, modules: Sequence[str], label: str
+    ) -> None:
+        """Make it under another name first: half a template is never used."""
+        making = f"{name}-new"
+        self.drop(making)
+        self.postgres.create_database(making, source)
+        try:
+            if source:
+                self._copy_files(source, making)
+            self.install(making, modules, label, language=source is None)
+        except BaseException:
+            self.drop(making)
+            raise
+        self.postgres.rename_database(making, name)
+        shutil.rmtree(self._files(name), ignore_errors=True)
+        if self._files(making).exists():
+            self._files(making).rename(self._files(name))
 
     def _forget_templates(self, kind: str) -> None:
         """Drop the templates that were not used for longest."""
