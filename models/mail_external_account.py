@@ -315,7 +315,9 @@ class MailExternalAccount(models.Model):
         partners = self.user_id.partner_id or self._managers().partner_id
         if not partners:
             return
-        self.env["mail.thread"].sudo().message_notify(
+        # Now: what a scheduled action notifies waits for the hourly queue otherwise.
+        thread = self.env["mail.thread"].sudo()
+        thread.with_context(mail_notify_force_send=True).message_notify(
             partner_ids=partners.ids,
             model=self._name,
             res_id=self.id,

@@ -6,6 +6,7 @@ from odoo import api, fields, models, modules
 from odoo.tools import SQL, config
 
 from ..tools.delivery import AccountDelivery
+from ..tools.explanations import cause_and_remedy
 
 _logger = logging.getLogger(__name__)
 
@@ -144,6 +145,14 @@ class MailExternalAccount(models.Model):
                 "last_check": fields.Datetime.now(),
             }
         )
+
+    def _delay_reason(self):
+        """Why nothing leaves before ``delivery_next_try``, for the reader."""
+        self.ensure_one()
+        if self.delivery_attempts:
+            return self.failure_text or ""
+        # It is no failure that the service's limit is reached.
+        return " ".join(cause_and_remedy(self.env, "quota_exceeded"))
 
     def _resume_delivery(self):
         """After the connection was tested anew: what waits may leave at once."""

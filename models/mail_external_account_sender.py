@@ -38,7 +38,10 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _clear_sender_cache(self, cache="default"):
-        self.env.registry.clear_cache(cache)
+        registry = self.env.registry
+        registry.clear_cache(cache)
+        # Until the commit, other threads may have cached what was before it.
+        self.env.cr.postcommit.add(lambda: registry.clear_cache(cache))
 
     @api.model
     @ormcache("user_id")

@@ -62,17 +62,24 @@ class MailExternalDelivery(models.Model):
     _account_date = models.Index("(account_id, date) WHERE state = 'sent'")
 
     @api.model
-    def _is_served(self, message_id_header, recipient):
-        return bool(
-            self.search_count(
-                [
-                    ("message_id_header", "=", message_id_header),
-                    ("recipient", "=", recipient),
-                    ("state", "=", "sent"),
-                ],
-                limit=1,
-            )
+    def _find(self, message_id_header, recipient):
+        """The row of one recipient of one mail, if there was an attempt."""
+        return self.search(
+            [
+                ("message_id_header", "=", message_id_header),
+                ("recipient", "=", recipient),
+            ]
         )
+
+    @api.model
+    def _try_again(self, mails):
+        """A user wants ``mails`` sent again: also to whom the server refused."""
+        self.search(
+            [
+                ("message_id_header", "in", mails.mapped("message_id")),
+                ("state", "=", "failed"),
+            ]
+        ).write({"state": "retry", "attempts": 0})
 
     @api.model
     def _begin(self, mail, message_id_header, recipient):
@@ -81,12 +88,7 @@ class MailExternalDelivery(models.Model):
         Committed before the server is asked: a crash leaves this trace.
         """
         account = mail.sending_account_id
-        row = self.search(
-            [
-                ("message_id_header", "=", message_id_header),
-                ("recipient", "=", recipient),
-            ]
-        )
+        row = self._find(message_id_header, recipient)
         values = {
             "state": "sending",
             "account_id": account.id,

@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 
 from ..tools.explanations import cause_and_remedy
+from ..tools.message_builder import envelope_form
 
 
 class MailMail(models.Model):
@@ -29,19 +30,19 @@ class MailMail(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if vals.get("state") == "outgoing" and self._has_external():
+        external = self.browse()
+        if vals.get("state") == "outgoing":
             external = self.filtered("sending_account_id")
+        if external:
             super(MailMail, external).write({"external_next_try": False})
+            self.env["mail.external.delivery"].sudo()._try_again(external)
             external._trigger_external_delivery()
         return result
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
-        stock = self
-        if self._has_external():
-            external = self.filtered("sending_account_id")
-            external._trigger_external_delivery()
-            stock = self - external
-        return super(MailMail, stock).send(
+        external = self.filtered("sending_account_id")
+        external._trigger_external_delivery()
+        return super(MailMail, self - external).send(
             auto_commit=auto_commit,
             raise_exception=raise_exception,
             post_send_callback=post_send_callback,
@@ -49,8 +50,7 @@ class MailMail(models.Model):
 
     @api.model
     def process_email_queue(self, email_ids=(), batch_size=1000):
-        if not self._has_external():
-            return super().process_email_queue(email_ids, batch_size)
+        # Always, whatever is cached: none of ours may leave by Odoo's own server.
         filters = [
             *self.env.context.get("filters", []),
             ("sending_account_id", "=", False),
@@ -58,9 +58,6 @@ class MailMail(models.Model):
         return super(MailMail, self.with_context(filters=filters)).process_email_queue(
             email_ids, batch_size
         )
-
-    def _has_external(self):
-        return self.env["mail.external.account"]._any_configured()
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""
@@ -91,14 +88,20 @@ class MailMail(models.Model):
                 email=account.email,
                 text=account.failure_text or "",
             ).strip()
+        now = fields.Datetime.now()
+        delayed = account.delivery_next_try and account.delivery_next_try > now
         later = [date for date in self.mapped("external_next_try") if date]
+        if delayed:
+            later = [max([account.delivery_next_try, *later])]
         if later:
             return self.env._(
                 "waiting until %(time)s: %(reason)s",
                 time=fields.Datetime.context_timestamp(self, min(later)).strftime(
                     "%H:%M"
                 ),
-                reason=next((m.failure_reason for m in self if m.failure_reason), ""),
+                reason=account._delay_reason()
+                if delayed
+                else next((m.failure_reason for m in self if m.failure_reason), ""),
             )
         return self.env._("waiting to be sent")
 
@@ -117,7 +120,9 @@ class MailMail(models.Model):
             served = mail._served_recipients()
             mail._postprocess_sent_message(
                 success_pids=mail.recipient_ids.filtered(
-                    lambda partner, served=served: partner.email_normalized in served
+                    lambda partner, served=served: (
+                        envelope_form(partner.email_normalized) in served
+                    )
                 ),
                 success_emails=list(served),
                 failure_reason=reason,

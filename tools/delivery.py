@@ -25,7 +25,9 @@ _logger = logging.getLogger(__name__)
 # Minutes until the next attempt after a passing failure; after the last one it counts
 # as final. Together about two days, as long as a mail server keeps trying.
 RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
-# Seconds for one whole step with the server; a large mail may take a while.
+# Seconds to connect, and to sign in: a hung server holds up the accounts behind it.
+OPEN_TIMEOUT = 20.0
+# Seconds for one whole step of sending; the server may look at a large mail for long.
 STEP_TIMEOUT = 60.0
 BATCH = 50
 
@@ -150,8 +152,9 @@ class AccountDelivery:
         self.env.cr.commit()
 
     def _serve(self, mail, built, recipient):
-        if self.ledger._is_served(built.message_id, recipient):
-            return Outcome("sent")
+        known = self.ledger._find(built.message_id, recipient)
+        if known.state in ("sent", "failed"):
+            return Outcome(known.state, known.error_code or "", known.reply or "")
         if self.room == 0:
             return Outcome("retry", "quota_exceeded", "", self.room_again)
         try:
@@ -210,7 +213,7 @@ class AccountDelivery:
         if self.session and self.session.alive:
             return self.session
         session = SmtpSession(
-            replace(self.account._server("smtp"), timeout=STEP_TIMEOUT),
+            replace(self.account._server("smtp"), timeout=OPEN_TIMEOUT),
             self._credentials(),
         )
         self.session = session
@@ -221,6 +224,7 @@ class AccountDelivery:
             session.close()
             self.session = None
             raise
+        session.server = replace(session.server, timeout=STEP_TIMEOUT)
         return session
 
     def _credentials(self):

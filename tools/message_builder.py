@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from odoo.tools.mail import email_normalize
 
+from ..mailkit.errors import MailError
+from ..mailkit.settings import normalize_address
 from .inline_images import embed_images
 
 
@@ -21,6 +23,14 @@ class BuiltMessage(NamedTuple):
     recipients: list  # envelope recipients, ASCII addresses
     message_id: str
     content: bytes
+
+
+def envelope_form(address):
+    """The address as it stands in envelopes, its domain in ASCII (RFC 5891)."""
+    try:
+        return normalize_address(address or "")
+    except MailError:
+        return address
 
 
 def build_messages(mail):
@@ -45,9 +55,9 @@ def build_messages(mail):
 
 def _build(mail, email):
     account = mail.sending_account_id
-    server = mail.env["ir.mail_server"].with_context(
-        send_validated_to=email["email_to_normalized"]
-    )
+    # Core compares these with addresses whose domains it has made ASCII.
+    validated = [envelope_form(address) for address in email["email_to_normalized"]]
+    server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
     # The alias domain's bounce address belongs to Odoo's own server; from a real
     # mailbox delivery reports go to the mailbox.
     headers = {k: v for k, v in email["headers"].items() if k != "Return-Path"}
