@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from site_setup import Site, prepare
 
 from devtools.console import under_ci
 from devtools.odoo import Odoo
@@ -85,6 +86,21 @@ def new_odoo(bench: Odoo, folder: Path) -> Iterator[Callable[..., ServedOdoo]]:
 def odoo(bed: TestBed, new_odoo: Callable[..., ServedOdoo]) -> ServedOdoo:
     """The session's Odoo; its own outgoing mail server is the bed's relay."""
     return new_odoo(smtp_port=bed.relay)
+
+
+@pytest.fixture(scope="session")
+def site(odoo: ServedOdoo, bed: TestBed) -> Site:
+    """The session's Odoo, set up by its administrator (``site_setup.py``)."""
+    return prepare(odoo, bed)
+
+
+@pytest.fixture
+def clean(site: Site) -> Iterator[Site]:
+    """The site with empty mailboxes and without accounts, before and after."""
+    site.bed.clear()
+    site.remove_accounts()
+    yield site
+    site.remove_accounts()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,110 @@
+"""The served Odoo as its administrator set it up, and the people who use it."""
+
+from dataclasses import dataclass, field
+
+from devtools.rpc import OdooClient
+from devtools.served import ServedOdoo
+from devtools.testbed.bed import TestBed
+
+
+@dataclass
+class Site:
+    """Sessions of the demo users, and the ids of demo records by their name."""
+
+    odoo: ServedOdoo
+    bed: TestBed
+    admin: OdooClient
+    anna: OdooClient
+    bohdan: OdooClient
+    ids: dict[str, int] = field(default_factory=dict)
+
+    def customer(self, name: str, email: str) -> int:
+        """A new contact."""
+        values = {"name": name, "email": email}
+        [partner] = self.admin.call("res.partner", "create", [values])
+        return int(partner)
+
+    def remove_accounts(self) -> None:
+        """Delete every external address, as the administrator may."""
+        model = "mail.external.account"
+        context = {"active_test": False}
+        accounts = self.admin.call(model, "search", [], context=context)
+        self.admin.call(model, "unlink", accounts)
+
+
+def prepare(odoo: ServedOdoo, bed: TestBed) -> Site:
+    """Set up Odoo's own sender, the bed's authority, and presets of two brands."""
+    _speak_english(odoo.rpc())
+    site = Site(odoo, bed, odoo.rpc(), odoo.rpc("anna"), odoo.rpc("bohdan"))
+    admin = site.admin
+    rows = admin.call(
+        "ir.model.data",
+        "search_read",
+        [("module", "=", "mail_external_account"), ("name", "like", "demo_")],
+        ["name", "res_id"],
+    )
+    site.ids = {row["name"].removeprefix("demo_"): row["res_id"] for row in rows}
+    [domain] = admin.call(
+        "mail.alias.domain",
+        "create",
+        [{"name": "corp.test", "default_from": "notifications"}],
+    )
+    companies = admin.call("res.company", "search", [])
+    admin.call(
+        "res.company",
+        "write",
+        companies,
+        {"alias_domain_id": domain, "external_ca_certificate": bed.ca_pem},
+    )
+    admin.call("res.users", "write", [admin.uid], {"email": "admin@corp.test"})
+    allow_private_hosts(admin, True)
+    # What the demo data queued would only delay the tests' own mails.
+    waiting = admin.call("mail.mail", "search", [("state", "=", "outgoing")])
+    admin.call("mail.mail", "cancel", waiting)
+    _leave_projects(site)
+    for brand in ("brand-a", "brand-b"):
+        admin.call("mail.external.provider", "create", [_preset(bed, brand)])
+    return site
+
+
+def _speak_english(admin: OdooClient) -> None:
+    """The texts that the tests compare are English."""
+    domain, everything = [("code", "=", "en_US")], {"active_test": False}
+    english = admin.call("res.lang", "search", domain, context=everything)
+    admin.call("res.lang", "write", english, {"active": True})
+    partners = admin.call("res.partner", "search", [], context={"active_test": False})
+    admin.call("res.partner", "write", partners, {"lang": "en_US"})
+
+
+def _leave_projects(site: Site) -> None:
+    """Only those follow a task whom a test lets follow."""
+    for name in ("project_brand_a", "project_brand_b", "project_support"):
+        domain = [
+            ("res_model", "=", "project.project"),
+            ("res_id", "=", site.ids[name]),
+        ]
+        followers = site.admin.call("mail.followers", "search", domain)
+        site.admin.call("mail.followers", "unlink", followers)
+
+
+def allow_private_hosts(admin: OdooClient, allowed: bool) -> None:
+    """Let every employee connect to servers on this machine, or not."""
+    name = "mail_external_account.allow_private_hosts"
+    admin.call("ir.config_parameter", "set_param", name, "1" if allowed else "")
+
+
+def _preset(bed: TestBed, brand: str) -> dict[str, object]:
+    return {
+        "name": f"{brand} mail",
+        "sequence": 1,
+        "domains": f"{brand}.test",
+        "smtp_host": bed.host,
+        "smtp_port": bed.smtp_ssl,
+        "smtp_security": "ssl",
+        "imap_host": bed.host,
+        "imap_port": bed.imap_ssl,
+        "imap_security": "ssl",
+        "pop3_host": bed.host,
+        "pop3_port": bed.pop3_ssl,
+        "pop3_security": "ssl",
+    }

@@ -1,0 +1,439 @@
+"""Mail through external addresses on real servers, on good days and bad ones."""
+
+import re
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+
+import pytest
+import steps
+from site_setup import Site
+
+from devtools.testbed.bed import PASSWORD
+from devtools.testbed.faults import (
+    Action,
+    Delay,
+    Drop,
+    FaultServer,
+    Hang,
+    InTurn,
+)
+
+ANNA = "anna@brand-a.test"
+SUPPORT = "support@brand-b.test"
+CLIENT = "client@customer.test"
+SECOND = "second@customer.test"
+THIRD = "third@customer.test"
+LONG_NAME = "Ганна-Марія Коваленко-Задунайська, відділ обслуговування клієнтів «Сяйво»"
+LONG_SUBJECT = "Пропозиція щодо співпраці на наступний рік: умови, строки, ціни"
+
+
+@pytest.fixture
+def three(clean: Site) -> Callable[[str], int]:
+    """Return ``three(name)``: a task that three customers follow."""
+    people = [
+        clean.ids["customer"],
+        clean.ids["customer_second"],
+        clean.customer("Theo Third", THIRD),
+    ]
+
+    def make(name: str) -> int:
+        return steps.new_task(
+            clean.admin, clean.ids["project_brand_a"], name, tuple(people)
+        )
+
+    return make
+
+
+@contextmanager
+def refused(site: Site, address: str, reply: str) -> Iterator[None]:
+    site.bed.set_recipient_refusal(address, reply)
+    try:
+        yield
+    finally:
+        site.bed.set_recipient_refusal(address, None)
+
+
+def status(site: Site, task: int, message: int) -> dict[str, str]:
+    by_name = steps.shown(site.anna, task, message)["by_name"]
+    return {name: row["notification_status"] for name, row in by_name.items()}
+
+
+def settled(site: Site, task: int, message: int) -> dict[str, str]:
+    """The state of each recipient, as soon as none is about to be served."""
+
+    def look() -> dict[str, str]:
+        states = status(site, task, message)
+        return {} if {"ready", "process", "pending"} & {*states.values()} else states
+
+    return steps.until(look, "every recipient has a result")
+
+
+def all_sent(site: Site, task: int, message: int) -> None:
+    """Wait until the chatter shows every recipient as served."""
+    steps.until(
+        lambda: {*status(site, task, message).values()} == {"sent"},
+        "every recipient is served",
+    )
+
+
+def retry(site: Site, message: int) -> None:
+    """Press "Retry" on the failed mails of a message, as the administrator."""
+    mails = site.admin.call("mail.mail", "search", [("mail_message_id", "=", message)])
+    site.admin.call("mail.mail", "action_retry", mails)
+
+
+def attempts(site: Site, address: str) -> int:
+    """How often Postfix was asked to take a mail for ``address`` and refused it."""
+    return len(
+        re.findall(rf"NOQUEUE: reject:.*to=<{re.escape(address)}>", site.bed.log())
+    )
+
+
+def pause(site: Site, account: int) -> None:
+    """Let nothing leave through an account until time passes."""
+    later = "now() AT TIME ZONE 'UTC' + interval '1 hour'"
+    steps.sql(
+        site.odoo,
+        f"UPDATE mail_external_account SET delivery_next_try = {later}"  # noqa: S608
+        " WHERE id = %s",
+        account,
+    )
+
+
+def after_the_test(action: Action) -> InTurn:
+    """``action`` at the greeting, from the connection after those of the test on."""
+    return InTurn(None, None, None, action)
+
+
+def refused_sign_ins(site: Site) -> int:
+    """How many attempts to sign in Postfix has refused so far."""
+    return site.bed.log().count("SASL PLAIN authentication failed")
+
+
+def account_row(site: Site, account: int) -> dict[str, object]:
+    names = ["state", "failure_text", "failure_reply", "waiting_count"]
+    [row] = site.anna.call(steps.ACCOUNT, "read", [account], names)
+    return dict(row)
+
+
+def test_one_refused_customer_of_three(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    task = three("Three customers")
+    before = attempts(clean, SECOND)
+    with refused(clean, SECOND, "550 5.7.1 We take no mail from strangers"):
+        message = steps.post(clean.anna, task, "<p>For all three</p>", account)
+        states = settled(clean, task, message)
+    assert states == {
+        "Clara Client": "sent",
+        "Samuel Second": "exception",
+        "Theo Third": "sent",
+    }
+    failed = steps.shown(clean.anna, task, message)["by_name"]["Samuel Second"]
+    assert "We take no mail from strangers" in failed["failure_reason"]
+    assert "550" in failed["failure_reason"]
+    assert "refused this recipient" in failed["failure_reason"]
+    assert "Ask the recipient" in failed["failure_reason"]
+    assert attempts(clean, SECOND) == before + 1
+
+    retry(clean, message)
+    clean.bed.wait_for(SECOND, 1)
+    all_sent(clean, task, message)
+    for address in (CLIENT, SECOND, THIRD):
+        [mail] = clean.bed.messages(address)
+        assert mail.envelope_from == ANNA
+        assert "For all three" in steps.html_text(mail)
+
+
+def test_an_unknown_customer_can_be_sent_to_after_the_address_was_corrected(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    task = three("A typing error in an address")
+    wrong = clean.customer("Wilma Wrong", "nobody-at-all@customer.test")
+    clean.admin.call("project.task", "message_subscribe", [task], [wrong])
+    message = steps.post(clean.anna, task, "<p>Hello Wilma</p>", account)
+    assert settled(clean, task, message)["Wilma Wrong"] == "exception"
+    reason = steps.shown(clean.anna, task, message)["by_name"]["Wilma Wrong"][
+        "failure_reason"
+    ]
+    assert "no mailbox with this address" in reason
+    clean.bed.add_mailbox("wilma@customer.test")
+    clean.admin.call("res.partner", "write", [wrong], {"email": "wilma@customer.test"})
+    retry(clean, message)
+    [mail] = clean.bed.wait_for("wilma@customer.test", 1)
+    assert "Hello Wilma" in steps.html_text(mail)
+    all_sent(clean, task, message)
+    assert len(clean.bed.messages(CLIENT)) == 1
+
+
+def test_busy_server_is_tried_again_and_serves_once(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    task = three("One is busy, one refuses")
+    with (
+        refused(clean, SECOND, "451 4.3.0 Busy, come back later"),
+        refused(clean, THIRD, "550 5.7.1 Never"),
+    ):
+        message = steps.post(clean.anna, task, "<p>Patience</p>", account)
+        clean.bed.wait_for(CLIENT, 1)
+        waiting = steps.until(
+            lambda: (
+                steps.shown(clean.anna, task, message)["by_name"]["Samuel Second"]
+                if attempts(clean, SECOND)
+                and attempts(clean, THIRD)
+                and "Busy" in str(steps.shown(clean.anna, task, message)["by_name"])
+                else None
+            ),
+            "the waiting recipient shows why",
+        )
+        assert waiting["notification_status"] == "ready"
+        assert "Busy, come back later" in waiting["failure_reason"]
+        line = steps.shown(clean.anna, task, message)["external_sender"]
+        assert re.search(r"waiting until \d\d:\d\d", line["waiting"]), line
+        assert status(clean, task, message)["Theo Third"] == "exception"
+        busy, never = attempts(clean, SECOND), attempts(clean, THIRD)
+        steps.let_time_pass(clean.odoo, clean.admin)
+        assert attempts(clean, SECOND) == busy + 1
+        assert attempts(clean, THIRD) == never, "a final refusal is not tried again"
+        assert clean.bed.messages(SECOND) == []
+    steps.let_time_pass(clean.odoo, clean.admin)
+    clean.bed.wait_for(SECOND, 1)
+    assert settled(clean, task, message) == {
+        "Clara Client": "sent",
+        "Samuel Second": "sent",
+        "Theo Third": "exception",
+    }
+    assert [len(clean.bed.messages(a)) for a in (CLIENT, SECOND, THIRD)] == [1, 1, 0]
+    assert not steps.shown(clean.anna, task, message)["external_sender"]["waiting"]
+
+
+def test_refused_sign_in_stops_the_account_after_one_attempt(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    new_password = "a new one; ключ 2"
+    clean.bed.add_mailbox(ANNA, new_password)
+    try:
+        before = refused_sign_ins(clean)
+        messages = []
+        pause(clean, account)
+        for number in range(3):
+            task = three(f"Task {number}")
+            messages.append(
+                (task, steps.post(clean.anna, task, f"<p>No {number}</p>", account))
+            )
+        steps.let_time_pass(clean.odoo, clean.admin)
+        stopped = steps.until(
+            lambda: (
+                account_row(clean, account)["state"] == "refused"
+                and account_row(clean, account)
+            ),
+            "the account is stopped",
+        )
+        assert "user name or the password" in str(stopped["failure_text"])
+        assert "535" in str(stopped["failure_reply"])
+        steps.let_time_pass(clean.odoo, clean.admin)
+        tried = refused_sign_ins(clean) - before
+        assert tried == 1, "each attempt more brings the lock-out nearer"
+
+        task, message = messages[0]
+        line = steps.shown(clean.anna, task, message)["external_sender"]
+        assert f"{ANNA} is stopped" in line["waiting"]
+        assert "user name or the password" in line["waiting"]
+        assert account_row(clean, account)["waiting_count"]
+        [told] = clean.bed.wait_for("anna@corp.test", 1)
+        assert ANNA in told.message["Subject"] and "refused" in told.message["Subject"]
+        assert told.envelope_from != ANNA
+
+        window = steps.Window(clean.anna, default_account_id=account)
+        window.enter(password=new_password)
+        assert window.test()[-1]["ok"]
+        window.save()
+        for address in (CLIENT, SECOND, THIRD):
+            clean.bed.wait_for(address, 3)
+        for task, message in messages:
+            all_sent(clean, task, message)
+        assert account_row(clean, account)["state"] == "working"
+        assert len(clean.bed.messages(CLIENT)) == 3
+    finally:
+        clean.bed.add_mailbox(ANNA, PASSWORD)
+
+
+def test_what_is_over_the_services_limit_waits_and_does_not_fail(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    provider = clean.admin.call(
+        "mail.external.provider", "search", [("domains", "=", "brand-a.test")]
+    )
+    clean.admin.call("mail.external.provider", "write", provider, {"limit_hour": 2})
+    try:
+        task = three("Over the limit")
+        message = steps.post(clean.anna, task, "<p>two an hour</p>", account)
+        waiting = steps.until(
+            lambda: (
+                "limit is reached"
+                in steps.shown(clean.anna, task, message)["external_sender"]["waiting"]
+            ),
+            "the message shows that the limit is reached",
+        )
+        assert waiting
+        states = sorted(status(clean, task, message).values())
+        assert states == ["ready", "sent", "sent"]
+        steps.sql(
+            clean.odoo,
+            "UPDATE mail_external_delivery SET date = date - interval '61 minutes'",
+        )
+        steps.let_time_pass(clean.odoo, clean.admin)
+        all_sent(clean, task, message)
+        received = [len(clean.bed.messages(a)) for a in (CLIENT, SECOND, THIRD)]
+        assert received == [1, 1, 1]
+    finally:
+        clean.admin.call("mail.external.provider", "write", provider, {"limit_hour": 0})
+
+
+def test_hanging_server_delays_neither_posting_nor_other_accounts_for_long(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    with FaultServer(
+        "smtp", "ssl", faults={"greeting": after_the_test(Hang())}
+    ) as server:
+        broken = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        good = steps.connect(clean.admin, SUPPORT, company=True)
+        connections = server.connections
+        first, second = three("Through the hanging one"), three("Through the good one")
+        stuck = steps.post(clean.anna, first, "<p>stuck</p>", broken)
+        steps.until(lambda: server.connections > connections, "the delivery tries it")
+        started = time.monotonic()
+        message = steps.post(clean.anna, second, "<p>goes</p>", good)
+        assert time.monotonic() - started < 2, "posting waits for no mail server"
+        clean.bed.wait_for(CLIENT, 1, seconds=75)
+        all_sent(clean, second, message)
+        waiting = steps.until(
+            lambda: account_row(clean, broken)["failure_text"], "the reason is shown"
+        )
+        assert "did not answer in time" in str(waiting)
+        line = steps.shown(clean.anna, first, stuck)["external_sender"]["waiting"]
+        assert re.match(r"waiting until \d\d:\d\d: .*not answer in time", line), line
+        assert account_row(clean, broken)["state"] == "working"
+
+
+def test_dropping_server_harms_nobody_and_its_mail_leaves_later(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    with FaultServer(
+        "smtp", "starttls", faults={"greeting": after_the_test(Drop())}
+    ) as server:
+        broken = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        good = steps.connect(clean.anna, ANNA)
+        first, second = three("Dropped"), three("Fine")
+        lost = steps.post(clean.anna, first, "<p>later</p>", broken)
+        steps.post(clean.anna, second, "<p>now</p>", good)
+        for address in (CLIENT, SECOND, THIRD):
+            assert len(clean.bed.wait_for(address, 1)) == 1
+        assert set(status(clean, first, lost).values()) == {"ready"}
+        steps.let_time_pass(clean.odoo, clean.admin)
+        all_sent(clean, first, lost)
+        assert sorted(r for m in server.messages for r in m.recipients) == sorted(
+            [CLIENT, SECOND, THIRD]
+        )
+
+
+def test_nobody_is_served_twice_after_a_crash_between_two_recipients(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    # in turn: the connection test, the first customer, the second one
+    hang = InTurn(None, None, Hang())
+    with FaultServer("smtp", "ssl", faults={"rcpt": hang}) as server:
+        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        task = three("Crash")
+        message = steps.post(clean.anna, task, "<p>once</p>", account)
+        steps.until(
+            lambda: len(server.messages) == 1 and "RCPT" in server.commands[-1],
+            "one is served, the next one is in progress",
+        )
+        clean.odoo.kill()
+        clean.odoo.start()
+        steps.wake_crons(clean.odoo)
+        all_sent(clean, task, message)
+        served = sorted(r for m in server.messages for r in m.recipients)
+        assert served == sorted([CLIENT, SECOND, THIRD])
+
+
+def test_crash_before_the_servers_answer_repeats_with_the_same_message_id(
+    clean: Site,
+) -> None:
+    project, client = clean.ids["project_brand_a"], clean.ids["customer"]
+    late = InTurn(Delay(2))
+    with FaultServer("smtp", "ssl", faults={"body": late}) as server:
+        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        task = steps.new_task(clean.admin, project, "In flight", (client,))
+        message = steps.post(clean.anna, task, "<p>in flight</p>", account)
+        steps.until(lambda: server.commands[-1] == "DATA", "it is handed over")
+        clean.odoo.kill()
+        clean.odoo.start()
+        steps.wake_crons(clean.odoo)
+        all_sent(clean, task, message)
+        first, second = (message_from_bytes(m.data) for m in server.messages)
+        assert first["Message-ID"] == second["Message-ID"]
+        assert first["Subject"] == second["Subject"]
+
+
+def png(colour: bytes) -> bytes:
+    """A picture of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + colour)
+    parts = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def test_long_names_pictures_and_international_domains_arrive_whole(
+    clean: Site,
+) -> None:
+    domain = b"xn--80a1acny.test".decode("idna")
+    account = steps.connect(clean.anna, ANNA, sender_name=LONG_NAME)
+    reader = clean.customer("Оксана Пошта", f"anna@{domain}")
+    task = steps.new_task(
+        clean.admin,
+        clean.ids["project_brand_a"],
+        LONG_SUBJECT,
+        (clean.ids["customer"], reader),
+    )
+    picture = steps.upload(clean.anna, task, "малюнок.png", png(b"\x10\x20\x30"))
+    name = "Дуже довга назва файлу " * 6 + "– кошторис.bin"
+    content = bytes(range(256)) * 200
+    file = steps.upload(clean.anna, task, name, content)
+    source = f"/web/image/{picture['id']}?access_token={picture['token']}"
+    steps.post(
+        clean.anna,
+        task,
+        f'<p>Добрий день, <b>Ґанно</b>! <img src="{source}"/></p>',
+        account,
+        attachment_ids=[file["id"]],
+    )
+    for address in (CLIENT, "anna@xn--80a1acny.test"):
+        [mail] = clean.bed.wait_for(address, 1)
+        assert steps.sender_of(mail) == (LONG_NAME, ANNA)
+        assert LONG_SUBJECT in mail.message["Subject"]
+        assert max(map(len, mail.raw.splitlines())) <= 998
+        html = steps.html_text(mail)
+        assert "Добрий день, <b>Ґанно</b>!" in html
+        parts = list(mail.message.walk())
+        [image] = [part for part in parts if part.get_content_type() == "image/png"]
+        assert f'src="cid:{image["Content-ID"][1:-1]}"' in html
+        assert image.get_content() == png(b"\x10\x20\x30")
+        [attached] = [part for part in parts if part.get_filename() == name]
+        assert attached.get_content() == content
+    assert mail.delivered_to == "anna@xn--80a1acny.test"
