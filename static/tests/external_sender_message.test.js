@@ -1,0 +1,96 @@
+import {
+    click,
+    contains,
+    defineMailModels,
+    openFormView,
+    start,
+    startServer,
+} from "@mail/../tests/mail_test_helpers";
+import { describe, expect, test } from "@odoo/hoot";
+import { animationFrame } from "@odoo/hoot-mock";
+import { getService, serverState } from "@web/../tests/web_test_helpers";
+
+describe.current.tags("desktop");
+defineMailModels();
+
+/** Opens a contact whose chatter has one message, with one recipient. */
+async function openMessage(notification) {
+    const pyEnv = await startServer();
+    const customerId = pyEnv["res.partner"].create({ name: "Clara", partner_share: true });
+    const messageId = pyEnv["mail.message"].create({
+        author_id: serverState.partnerId,
+        body: "Your offer",
+        message_type: "comment",
+        model: "res.partner",
+        res_id: customerId,
+    });
+    const notificationId = pyEnv["mail.notification"].create({
+        mail_message_id: messageId,
+        notification_type: "email",
+        res_partner_id: customerId,
+        ...notification,
+    });
+    await start();
+    await openFormView("res.partner", customerId);
+    await contains(".o-mail-Message", { text: "Your offer" });
+    return { messageId, notificationId };
+}
+
+/** As the bus does when the server has news. */
+async function receive(data) {
+    getService("mail.store").insert(data);
+    await animationFrame();
+}
+
+test("a message shows through which address it left, and why it still waits", async () => {
+    const { messageId } = await openMessage({ notification_status: "ready" });
+    await contains(".o-mail-Message-externalSender", { count: 0 });
+    await receive({
+        "mail.message": [
+            {
+                id: messageId,
+                external_sender: { label: "anna@brand-a.test", waiting: "waiting until 14:05" },
+            },
+        ],
+    });
+    expect(".o-mail-Message-externalSender").toHaveText("through anna@brand-a.test");
+    expect(".o-mail-Message-externalWaiting").toHaveText("waiting until 14:05");
+    await receive({
+        "mail.message": [
+            { id: messageId, external_sender: { label: "anna@brand-a.test", waiting: "" } },
+        ],
+    });
+    await contains(".o-mail-Message-externalSender");
+    await contains(".o-mail-Message-externalWaiting", { count: 0 });
+});
+
+test("the list of recipients says why one was refused, in the server's words", async () => {
+    const { notificationId } = await openMessage({
+        failure_type: "unknown",
+        notification_status: "exception",
+    });
+    const failure_reason = "The recipient is unknown.\nCheck the address.\n550 no such user";
+    await receive({ "mail.notification": [{ id: notificationId, failure_reason }] });
+    await click(".o-mail-Message-notification");
+    await contains(".o-mail-NotificationReason");
+    expect(".o-mail-NotificationReason").toHaveText(failure_reason);
+});
+
+test("the list of recipients says nothing of a failure that is over", async () => {
+    const { notificationId } = await openMessage({ notification_status: "sent" });
+    await receive({
+        "mail.notification": [{ id: notificationId, failure_reason: "451 try again later" }],
+    });
+    await click(".o-mail-Message-notification");
+    await contains(".o-mail-MessageNotificationPopover", { text: "Clara" });
+    await contains(".o-mail-NotificationReason", { count: 0 });
+});
+
+test("the list of recipients says why one still waits", async () => {
+    const { notificationId } = await openMessage({ notification_status: "ready" });
+    await receive({
+        "mail.notification": [{ id: notificationId, failure_reason: "451 try again later" }],
+    });
+    await click(".o-mail-Message-notification");
+    await contains(".o-mail-NotificationReason", { text: "451 try again later" });
+});
