@@ -335,3 +335,8 @@ def html_text(mail: ReceivedMail) -> str:
     """The text of a received mail's HTML body."""
     part = mail.message.get_body(("html", "plain"))
     return str(part.get_content())
+
+
+def forget_tests(odoo: ServedOdoo) -> None:
+    """As if ten minutes passed since the last connection test."""
+    sql(odoo, "DELETE FROM mail_external_account_connect_check")

@@ -1,0 +1,56 @@
+"""What waits for a stopped account stands in nobody's way."""
+
+import steps
+from site_setup import Site
+
+WAITING = 1500
+QUEUE = "mail.ir_cron_mail_scheduler_action"
+
+MAKE_ROWS = f"""
+account = env["mail.external.account"].browse(ACCOUNT)
+account.write({{"state": "refused", "failure_code": "login_refused"}})
+env["mail.mail"].create(
+    [
+        {{
+            "subject": f"waits {{number}}",
+            "body_html": "<p>waits</p>",
+            "email_to": "client@customer.test",
+            "sending_account_id": account.id,
+        }}
+        for number in range({WAITING})
+    ]
+)
+env.cr.commit()
+"""
+
+
+def queue(site: Site, recipient: str) -> None:
+    """A mail of Odoo's own queue, as every module makes them."""
+    values = {"subject": "Own", "body_html": "<p>own</p>", "email_to": recipient}
+    site.admin.call("mail.mail", "create", [values])
+
+
+def rows(site: Site, account: int) -> list[tuple[object, ...]]:
+    statement = (
+        "SELECT id, state, write_date, failure_reason, external_next_try"
+        " FROM mail_mail WHERE sending_account_id = %s ORDER BY id"
+    )
+    return steps.sql(site.odoo, statement, account)
+
+
+def test_1500_waiting_rows_delay_no_mail_of_odoos_own_queue(clean: Site) -> None:
+    account = steps.connect(clean.anna, "anna@brand-a.test")
+    # one is older, one is newer than the rows: core takes 1,000 in its own order
+    queue(clean, "second@customer.test")
+    clean.odoo.shell(MAKE_ROWS.replace("ACCOUNT", str(account)))
+    queue(clean, "third@customer.test")
+    before = rows(clean, account)
+    assert len(before) == WAITING
+
+    steps.run_cron(clean.admin, QUEUE)
+    for address in ("second@customer.test", "third@customer.test"):
+        [mail] = clean.bed.wait_for(address, 1, seconds=5)
+        assert "own" in steps.html_text(mail)
+    steps.run_cron(clean.admin, "mail_external_account.ir_cron_deliver")
+    assert rows(clean, account) == before
+    assert clean.bed.messages("client@customer.test") == []
