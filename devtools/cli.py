@@ -142,6 +142,6 @@ def _mail(state: State, options: argparse.Namespace, arguments: Sequence[str]) -
 
 
 def _reset(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from . import demo
+    from .reset import reset
 
-    return demo.reset(state)
+    return reset(state)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .console import DevError, step
+from .processes import reading
 from .state import State, fingerprint
 
 #: Suite -> packages. Odoo links to fonts and scripts that other packages hold; it needs
@@ -117,18 +118,10 @@ def _apt(folder: Path, *arguments: str, label: str) -> str:
     command = ["apt-get", "-qq", *_apt_options(folder), *arguments]
     with (
         step(label) as progress,
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "LC_ALL": "C"},
-        ) as process,
+        reading(command, cwd=folder, env={"LC_ALL": "C"}) as (process, output),
     ):
         complaints = []
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
+        for line in output:
             kind, *rest = line.rstrip().split(":", 3)
             if kind == "dlstatus" and len(rest) == 3:
                 progress.update(float(rest[1]), rest[2])

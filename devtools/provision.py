@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .console import DevError, step
 from .debian import ensure_odoo, no_space
+from .processes import reading
 from .state import ADDON, NEEDED_SPACE, NOT_ADDON, REPOSITORY, State, fingerprint
 
 RUNTIME = REPOSITORY / "devtools" / "requirements.txt"
@@ -24,6 +25,7 @@ _NETWORK_WORDS = (
     "ProxyError",
     "ReadTimeoutError",
     "ConnectTimeoutError",
+    "from versions: none",
 )
 
 
@@ -127,17 +129,10 @@ def _install(state: State, lock: Path) -> None:
     lines: list[str] = []
     with (
         step(f"Installing Python packages of {lock.name}") as progress,
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        ) as process,
+        reading(command, env={"LC_ALL": "C.UTF-8"}) as (process, output),
     ):
         seen = 0
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
+        for line in output:
             lines.append(line.strip())
             if line.startswith(("Collecting", "Requirement already satisfied")):
                 seen += 1

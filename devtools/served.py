@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from .cluster import free_port
 from .console import DevError
 from .odoo import Odoo
-from .postgres import free_port
 from .processes import Child, spawn
 from .rpc import OdooClient
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -18,6 +19,8 @@ from .state import ADDON, REPOSITORY, State
 
 UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
 RUNNERS = (UNIT, ODOO, SERVED)
+#: As this module and tests_served/conftest.py name them; nobody else's may match.
+_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|served\d+)$")
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 
@@ -203,5 +206,5 @@ def _drop_leftovers(odoo: Odoo, folder: Path) -> None:
     alive = [path.name for path in folder.parent.iterdir() if _is_used(path)]
     for database in odoo.postgres.databases():
         name = database.removeprefix(prefix).lstrip("-")
-        if name.startswith("test") and not name.startswith((*alive, folder.name)):
+        if _TEST_DATABASE.match(name) and not name.startswith((*alive, folder.name)):
             odoo.drop(database)
