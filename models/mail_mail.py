@@ -31,7 +31,10 @@ class MailMail(models.Model):
     def write(self, vals):
         result = super().write(vals)
         external = self.browse()
-        if vals.get("state") == "outgoing":
+        if (
+            vals.get("state") == "outgoing"
+            and self.env["mail.external.account"]._any_configured()
+        ):
             external = self.filtered("sending_account_id")
         if external:
             super(MailMail, external).write({"external_next_try": False})
@@ -40,6 +43,12 @@ class MailMail(models.Model):
         return result
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        # One query, none more than without us: core reads the other fields next
+        # (``_split_by_mail_configuration``) and finds them in the cache.
+        self.fetch(
+            ["email_from", "mail_server_id", "record_alias_domain_id"]
+            + ["sending_account_id"]
+        )
         external = self.filtered("sending_account_id")
         external._trigger_external_delivery()
         return super(MailMail, self - external).send(
