@@ -157,12 +157,7 @@ test("what is typed is saved before it is tested", async () => {
     await type("email", "anna@brand-a.test");
     await startTest();
     await waitFor("button[name=action_save]");
-    expect.verifySteps([
-        "saved anna@brand-a.test",
-        "smtp_host",
-        "smtp_login",
-        "incoming_host",
-    ]);
+    expect.verifySteps(["saved anna@brand-a.test", "smtp_host", "smtp_login", "incoming_host"]);
 });
 
 test("an incomplete window is not tested", async () => {

@@ -12,9 +12,9 @@ const composerPatch = {
         const { composer, type } = this.props;
         return Boolean(
             this.env.inChatter &&
-                type === "message" &&
-                !composer.message &&
-                composer.externalSenders.length
+            type === "message" &&
+            !composer.message &&
+            composer.externalSenders.length,
         );
     },
 
@@ -34,7 +34,7 @@ const composerPatch = {
         if (draft && externalAccountId !== undefined) {
             browser.localStorage.setItem(
                 localId,
-                JSON.stringify({ ...JSON.parse(draft), externalAccountId })
+                JSON.stringify({ ...JSON.parse(draft), externalAccountId }),
             );
         }
     },
