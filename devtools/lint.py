@@ -132,10 +132,12 @@ class Linter:
         return self._module("oca_pre_commit_hooks.cli", disabled, str(self._addon))
 
     def _oca_po(self) -> str:
-        files = [str(file) for file in (self._addon / "i18n").glob("*.po*")]
+        files = [str(file) for file in (REPOSITORY / "i18n").glob("*.po*")]
         if not files:
             return "There are no translations in i18n."
-        return self._module("oca_pre_commit_hooks.cli_po", *files)
+        return self._module(
+            "oca_pre_commit_hooks.cli_po", *["--fix"] * self._fix, *files
+        )
 
     def _translations(self) -> str:
         with Postgres(self._state) as postgres:
