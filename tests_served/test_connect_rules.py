@@ -1,0 +1,413 @@
+"""What the connect window refuses over RPC, whatever a screen would offer."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import steps
+from fault_cases import WORDS
+from site_setup import Site
+from steps import Window, refusal
+
+from devtools.testbed.bed import PASSWORD
+from devtools.testbed.ca import TestCA
+from devtools.testbed.faults import FaultServer
+
+ANNA = "anna@brand-a.test"
+BOHDAN = "bohdan@brand-b.test"
+ELSEWHERE = "second@customer.test"
+INFO = "info@brand-c.test"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limit(clean: Site) -> Iterator[None]:
+    steps.forget_tests(clean.odoo)
+    yield
+    steps.forget_tests(clean.odoo)
+
+
+def opened(site: Site, **values: Any) -> Window:
+    """Bohdan's window with all that is needed, tested."""
+    window = Window(site.bohdan)
+    window.type_address(BOHDAN)
+    window.enter(password=PASSWORD, **values)
+    assert window.test()[-1]["ok"]
+    return window
+
+
+def count(site: Site) -> int:
+    everything = {"active_test": False}
+    return int(site.admin.call(steps.ACCOUNT, "search_count", [], context=everything))
+
+
+# The stored password goes only where it was entered for
+
+
+def needs_password(window: Window) -> None:
+    """Every line with a sign-in says that the password is needed."""
+    cause, remedy = WORDS["secret_needed"]
+    for step in ("smtp_login", "smtp_sender"):
+        line = window.check(step)
+        assert not line["ok"]
+        assert cause in line["cause"] and remedy in line["remedy"], line
+    assert window.read()["needs_password"]
+    assert "Nothing was saved" in str(refusal(window.press, "action_save"))
+
+
+def test_stored_password_is_not_sent_to_another_server(clean: Site) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    with FaultServer("smtp", "ssl") as server:
+        authorities = f"{clean.bed.ca_pem}\n{server.ca_pem}"
+        for host, port in (("127.0.0.1", server.port), ("localhost", server.port)):
+            window = Window(clean.anna, default_account_id=account)
+            window.enter(smtp_host=host, smtp_port=port, ca_certificate=authorities)
+            assert window.check("smtp_port")["ok"]
+            needs_password(window)
+        assert server.logins == []
+        assert not any("AUTH" in command for command in server.commands)
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "host", "login", "security", "ca_certificate", "company"]
+)
+def test_stored_password_is_used_with_unchanged_settings_only(
+    clean: Site, name: str, tmp_path: Any
+) -> None:
+    with FaultServer("smtp", "ssl") as server:
+        account = steps.connect_to(clean.admin, server, INFO)
+        received = len(server.logins)
+        window = Window(clean.admin, default_account_id=account)
+        another = f"{server.ca_pem}\n{TestCA(tmp_path).pem}"
+        window.enter(
+            **{
+                "nothing": {},
+                "host": {"smtp_host": "127.0.0.1"},
+                "login": {"smtp_login": "somebody-else"},
+                "security": {"smtp_security": "starttls"},
+                "ca_certificate": {"ca_certificate": another},
+                "company": {"is_company": False, "user_id": clean.anna.uid},
+            }[name]
+        )
+        if name == "nothing":
+            assert window.test()[-1]["ok"]
+            assert server.logins[received:] == [(INFO, PASSWORD)] * 2
+            assert window.save() == account
+        else:
+            needs_password(window)
+            assert len(server.logins) == received
+
+
+def test_stored_incoming_password_is_not_sent_to_another_server(clean: Site) -> None:
+    bed = clean.bed
+    settings = {
+        "incoming_protocol": "imap",
+        "incoming_host": bed.host,
+        "incoming_port": bed.imap_ssl,
+        "incoming_security": "ssl",
+        "incoming_login": ANNA,
+    }
+    account = steps.connect(clean.anna, ANNA, **settings)
+    with FaultServer("imap", "ssl") as server:
+        window = Window(clean.anna, default_account_id=account)
+        authorities = f"{bed.ca_pem}\n{server.ca_pem}"
+        window.enter(incoming_port=server.port, ca_certificate=authorities)
+        assert window.check("incoming_port")["ok"]
+        for step in ("incoming_login", "incoming_listing"):
+            line = window.check(step)
+            assert WORDS["secret_needed"][0] in line["cause"], line
+        assert server.logins == []
+
+
+def test_new_settings_replace_the_old_ones_only_after_they_passed(clean: Site) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    window = Window(clean.anna, default_account_id=account)
+    window.enter(smtp_port=clean.bed.smtp_starttls, smtp_security="starttls")
+    window.enter(password="a wrong one")
+    assert not window.test()[-1]["ok"]
+    refusal(window.press, "action_save")
+    names = ["state", "smtp_port", "smtp_security"]
+    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], names)
+    assert (row["smtp_port"], row["state"]) == (clean.bed.smtp_ssl, "working")
+    window.enter(password=PASSWORD)
+    assert window.test()[-1]["ok"]
+    assert window.save() == account
+    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], names)
+    assert row["smtp_port"] == clean.bed.smtp_starttls
+
+
+# Nothing untested
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"smtp_host": "mail.elsewhere.test"},
+        {"smtp_port": 25},
+        {"smtp_security": "none"},
+        {"smtp_login": "somebody"},
+        {"ca_certificate": False},
+        {"email": ANNA, "user_id": 1},
+        {"company_id": 1},
+        {"state": "working"},
+        {"proof": "manager"},
+        {"verified_fingerprint": "x"},
+        {"allow_private_host": True},
+        {"failure_code": False},
+        {"receive_replies": True},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_connection_fields_cannot_be_written_directly(
+    clean: Site, values: dict[str, Any]
+) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    before = clean.admin.call(steps.ACCOUNT, "read", [account])
+    for client in (clean.anna, clean.admin):
+        for method in ("write", "web_save"):
+            arguments: tuple[Any, ...] = (
+                (values, {}) if method == "web_save" else (values,)
+            )
+            error = refusal(client.call, steps.ACCOUNT, method, [account], *arguments)
+            assert "AccessError" in error.name
+    assert clean.admin.call(steps.ACCOUNT, "read", [account]) == before
+
+
+def test_working_account_cannot_be_created_directly(clean: Site) -> None:
+    values = {
+        "email": ANNA,
+        "user_id": clean.anna.uid,
+        "smtp_host": "localhost",
+        "smtp_port": clean.bed.smtp_ssl,
+        "smtp_security": "ssl",
+        "state": "working",
+    }
+    for client in (clean.anna, clean.admin):
+        refusal(client.call, steps.ACCOUNT, "create", [values])
+        refusal(client.call, steps.ACCOUNT, "web_save", [], values, {})
+    foreign = {"email": ANNA, "user_id": clean.bohdan.uid}
+    refusal(clean.anna.call, steps.ACCOUNT, "create", [foreign])
+    assert count(clean) == 0
+
+
+def test_results_and_proofs_cannot_be_written(clean: Site) -> None:
+    window = Window(clean.bohdan)
+    window.type_address(BOHDAN)
+    window.enter(password=PASSWORD)
+    for name, value in {
+        "proof_token": "x",
+        "code_hash": "x",
+        "code_tries": -1000,
+        "code_expires": "2099-01-01 00:00:00",
+        "password_sealed": "x",
+        "incoming_password_sealed": "x",
+    }.items():
+        for method in ("write", "web_save"):
+            error = refusal(
+                window.client.call,
+                steps.WINDOW,
+                method,
+                [window.id],
+                {name: value},
+                *([{}] if method == "web_save" else []),
+            )
+            assert "AccessError" in error.name, name
+        refusal(window.client.call, steps.WINDOW, "read", [window.id], [name])
+        refusal(window.client.call, steps.WINDOW, "search", [(name, "!=", False)])
+    checks = f"{steps.WINDOW}.check"
+    passed = {"wizard_id": window.id, "step": "smtp_login", "ok": True}
+    for client in (clean.bohdan, clean.admin):
+        refusal(client.call, checks, "create", [{**passed, "fingerprint": "x"}])
+    line = window.check("smtp_host")
+    assert line["ok"]
+    [own] = clean.bohdan.call(checks, "search", [("wizard_id", "=", window.id)])
+    refusal(clean.bohdan.call, checks, "write", [own], {"step": "smtp_login"})
+    refusal(clean.bohdan.call, checks, "read", [own], ["fingerprint"])
+    # what is only computed may be sent along, and changes nothing
+    window.enter(tested_ok=True, proof="manager")
+    assert "Nothing was saved" in str(refusal(window.press, "action_save"))
+    assert count(clean) == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"smtp_host": "127.0.0.1"},
+        {"smtp_port": 25},
+        {"smtp_security": "starttls"},
+        {"smtp_login": ANNA},
+        {"email": ANNA},
+        {"password": "another one"},
+        {"incoming_protocol": "imap", "incoming_host": "localhost"},
+        {"ca_certificate": False},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_what_changes_after_the_test_is_not_saved(
+    clean: Site, values: dict[str, Any]
+) -> None:
+    window = opened(clean)
+    assert window.read()["tested_ok"]
+    window.enter(**values)
+    assert not window.read()["tested_ok"]
+    error = refusal(window.press, "action_save")
+    assert "Nothing was saved" in str(error)
+    assert count(clean) == 0
+
+
+def test_one_step_left_out_is_not_enough(clean: Site) -> None:
+    window = Window(clean.bohdan)
+    window.type_address(BOHDAN)
+    window.enter(password=PASSWORD)
+    refusal(window.press, "action_save")
+    *early, last = window.steps()
+    for step in early:
+        assert window.check(step)["ok"]
+    assert "Sending as" in str(refusal(window.press, "action_save"))
+    assert window.check(last)["ok"]
+    window.save()
+    assert count(clean) == 1
+
+
+def test_window_of_another_user_is_closed(clean: Site) -> None:
+    window = opened(clean)
+    for client in (clean.anna, clean.admin):
+        other = Window(client)
+        other.id = window.id
+        for action in ("action_save", "action_keep_draft", "action_send_code"):
+            refusal(other.press, action)
+        refusal(other.check, "smtp_login")
+        refusal(other.steps)
+        refusal(other.read)
+        refusal(other.enter, smtp_host="127.0.0.1")
+    assert count(clean) == 0
+    window.save()
+
+
+def test_account_of_another_owner_is_out_of_reach(clean: Site) -> None:
+    account = steps.connect(clean.anna, ANNA)
+    refusal(Window, clean.bohdan, default_account_id=account)
+    refusal(clean.bohdan.call, steps.ACCOUNT, "action_connect", [account])
+    window = Window(clean.bohdan)
+    window.type_address(BOHDAN)
+    window.enter(password=PASSWORD)
+    for values in ({"account_id": account}, {"user_id": clean.anna.uid}):
+        try:
+            window.enter(**values)
+        except steps.OdooRpcError:
+            continue
+        refusal(window.check, "smtp_login")
+        refusal(window.press, "action_save")
+        refusal(window.press, "action_send_code")
+    company = Window(clean.bohdan, default_is_company=True)
+    company.type_address(BOHDAN)
+    company.enter(password=PASSWORD)
+    refusal(company.check, "smtp_login")
+    refusal(company.press, "action_save")
+    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], ["email", "state"])
+    assert (row["email"], row["state"]) == (ANNA, "working")
+    assert count(clean) == 1
+
+
+# Nothing unproven
+
+
+def unproven(site: Site) -> Window:
+    """Anna's window for an address of a service that no preset knows."""
+    bed = site.bed
+    window = Window(site.anna)
+    window.type_address(ELSEWHERE)
+    window.enter(
+        smtp_host=bed.host,
+        smtp_port=bed.smtp_ssl,
+        smtp_security="ssl",
+        smtp_login=ELSEWHERE,
+        password=PASSWORD,
+    )
+    assert window.test()[-1]["ok"]
+    return window
+
+
+def newest_code(site: Site, number: int) -> str:
+    """The code in the newest of ``number`` mails at the address."""
+    mail = site.bed.wait_for(ELSEWHERE, number)[-1]
+    assert mail.envelope_from.endswith("@corp.test"), "through Odoo's own server"
+    found = re.search(r"<b>(\d{6})</b>", steps.html_text(mail))
+    assert found, steps.html_text(mail)
+    return found[1]
+
+
+def verify(window: Window, code: str) -> Any:
+    window.enter(code_entry=code)
+    return window.press("action_verify_code")
+
+
+def test_code_from_the_mailbox_proves_an_address(clean: Site) -> None:
+    window = unproven(clean)
+    assert window.read()["proof"] is False
+    error = refusal(window.press, "action_save")
+    assert "not shown yet" in str(error) and "code" in str(error)
+    refusal(window.press, "action_vouch")
+
+    window.press("action_send_code")
+    code = newest_code(clean, 1)
+    wrong = "000000" if code != "000000" else "111111"
+    for _ in range(5):
+        answer = verify(window, wrong)
+        assert "not the code" in answer["params"]["message"]
+        refusal(window.press, "action_save")
+    assert "Too many wrong codes" in str(refusal(verify, window, code))
+    refusal(window.press, "action_save")
+
+    window.press("action_send_code")
+    new_code = newest_code(clean, 2)
+    if new_code != code:
+        verify(window, code)
+        refusal(window.press, "action_save")
+    verify(window, f" {new_code} ")
+    assert window.read()["proof"] == "code"
+    account = window.save()
+    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], ["proof", "state"])
+    assert (row["proof"], row["state"]) == ("code", "working")
+
+
+def test_code_for_one_address_proves_no_other(clean: Site) -> None:
+    window = unproven(clean)
+    window.press("action_send_code")
+    verify(window, newest_code(clean, 1))
+    window.enter(email="third@customer.test", smtp_login="third@customer.test")
+    window.enter(password=PASSWORD)
+    assert window.test()[-1]["ok"]
+    assert window.read()["proof"] is False
+    assert "not shown yet" in str(refusal(window.press, "action_save"))
+
+
+def test_the_word_of_a_manager_is_recorded(clean: Site) -> None:
+    with FaultServer("smtp", "ssl") as server:
+        account = steps.connect_to(clean.admin, server, INFO)
+    names = ["proof", "proof_user_id", "proof_date"]
+    [row] = clean.admin.call(steps.ACCOUNT, "read", [account], names)
+    assert row["proof"] == "manager"
+    assert row["proof_user_id"][0] == clean.admin.uid
+    assert row["proof_date"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["notifications@corp.test", "catchall@corp.test", "bounce@corp.test"],
+)
+def test_odoos_own_addresses_are_refused(clean: Site, address: str) -> None:
+    window = Window(clean.admin, default_is_company=True)
+    window.type_address(address)
+    window.enter(password=PASSWORD, smtp_host="localhost", smtp_login=address)
+    for action in ("action_save", "action_keep_draft", "action_vouch"):
+        assert "used by Odoo itself" in str(refusal(window.press, action))
+    assert count(clean) == 0
+
+
+def test_same_address_twice_for_one_owner_is_refused(clean: Site) -> None:
+    steps.connect(clean.bohdan, BOHDAN)
+    again = opened(clean)
+    assert "already has this address" in str(refusal(again.press, "action_save"))
+    steps.connect(clean.admin, BOHDAN, company=True)
+    assert count(clean) == 2
