@@ -67,9 +67,32 @@ class MailMessage(models.Model):
         """The line "sent through ..." of a message; why it still waits, if it does."""
         return {
             # sudo: who may read the message may know which address it left through
-            "label": self.sudo().external_account_id.display_name,
+            "label": self.sudo().external_account_id.email,
             "waiting": self.external_waiting or "",
         }
+
+    def action_external_send_again(self):
+        """Try the failed recipients of this message again; nobody gets it twice.
+
+        :raise AccessError: only who wrote the message may, or a manager
+        """
+        self.ensure_one()
+        self.check_access("read")
+        if (
+            self.author_id != self.env.user.partner_id
+            and not self.env["mail.external.account"]._is_manager()
+        ):
+            raise AccessError(
+                self.env._("Only the author of a message can send it again.")
+            )
+        # sudo: mail.mail is for administrators; delivery checks the right to send
+        mails = self.sudo().mail_ids.filtered("sending_account_id")
+        mails.action_retry()
+        notifications = self.sudo().notification_ids.filtered(
+            lambda n: n.mail_mail_id in mails and n.notification_status == "exception"
+        )
+        notifications.write({"notification_status": "ready"})
+        self._notify_message_notification_update()
 
     def _compute_external_waiting(self):
         waiting = (

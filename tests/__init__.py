@@ -6,5 +6,6 @@ from . import (
     test_posting,
     test_queries,
     test_rights,
+    test_send_again,
     test_vault,
 )

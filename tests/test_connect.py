@@ -133,6 +133,23 @@ class TestConnect(ExternalAccountCase):
             window.invalidate_recordset()
         window.action_save()
 
+    def test_the_last_result_counts(self):
+        """What passed once and fails now is not saved."""
+        window = self.window()
+        self.passed(window)
+        self.env["mail.external.account.connect.check"].create(
+            {
+                "wizard_id": window.id,
+                "step": "smtp_login",
+                "ok": False,
+                "fingerprint": connection.fingerprint(window),
+            }
+        )
+        window.invalidate_recordset()
+        self.assertFalse(window.tested_ok)
+        with self.assertRaisesRegex(UserError, "Sign-in as"):
+            window.action_save()
+
     def test_results_cannot_be_made_up(self):
         window = self.window()
         check = self.env["mail.external.account.connect.check"].with_user(self.anna)

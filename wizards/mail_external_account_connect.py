@@ -236,14 +236,18 @@ class MailExternalAccountConnect(models.TransientModel):
     def _untested(self):
         """The steps that did not pass with exactly these settings, in order."""
         fingerprint = connection.fingerprint(self)
-        passed = {
-            line.step
-            for line in self.env["mail.external.account.connect.check"]
+        lines = (
+            self.env["mail.external.account.connect.check"]
             .sudo()
-            .search([("wizard_id", "=", self._origin.id), ("ok", "=", True)])
+            .search([("wizard_id", "=", self._origin.id)], order="id")
+        )
+        # The last result of each step counts, whatever passed before.
+        passed = {
+            line.step: line.ok
+            for line in lines
             if vault.same_fingerprint(line.fingerprint, fingerprint)
         }
-        return [step for step in connection.steps(self) if step.value not in passed]
+        return [s for s in connection.steps(self) if not passed.get(s.value)]
 
     def get_steps(self):
         """The checks to run, for the window.
