@@ -35,7 +35,7 @@ export default [
             "no-shadow": "error",
             "no-undef": "error",
             "no-unreachable": "error",
-            "no-unused-vars": "error",
+            "no-unused-vars": ["error", { args: "none" }],
             "no-use-before-define": ["error", { functions: false }],
             "no-var": "error",
             "object-shorthand": "error",

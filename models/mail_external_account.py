@@ -24,9 +24,7 @@ class MailExternalAccount(models.Model):
     _check_company_auto = False
 
     email = fields.Char("E-mail Address", required=True, copy=False)
-    sender_name = fields.Char(
-        "Sender Name", help="The name that recipients see next to the address."
-    )
+    sender_name = fields.Char(help="The name that recipients see next to the address.")
     active = fields.Boolean(default=True, copy=False)
     sequence = fields.Integer(default=10)
     user_id = fields.Many2one(

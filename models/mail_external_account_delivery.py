@@ -71,7 +71,7 @@ class MailExternalAccount(models.Model):
                 account._delay_delivery(
                     fields.Datetime.add(fields.Datetime.now(), minutes=5), "", ""
                 )
-                self.env.cr.commit()
+                self.env.cr.commit()  # pylint: disable=invalid-commit
                 return False
 
     @contextmanager

@@ -148,7 +148,7 @@ class MailExternalAccount(models.Model):
             "mail_external_account.forbid_personal", ""
         ) not in ("1", "True")
 
-    def copy(self, default=None):
+    def copy(self, default=None):  # pylint: disable=method-required-super
         raise UserError(
             self.env._(
                 "An external address cannot be duplicated: its password belongs to "

@@ -11,7 +11,6 @@ class MailMail(models.Model):
 
     sending_account_id = fields.Many2one(
         "mail.external.account",
-        "Sending Account",
         index="btree_not_null",
         ondelete="set null",
         copy=False,

@@ -48,9 +48,10 @@ class MailMessage(models.Model):
         return fields_to_store
 
     def _message_notifications_to_store(self, store):
-        super()._message_notifications_to_store(store)
+        result = super()._message_notifications_to_store(store)
         if to_store := self._external_store_fields():
             store.add(self, to_store)
+        return result
 
     def _external_store_fields(self):
         if not self.env["mail.external.account"]._any_configured():

@@ -111,7 +111,7 @@ class MailThread(models.AbstractModel):
     # The chatter
 
     def _thread_to_store(self, store, fields, *, request_list=None):
-        super()._thread_to_store(store, fields, request_list=request_list)
+        result = super()._thread_to_store(store, fields, request_list=request_list)
         if (
             "suggestedRecipients" in (request_list or [])
             and self.env.user._is_internal()
@@ -119,6 +119,7 @@ class MailThread(models.AbstractModel):
         ):
             for thread in self:
                 store.add(thread, thread._external_senders_data(), as_thread=True)
+        return result
 
     def _external_senders_data(self):
         """What the picker "From:" shows: the accounts, best first, and the reason."""

@@ -21,7 +21,7 @@ class TestSendAgain(ExternalAccountCase):
                     Outcome("failed", "recipient_refused", "550 5.7.1 go away"),
                 ),
             ],
-        ).write()
+        ).apply()
 
     def status(self):
         return {

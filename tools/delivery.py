@@ -109,6 +109,10 @@ class AccountDelivery:
                 self.session.close()
         return self.again or len(mails) == BATCH
 
+    def _commit(self):
+        """What happened at the server cannot be rolled back, so it is kept at once."""
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
     # One mail
 
     def _deliver_safely(self, mail):
@@ -127,7 +131,7 @@ class AccountDelivery:
                 "Mail %s of external account %s", mail.id, self.account.id
             )
             mail._fail_external("", "not_processed")
-            self.env.cr.commit()
+            self._commit()
 
     def _deliver(self, mail):
         mail.invalidate_recordset()
@@ -138,7 +142,7 @@ class AccountDelivery:
             message.create_uid
         ):
             mail._fail_external("", "sender_not_allowed")
-            self.env.cr.commit()
+            self._commit()
             return
         results = []
         for partner, addresses, built in build_messages(mail):
@@ -148,8 +152,8 @@ class AccountDelivery:
             for recipient in built.recipients:
                 outcome = self._serve(mail, built, recipient)
                 results.append((partner, [recipient], outcome))
-        MailResult(mail, results).write()
-        self.env.cr.commit()
+        MailResult(mail, results).apply()
+        self._commit()
 
     def _serve(self, mail, built, recipient):
         known = self.ledger._find(built.message_id, recipient)
@@ -161,12 +165,12 @@ class AccountDelivery:
             session = self._open_session()
         except SecretUnusable:
             self.account._stop("secret_unusable", "")
-            self.env.cr.commit()
+            self._commit()
             raise AccountStopped from None
         except MailError as error:
             self._account_failed(error)
         row = self.ledger._begin(mail, built.message_id, recipient)
-        self.env.cr.commit()  # a crash from here on leaves the row as "sending"
+        self._commit()  # a crash from here on leaves the row as "sending"
         try:
             reply = session.send(built.sender, recipient, built.content)
         except MailError as error:
@@ -182,7 +186,7 @@ class AccountDelivery:
                 "date": fields.Datetime.now(),
             }
         )
-        self.env.cr.commit()
+        self._commit()
         if outcome.state == "sent":
             self.account._note_success()
             self.room = self.room and self.room - 1
@@ -262,7 +266,7 @@ class AccountDelivery:
             self.account._delay_delivery(when, error.code.value, reply)
             if delay is None:
                 self._give_up(error.code.value, reply)
-        self.env.cr.commit()
+        self._commit()
         raise AccountStopped
 
     def _give_up(self, code, reply):
@@ -280,4 +284,4 @@ class AccountDelivery:
     def _wait(self, when):
         """The service's limit is reached: no failure, it goes on by itself."""
         self.account.delivery_next_try = when
-        self.env.cr.commit()
+        self._commit()

@@ -28,7 +28,7 @@ class MailResult:
         self.mail = mail.with_env(self.env)
         self.results = results
 
-    def write(self):
+    def apply(self):
         mail = self.mail
         notifications = self.env["mail.notification"].search(
             [("mail_mail_id", "=", mail.id), ("notification_type", "=", "email")]

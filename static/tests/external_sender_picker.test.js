@@ -51,7 +51,7 @@ beforeEach(() => {
                 kwargs.store._add_record_fields(
                     this.env[this._name].browse(this[0].id),
                     { externalSenders: senders, externalSenderOdoo: "notifications@corp.test" },
-                    true
+                    true,
                 );
             }
         },
@@ -161,7 +161,7 @@ test("a draft of an earlier visit comes back with its sender", async () => {
     });
     await contains(".o-mail-Composer-input", { value: "half a sentence" });
     expect(queryOne(`${PICKER} select`).selectedOptions[0]).toHaveText(
-        "Odoo (notifications@corp.test)"
+        "Odoo (notifications@corp.test)",
     );
 });
 

@@ -25,7 +25,7 @@ export class ExternalSenderPicker extends Component {
                     this.dropChoice();
                 }
             },
-            () => [this.composer.isExternalAccountGone]
+            () => [this.composer.isExternalAccountGone],
         );
     }
 
@@ -55,9 +55,9 @@ export class ExternalSenderPicker extends Component {
         this.notification.add(
             _t(
                 "The address picked for this draft can no longer be used here. The message will be sent from %s.",
-                sender.label
+                sender.label,
             ),
-            { type: "warning" }
+            { type: "warning" },
         );
     }
 

@@ -16,8 +16,8 @@ const popoverPatch = {
         const message = this.props.message._proxy;
         return Boolean(
             message.external_sender &&
-                message.isSelfAuthored &&
-                message.notification_ids.some((notification) => notification.isFailure)
+            message.isSelfAuthored &&
+            message.notification_ids.some((notification) => notification.isFailure),
         );
     },
 
