@@ -14,8 +14,12 @@ from .postgres import Postgres
 from .state import ADDON, NOT_ADDON, REPOSITORY, State, fingerprint
 
 _NODE_FILES = ("package.json", "package-lock.json", ".npmrc")
-#: Odoo's own files do neither.
-_NOT_OUR_STYLE = ("xml-header-wrong", "xml-field-numeric-without-eval")
+#: Our README is Markdown; the others are not followed by Odoo's own files either.
+_NOT_OUR_STYLE = (
+    "prefer-readme-rst",
+    "xml-header-wrong",
+    "xml-field-numeric-without-eval",
+)
 #: We are not part of the OCA, have a README.md, and keep files short by concern.
 _NOT_OUR_RULES = (
     "manifest-required-author",
