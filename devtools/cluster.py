@@ -186,14 +186,16 @@ def _as_unprivileged(*command: str) -> list[str]:
     """Return ``command`` as root has to call it: PostgreSQL refuses to run as root.
 
     It runs as 'nobody', but keeps the right to pass through folders closed to others
-    (setpriv(1)): the state folder may be below one's home.
+    (setpriv(1)): the state folder may be below root's home. access(2) heeds that right
+    only with the secure bit no_setuid_fixup (capabilities(7)).
     """
     account = _unprivileged()
     if account is None:
         return list(command)
+    rights = "+dac_override,+dac_read_search"
     return [
         *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}"),
-        *("--clear-groups", "--inh-caps=-all,+dac_override,+dac_read_search"),
-        *("--ambient-caps=+dac_override,+dac_read_search", "--"),
+        *("--clear-groups", "--securebits=+no_setuid_fixup"),
+        *(f"--inh-caps=-all,{rights}", f"--ambient-caps={rights}", "--"),
         *command,
     ]
