@@ -123,7 +123,7 @@ def test_new_settings_replace_the_old_ones_only_after_they_passed(clean: Site) -
     account = steps.connect(clean.anna, ANNA)
     window = Window(clean.anna, default_account_id=account)
     window.enter(smtp_port=clean.bed.smtp_starttls, smtp_security="starttls")
-    window.enter(password="a wrong one")
+    window.enter(password="mistyped-7Kv")
     assert not window.test()[-1]["ok"]
     refusal(window.press, "action_save")
     names = ["state", "smtp_port", "smtp_security"]
@@ -237,7 +237,7 @@ def test_results_and_proofs_cannot_be_written(clean: Site) -> None:
         {"smtp_security": "starttls"},
         {"smtp_login": ANNA},
         {"email": ANNA},
-        {"password": "another one"},
+        {"password": "never-tested-8Qx"},
         {"incoming_protocol": "imap", "incoming_host": "localhost"},
         {"ca_certificate": False},
     ],
