@@ -20,7 +20,8 @@ from .provision import odoo_home
 from .state import ADDON, REPOSITORY, State, fingerprint
 
 MODULES = ("project", "mail", "hr")
-LANGUAGE = "uk_UA"
+#: The first one becomes that of new contacts (base/models/res_lang.py, install_lang).
+LANGUAGES = "en_US,uk_UA"
 KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 #: What changes an installed database when it changes.
 _INSTALLED_FOLDERS = (
@@ -126,7 +127,7 @@ class Odoo:
     ) -> None:
         """Install modules with demo data into ``database``, or update them there.
 
-        :param language: also add ``LANGUAGE``; later modules then come with it
+        :param language: also add ``LANGUAGES``; later modules then come with them
 
         :raises DevError: with Odoo's own last error
         """
@@ -135,7 +136,7 @@ class Odoo:
         log.unlink(missing_ok=True)
         try:
             action = ["-u" if update else "-i", ",".join(modules)]
-            action += ["--load-language", LANGUAGE] if language else []
+            action += ["--load-language", LANGUAGES] if language else []
             self._install(config, action, log, label)
             log.unlink()
         finally:
@@ -196,7 +197,7 @@ class Odoo:
         home = odoo_home(self.state)
         parts = [(home / name) for name in _RELEASE_FILES]
         marks = [part.read_text() for part in parts if part.exists()]
-        name = self.name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGE]))
+        name = self.name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGES]))
         self._ensure_template(
             name, None, MODULES, "Making a database of Odoo's modules"
         )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .cluster import free_port
 from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
@@ -127,7 +128,9 @@ def _run_with_odoo(
         if under_ci() and not shutil.which("chromium"):
             tally.broken.append("tours need Chromium: install Debian's chromium")
         database = odoo.clone(template, f"{folder.name}-odoo")
-        config = odoo.write_config(folder / "odoo.conf", database, cron_threads=0)
+        config = odoo.write_config(
+            folder / "odoo.conf", database, http_port=free_port(), cron_threads=0
+        )
         paths = [str(odoo.state.addons / ADDON / path) for path in routed[ODOO]]
         arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *paths, *options]
         _pytest(odoo.state, tally, folder, ODOO, arguments, odoo.environment())
