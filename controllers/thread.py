@@ -1,4 +1,5 @@
 from odoo.addons.mail.controllers.thread import ThreadController
+from werkzeug.exceptions import BadRequest
 
 
 class ExternalSenderThreadController(ThreadController):
@@ -8,5 +9,8 @@ class ExternalSenderThreadController(ThreadController):
         data = super()._prepare_message_data(post_data, thread=thread, **kwargs)
         if kwargs.get("from_create") and "external_account_id" in post_data:
             # Whether this user may use it is checked when the message is created.
-            data["external_account_id"] = int(post_data["external_account_id"] or 0)
+            account_id = post_data["external_account_id"] or False
+            if account_id and not isinstance(account_id, int):
+                raise BadRequest("external_account_id is not a number")
+            data["external_account_id"] = account_id
         return data

@@ -1,6 +1,7 @@
 -- A copied database sends nothing in the name of real mailboxes and holds no secret.
 DELETE FROM mail_external_secret;
-UPDATE mail_external_account SET state = 'draft' WHERE state != 'draft';
+UPDATE mail_external_account
+   SET state = 'draft', proof = NULL, proof_user_id = NULL, proof_date = NULL;
 UPDATE mail_external_account_connect
    SET password_sealed = NULL, incoming_password_sealed = NULL;
 UPDATE mail_mail SET state = 'cancel'

@@ -15,5 +15,6 @@ from . import (
     project_task,
     res_company,
     res_config_settings,
+    res_groups,
     res_users,
 )

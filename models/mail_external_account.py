@@ -38,13 +38,17 @@ class MailExternalAccount(models.Model):
     allowed_user_ids = fields.Many2many(
         "res.users",
         "mail_external_account_user_rel",
+        ondelete="restrict",
         string="Allowed Users",
         domain=[("share", "=", False)],
         help="Who may send from a company address. Nobody and no group chosen: every "
         "internal user of the company.",
     )
     allowed_group_ids = fields.Many2many(
-        "res.groups", "mail_external_account_group_rel", string="Allowed Groups"
+        "res.groups",
+        "mail_external_account_group_rel",
+        ondelete="restrict",
+        string="Allowed Groups",
     )
     provider_id = fields.Many2one(
         "mail.external.provider", "Mail Service", ondelete="set null"

@@ -12,6 +12,7 @@ _logger = logging.getLogger(__name__)
 
 # First half of the key of PostgreSQL's advisory lock on an account ("mxac").
 LOCK_CLASS = 0x6D786163
+_NEVER = fields.Datetime.to_datetime("1970-01-01")
 
 
 class MailExternalAccount(models.Model):
@@ -25,6 +26,7 @@ class MailExternalAccount(models.Model):
         readonly=True,
         help="After a passing failure, or when a sending limit is reached.",
     )
+    delivery_last_run = fields.Datetime(copy=False, readonly=True)
     delivery_attempts = fields.Integer(copy=False, readonly=True)
 
     @api.model
@@ -36,11 +38,12 @@ class MailExternalAccount(models.Model):
         more = True
         while more and time.monotonic() < deadline:
             more = False
-            for account in self._accounts_with_due_mail():
-                if time.monotonic() > deadline:
-                    more = True
-                    break
-                more |= self._deliver_one(account, deadline)
+            accounts = self._accounts_with_due_mail()
+            for position, account in enumerate(accounts):
+                # A slow one may not use up the time of those behind it.
+                left = deadline - time.monotonic()
+                slice_end = time.monotonic() + left / (len(accounts) - position)
+                more |= self._deliver_one(account, slice_end)
         cron = self.env.ref("mail_external_account.ir_cron_deliver")
         if more:
             cron._trigger()
@@ -63,6 +66,7 @@ class MailExternalAccount(models.Model):
             if not claimed:
                 return False
             try:
+                account.delivery_last_run = fields.Datetime.now()
                 return AccountDelivery(account, deadline).run()
             except Exception:
                 # The batch is lost, not the mail: the ledger knows who was served.
@@ -101,7 +105,9 @@ class MailExternalAccount(models.Model):
             ],
             ["sending_account_id"],
         )
-        return [account for [account] in groups]
+        accounts = self.browse(account.id for [account] in groups)
+        # who waited longest for his turn comes first
+        return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
 
     @api.model
     def _next_due_time(self):

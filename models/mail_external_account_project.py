@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 
 class MailExternalAccountProject(models.Model):
@@ -39,12 +40,24 @@ class MailExternalAccountProject(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         bindings = super().create(vals_list)
+        bindings._check_project()
         bindings._keep_one_default()
         self.env["mail.external.account"]._clear_sender_cache()
         return bindings
 
     def write(self, vals):
+        # Record rules look at the account that it was; the new one may be anybody's.
+        if "account_id" in vals and any(
+            binding.account_id.id != vals["account_id"] for binding in self
+        ):
+            raise UserError(
+                self.env._(
+                    "A binding stays with its address: remove the line and add another."
+                )
+            )
         result = super().write(vals)
+        if "project_id" in vals:
+            self._check_project()
         self._keep_one_default()
         self.env["mail.external.account"]._clear_sender_cache()
         return result
@@ -53,6 +66,10 @@ class MailExternalAccountProject(models.Model):
         result = super().unlink()
         self.env["mail.external.account"]._clear_sender_cache()
         return result
+
+    def _check_project(self):
+        """:raise AccessError: somebody binds to a project that he may not see"""
+        self.project_id.check_access("read")
 
     def _keep_one_default(self):
         """The newest default of a project takes over from the same owner's others."""

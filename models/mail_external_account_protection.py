@@ -1,5 +1,6 @@
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools.misc import clean_context
 
 # What decides where a password goes and in whose name mail leaves: only the connect
 # window changes these, after its tests passed.
@@ -60,7 +61,9 @@ class MailExternalAccount(models.Model):
         for vals in vals_list:
             if not self.env.su:
                 self._check_direct_values(vals, CONNECTION_FIELDS - DRAFT_FIELDS)
-        accounts = super().create(vals_list)
+        # What is not in the values must not come in by the context either.
+        model = self.with_context(clean_context(self.env.context))
+        accounts = super(MailExternalAccount, model).create(vals_list)
         accounts._keep_one_default()
         self._clear_sender_cache("stable")
         return accounts
@@ -125,6 +128,28 @@ class MailExternalAccount(models.Model):
         )
         mails._fail_external(reason)
         mails.write({"state": "cancel"})
+
+    @api.model
+    def _check_still_restricted(self, field, records):
+        """Nobody is left in an access list = everybody may: refuse that by accident.
+
+        :param str field: "allowed_user_ids" or "allowed_group_ids"
+        :param records: users or groups that are about to be deleted
+        :raise UserError: one of them is the last one who may use an address
+        """
+        accounts = self.sudo().with_context(active_test=False)
+        for account in accounts.search([(field, "in", records.ids)]):
+            others = {"allowed_user_ids", "allowed_group_ids"} - {field}
+            if not account[field] - records and not account[others.pop()]:
+                raise UserError(
+                    self.env._(
+                        "%s would become usable by everybody, because nobody else is "
+                        "allowed to use it. Choose other people in “Who may use it” of "
+                        "this external address first.",
+                        account.email,
+                    )
+                )
+            account[field] -= records
 
     # Rights
 

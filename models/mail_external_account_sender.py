@@ -133,7 +133,11 @@ class MailExternalAccount(models.Model):
 
         :raise UserError: when he may not; the text names the remedy
         """
-        if model and res_id and model in self.env:
+        if (
+            model
+            and res_id
+            and hasattr(self.env.get(model), "_external_sender_project_id")
+        ):
             thread = self.env[model].sudo().browse(res_id)
             if any(row.id == account_id for row, _c in self._sender_options(thread)):
                 return

@@ -24,12 +24,16 @@ class MailMessage(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        for vals in vals_list:
-            if vals.get("external_account_id"):
-                self.env["mail.external.account"]._check_choice(
-                    vals["external_account_id"], vals.get("model"), vals.get("res_id")
-                )
-        return super().create(vals_list)
+        messages = super().create(vals_list)
+        account = self.env["mail.external.account"]
+        if account._any_configured():
+            # the records, not the values: a default may come in by the context
+            for message in messages.sudo():
+                if message.external_account_id:
+                    account._check_choice(
+                        message.external_account_id.id, message.model, message.res_id
+                    )
+        return messages
 
     def write(self, vals):
         if "external_account_id" in vals:

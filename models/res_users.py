@@ -24,4 +24,7 @@ class ResUsers(models.Model):
     def unlink(self):
         # sudo: who may delete a user may delete what belongs to nobody any more
         self.sudo().with_context(active_test=False).external_account_ids.unlink()
+        self.env["mail.external.account"]._check_still_restricted(
+            "allowed_user_ids", self
+        )
         return super().unlink()

@@ -113,8 +113,18 @@ class TestAccounts(ExternalAccountCase):
         self.anna.unlink()
         self.assertFalse(account.exists())
 
+    def test_an_address_of_a_deleted_project_is_not_offered_elsewhere(self):
+        only = self.account("a@x.example", self.anna, [(self.project_b, True)])
+        both = self.account(
+            "b@x.example", self.anna, [(self.project_a, True), (self.project_b, False)]
+        )
+        self.project_b.unlink()
+        self.assertFalse(only.active)
+        self.assertTrue(both.active)
+        self.assertEqual(self.post(self.anna).external_account_id, both)
+
     def test_neutralised_copies_hold_no_secret_and_send_nothing(self):
-        account = self.account("a@x.example", self.anna)
+        account = self.account("a@x.example", self.anna, proof="code")
         self.env["mail.external.secret"].create(
             {"account_id": account.id, "purpose": "smtp", "sealed": "sealed"}
         )
@@ -127,4 +137,5 @@ class TestAccounts(ExternalAccountCase):
         self.env.invalidate_all()
         self.assertFalse(self.env["mail.external.secret"].search([]))
         self.assertEqual(account.state, "draft")
+        self.assertFalse(account.proof)
         self.assertEqual(mail.state, "cancel")

@@ -345,3 +345,68 @@ class TestConnect(ExternalAccountCase):
         )
         with self.assertRaisesRegex(UserError, "Too many tests"):
             window.run_check("smtp_host")
+
+    def test_capitals_in_the_domain_do_not_matter(self):
+        window = self.window(
+            email=" Anna@Brand-A.example ", smtp_login="Anna@Brand-A.example"
+        )
+        self.assertEqual(window.email, "Anna@brand-a.example")
+        self.passed(window)
+        self.assertEqual(window.proof, "provider")
+        window.action_save()
+        self.assertEqual(window.account_id.email, "Anna@brand-a.example")
+
+    def test_only_the_listed_checks_can_be_run(self):
+        for step in ("incoming_host", "nonsense", ""):
+            with self.assertRaisesRegex(UserError, "no check named"):
+                self.window().run_check(step)
+
+    def test_the_code_leaves_in_odoos_name(self):
+        """The user must not get it by his own server, or read it while it waits."""
+        window = self.window(smtp_host="smtp.corp.example")
+        window.action_send_code()
+        mail = self.env["mail.mail"].search([("email_to", "=", window.email)], limit=1)
+        self.assertTrue(mail)
+        self.assertEqual(mail.create_uid, self.env.ref("base.user_root"))
+        self.assertNotIn("anna@corp.example", mail.email_from)
+        self.assertFalse(
+            self.env["mail.message"]
+            .with_user(self.anna)
+            .search([("subject", "ilike", "Your code")])
+        )
+        self.assertNotRegex(mail.subject, r"\d")
+
+    def test_a_project_that_became_private_does_not_block_saving(self):
+        window = self.window(project_ids=[(0, 0, {"project_id": self.project_a.id})])
+        self.passed(window)
+        window.action_save()
+        self.project_a.privacy_visibility = "followers"
+        second = (
+            self.env["mail.external.account.connect"]
+            .with_user(self.anna)
+            .with_context(default_account_id=window.account_id.id)
+            .create({"password": "new one"})
+        )
+        self.passed(second)
+        second.action_save()
+        self.assertEqual(
+            window.account_id.sudo().binding_ids.project_id, self.project_a
+        )
+
+    def test_proof_is_for_one_address_and_owner(self):
+        window = self.window(self.manager, smtp_host="s.example", user_id=self.anna.id)
+        self.passed(window)
+        window.action_vouch()
+        window.action_save()
+        other = (
+            self.env["mail.external.account.connect"]
+            .with_user(self.manager)
+            .with_context(default_account_id=window.account_id.id)
+            .create({"password": "hunter2"})
+        )
+        self.assertEqual(other.proof, "manager")
+        other.email = "ceo@brand-a.example"
+        self.assertFalse(other.proof)
+        other.email = "anna@brand-a.example"
+        other.user_id = self.bohdan
+        self.assertFalse(other.proof)

@@ -1,5 +1,6 @@
 from odoo.exceptions import AccessError, UserError
 
+from ..tools.mail_result import MailResult, Outcome
 from .common import ExternalAccountCase
 
 
@@ -121,3 +122,36 @@ class TestPosting(ExternalAccountCase):
                 ("c@x.example", "company address"),
             ],
         )
+
+    def test_a_context_default_is_checked_too(self):
+        bohdans = self.account("bohdan@x.example", self.bohdan)
+        model = self.env["mail.message"].with_user(self.anna)
+        with self.assertRaises(UserError):
+            model.with_context(default_external_account_id=bohdans.id).create(
+                {"model": "project.task", "res_id": self.task.id, "body": "x"}
+            )
+        with self.assertRaises(UserError):
+            model.create(
+                {
+                    "model": "res.country",
+                    "res_id": self.env.ref("base.ua").id,
+                    "body": "x",
+                    "external_account_id": bohdans.id,
+                }
+            )
+
+    def test_the_worst_of_several_addresses_is_shown(self):
+        self.account("a@x.example", self.anna)
+        message = self.post(self.anna)
+        MailResult(
+            self.external_mails(message),
+            [
+                (self.customer, ["a@c.example"], Outcome("failed", "mailbox_full")),
+                (self.customer, ["b@c.example"], Outcome("sent")),
+            ],
+        ).apply()
+        notification = message.sudo().notification_ids.filtered(
+            lambda n: n.res_partner_id == self.customer
+        )
+        self.assertEqual(notification.notification_status, "exception")
+        self.assertIn("mailbox is full", notification.failure_reason)

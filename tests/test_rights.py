@@ -120,3 +120,49 @@ class TestRights(ExternalAccountCase):
     def test_own_addresses_in_preferences(self):
         listed = self.anna.with_user(self.anna).read(["external_account_ids"])[0]
         self.assertEqual(listed["external_account_ids"], self.annas.ids)
+
+    def test_context_defaults_do_not_bypass_the_connect_window(self):
+        forged = {
+            "default_state": "working",
+            "default_proof": "manager",
+            "default_smtp_host": "10.0.0.5",
+            "default_allow_private_host": True,
+        }
+        account = (
+            self.env["mail.external.account"]
+            .with_user(self.anna)
+            .with_context(**forged)
+            .create({"email": "ceo@corp.example", "user_id": self.anna.id})
+            .sudo()
+        )
+        self.assertEqual(account.state, "draft")
+        self.assertFalse(account.proof or account.smtp_host)
+        self.assertFalse(account.allow_private_host)
+
+    def test_a_binding_is_not_moved_to_somebody_elses_account(self):
+        own = self.account("anna@y.example", self.anna, [(self.project_b, True)])
+        binding = own.binding_ids.with_user(self.anna)
+        for other in (self.shared, self.account("b@y.example", self.bohdan)):
+            with self.assertRaisesRegex(UserError, "stays with its address"):
+                binding.account_id = other.id
+        private = self.env["project.project"].create(
+            {"name": "Board", "privacy_visibility": "followers"}
+        )
+        with self.assertRaises(AccessError):
+            binding.project_id = private
+        with self.assertRaises(AccessError):
+            binding.create({"account_id": own.id, "project_id": private.id})
+
+    def test_deleting_the_only_allowed_opens_nothing(self):
+        """Nobody in the list means everybody: that must not come about by accident."""
+        with self.assertRaisesRegex(UserError, "board@x.example"):
+            self.bohdan.unlink()
+        group = self.env["res.groups"].create({"name": "Board"})
+        self.board.allowed_group_ids = group
+        other = new_test_user(self.env, "ext_other_board", "base.group_user")
+        self.board.allowed_user_ids = other
+        other.unlink()  # the group is left
+        self.assertEqual(self.board.allowed_group_ids, group)
+        with self.assertRaisesRegex(UserError, "board@x.example"):
+            group.unlink()
+        self.assertNotIn(self.board, self.visible_to(self.anna))

@@ -6,17 +6,13 @@ Core's methods build the content; the ledger decides who still has to be served.
 
 import logging
 import time
-from dataclasses import replace
 from datetime import timedelta
 
-import psycopg2
 from odoo import fields
-from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
-from ..mailkit.settings import Credentials
-from ..mailkit.smtp import SmtpSession
-from . import vault
+from .account_session import KeyMissing, SecretUnusable, open_session
 from .mail_result import MailResult, Outcome
 from .message_builder import InvalidRecipient, build_messages
 
@@ -25,11 +21,9 @@ _logger = logging.getLogger(__name__)
 # Minutes until the next attempt after a passing failure; after the last one it counts
 # as final. Together about two days, as long as a mail server keeps trying.
 RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
-# Seconds to connect, and to sign in: a hung server holds up the accounts behind it.
-OPEN_TIMEOUT = 20.0
-# Seconds for one whole step of sending; the server may look at a large mail for long.
-STEP_TIMEOUT = 60.0
 BATCH = 50
+# So many broken connections in a row are the server's fault, not the mail's.
+BROKEN_LIMIT = 2
 
 # The server refuses the login itself: trying again would only lock the mailbox.
 SIGN_IN_CODES = frozenset(
@@ -50,8 +44,8 @@ class AccountStopped(Exception):
     """Nothing more can leave through the account for now."""
 
 
-class SecretUnusable(Exception):
-    """The stored password does not open: other key, database or settings."""
+class OutOfTime(Exception):
+    """The run ends in the middle of a mail; the ledger knows who was served."""
 
 
 def retry_delay(attempts):
@@ -79,6 +73,7 @@ class AccountDelivery:
         self.session = None
         self.room, self.room_again = None, None
         self.again = False
+        self.broken = 0
 
     def run(self):
         """Deliver one batch.
@@ -104,9 +99,10 @@ class AccountDelivery:
                 self._deliver_safely(mail)
         except AccountStopped:
             return False
+        except OutOfTime:
+            return True
         finally:
-            if self.session:
-                self.session.close()
+            self._close()
         return self.again or len(mails) == BATCH
 
     def _commit(self):
@@ -119,9 +115,9 @@ class AccountDelivery:
         """A mail that cannot be processed must not hold up those behind it."""
         try:
             self._deliver(mail)
-        except AccountStopped:
+        except (AccountStopped, OutOfTime, MemoryError):
             raise
-        except psycopg2.errors.SerializationFailure:
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # Somebody changed the same notification; the ledger knows who was served.
             self.env.cr.rollback()
             self.again = True
@@ -161,14 +157,9 @@ class AccountDelivery:
             return Outcome(known.state, known.error_code or "", known.reply or "")
         if self.room == 0:
             return Outcome("retry", "quota_exceeded", "", self.room_again)
-        try:
-            session = self._open_session()
-        except SecretUnusable:
-            self.account._stop("secret_unusable", "")
-            self._commit()
-            raise AccountStopped from None
-        except MailError as error:
-            self._account_failed(error)
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        session = self._session()
         row = self.ledger._begin(mail, built.message_id, recipient)
         self._commit()  # a crash from here on leaves the row as "sending"
         try:
@@ -176,6 +167,7 @@ class AccountDelivery:
         except MailError as error:
             outcome = self._refused(error, row)
         else:
+            self.broken = 0
             outcome = Outcome("sent", reply=str(reply))
         row.write(
             {
@@ -190,19 +182,23 @@ class AccountDelivery:
         if outcome.state == "sent":
             self.account._note_success()
             self.room = self.room and self.room - 1
+        if self.broken >= BROKEN_LIMIT:
+            self._account_failed(MailError(ErrorCode(outcome.code)))
         return outcome
 
     def _refused(self, error, row):
         """Outcome for one recipient; a fault of the account itself stops the batch."""
         if not self.session.alive:
-            self.session.close()
-            self.session = None
+            self._close()
+            self.broken += 1
         if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
             row.write({"state": "retry", "error_code": error.code.value})
             self._account_failed(error)
         reply = str(error.reply or "")
-        # In doubt: it may have been accepted, but an answer never came. A mail too many
-        # with the same Message-ID is better than one that is lost.
+        if error.in_doubt and row.attempts > 1:
+            # Handed over twice, and twice no answer: it has probably arrived.
+            return Outcome("failed", "in_doubt", reply)
+        # In doubt once: the same Message-ID again is better than a mail that is lost.
         passing = error.transient or error.in_doubt
         delay = retry_delay(row.attempts) if passing else None
         if delay is None:
@@ -212,45 +208,32 @@ class AccountDelivery:
 
     # The account
 
-    def _open_session(self):
-        """The signed-in session; opened at the first mail, and anew when it broke."""
-        if self.session and self.session.alive:
-            return self.session
-        session = SmtpSession(
-            replace(self.account._server("smtp"), timeout=OPEN_TIMEOUT),
-            self._credentials(),
-        )
-        self.session = session
-        try:
-            session.open()
-            session.login()
-        except MailError:
-            session.close()
-            self.session = None
-            raise
-        session.server = replace(session.server, timeout=STEP_TIMEOUT)
-        return session
+    def _session(self):
+        """The open session; opened at the first mail, and anew when it broke.
 
-    def _credentials(self):
-        """:raise SecretUnusable: the stored password cannot be used any more"""
-        login = self.account.smtp_login
-        if not login:
-            return None
-        secret = self.env["mail.external.secret"].search(
-            [("account_id", "=", self.account.id), ("purpose", "=", "smtp")]
-        )
-        try:
-            password = vault.unseal(
-                self.env, secret.sealed or "", self.account._secret_context("smtp")
-            )
-        except (vault.UnsealError, UserError) as error:
-            _logger.warning(
-                "Password of external account %s cannot be decrypted: the key, the "
-                "database or the settings changed",
-                self.account.id,
-            )
-            raise SecretUnusable from error
-        return Credentials(login, password)
+        :raise AccountStopped: there is none to be had
+        """
+        if not (self.session and self.session.alive):
+            self._close()
+            try:
+                self.session = open_session(self.account)
+            except SecretUnusable:
+                self.account._stop("secret_unusable", "")
+                self._commit()
+                raise AccountStopped from None
+            except KeyMissing:
+                when = fields.Datetime.now() + timedelta(minutes=5)
+                self.account._delay_delivery(when, "key_missing", "")
+                self._commit()
+                raise AccountStopped from None
+            except MailError as error:
+                self._account_failed(error)
+        return self.session
+
+    def _close(self):
+        if self.session:
+            self.session.close()
+            self.session = None
 
     def _account_failed(self, error):
         """No mail of this account can leave now.

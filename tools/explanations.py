@@ -194,6 +194,14 @@ TEXTS = {
         ),
         _lt("Open the address, choose “Connect” and enter the password again."),
     ),
+    "key_missing": (
+        _lt("Odoo's encryption key is missing, so no password can be used."),
+        _lt("The administrator restores the key; waiting mail then leaves by itself."),
+    ),
+    "in_doubt": (
+        _lt("The server took the message twice without confirming it."),
+        _lt("It has probably arrived: ask the recipient before you send it again."),
+    ),
     "secret_needed": (
         _lt("The password is needed for these settings."),
         _lt(

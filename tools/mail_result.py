@@ -15,6 +15,22 @@ class Outcome(NamedTuple):
     next_try: object = False  # datetime, for "retry"
 
 
+_WORST_FIRST = ("failed", "retry", "sent")
+
+
+def _by_partner(results):
+    """One result a partner: the worst, when he has several addresses."""
+    worst = {}
+    for partner, addresses, outcome in results:
+        key = partner or tuple(addresses)
+        known = worst.get(key)
+        if known is None or _WORST_FIRST.index(outcome.state) < _WORST_FIRST.index(
+            known[2].state
+        ):
+            worst[key] = (partner, addresses, outcome)
+    return list(worst.values())
+
+
 class MailResult:
     """Writes what became of the recipients of one mail.
 
@@ -26,7 +42,7 @@ class MailResult:
         lang = mail.mail_message_id.create_uid.lang
         self.env = mail.with_context(lang=lang).env
         self.mail = mail.with_env(self.env)
-        self.results = results
+        self.results = _by_partner(results)
 
     def apply(self):
         mail = self.mail
@@ -59,10 +75,8 @@ class MailResult:
         if not self.results:
             failed = [(None, [], Outcome("failed", "mail_email_missing"))]
         values = {"state": "sent", "failure_type": False, "failure_reason": False}
-        if failed or not self.results:
-            outcome = (
-                failed[0][2] if failed else Outcome("failed", "mail_email_missing")
-            )
+        if failed:
+            outcome = failed[0][2]
             values = {
                 "state": "exception",
                 "failure_type": self._failure_type(outcome),

@@ -36,21 +36,19 @@ def envelope_form(address):
 def build_messages(mail):
     """Core's list of mails for ``mail``, each ready to be sent.
 
-    :return: list of (partner or empty recordset, normalised addresses,
+    :return: iterator of (partner or empty recordset, normalised addresses,
         BuiltMessage or InvalidRecipient), see ``mail.mail._prepare_outgoing_list``
     """
     followers = {}
     if "/mail/unfollow" in (mail.body_html or ""):
         followers = mail.env["mail.followers"]._get_mail_doc_to_followers(mail.ids)
     emails = mail._prepare_outgoing_list(doc_to_followers=followers)
-    return [
-        (
+    for email in emails:  # one at a time: each holds its attachments once more
+        yield (
             email["partner_id"] or mail.env["res.partner"],
             email["email_to_normalized"],
             _build(mail, email),
         )
-        for email in emails
-    ]
 
 
 def _build(mail, email):

@@ -6,6 +6,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
 from ..mailkit.checks import Step
+from ..mailkit.errors import MailError
+from ..mailkit.settings import normalize_address
 from ..models.mail_external_provider import SECURITY
 from ..tools import connection, vault
 from ..tools.explanations import cause_and_remedy
@@ -143,6 +145,22 @@ class MailExternalAccountConnect(models.TransientModel):
             ],
         }
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._with_plain_address(vals) for vals in vals_list])
+
+    def write(self, vals):
+        return super().write(self._with_plain_address(vals))
+
+    def _with_plain_address(self, vals):
+        """The address as it is tested, proven and saved: all three mean the same."""
+        if not vals.get("email"):
+            return vals
+        try:
+            return {**vals, "email": normalize_address(vals["email"])}
+        except MailError:
+            return vals  # told when it is used
+
     def _compute_is_manager(self):
         self.is_manager = self.env["mail.external.account"]._is_manager()
 
@@ -266,10 +284,9 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_rate()
-        try:
-            wanted = Step(step)
-        except ValueError as error:
-            raise UserError(self.env._("There is no check named %s.", step)) from error
+        if step not in [known.value for known in connection.steps(self)]:
+            raise UserError(self.env._("There is no check named %s here.", step))
+        wanted = Step(step)
         result = connection.run_step(self, wanted)
         self.env["mail.external.account.connect.check"].sudo().create(
             {

@@ -1,7 +1,9 @@
 import secrets
 from datetime import timedelta
 
-from odoo import api, fields, models
+from markupsafe import Markup
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 
 from ..mailkit.settings import same_address
@@ -74,15 +76,17 @@ class MailExternalAccountConnect(models.TransientModel):
     def _signs_in_at_own_service(self):
         """Signed in with the address itself, at the servers of its domain's preset."""
         provider = self.env["mail.external.provider"]._find_for_address(self.email)
-        return bool(
-            provider
-            and provider.smtp_host
-            and self.smtp_host == provider.smtp_host
-            and self.smtp_port == provider.smtp_port
-            and self.smtp_security == provider.smtp_security != "none"
-            and self.smtp_login == provider._login_for(self.email)
-            and provider.login_format != "other"
-        )
+        if not provider.smtp_host or provider.login_format == "other":
+            return False
+        if (
+            self.smtp_host != provider.smtp_host
+            or self.smtp_port != provider.smtp_port
+            or self.smtp_security != provider.smtp_security
+            or self.smtp_security == "none"
+        ):
+            return False
+        login, usual = self.smtp_login or "", provider._login_for(self.email)
+        return login.lower() == usual.lower() or same_address(login, usual)
 
     def action_send_code(self):
         """Mail a code to the address, through Odoo's own server."""
@@ -91,26 +95,6 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         self._check_rate()
         code = f"{secrets.randbelow(1_000_000):06d}"
-        mail = (
-            self.env["mail.mail"]
-            .sudo()
-            .create(
-                {
-                    "email_to": self.email,
-                    "subject": self.env._("Your code for Odoo: %s", code),
-                    "body_html": self.env._(
-                        "<p>%(name)s wants to send mail from this address with Odoo. "
-                        "If that is you, enter this code there: <b>%(code)s</b></p>"
-                        "<p>It is valid for %(minutes)s minutes. If you know nothing "
-                        "of this, ignore this mail; nothing happens.</p>",
-                        name=self.env.user.name,
-                        code=code,
-                        minutes=CODE_MINUTES,
-                    ),
-                    "auto_delete": True,
-                }
-            )
-        )
         self.sudo().write(
             {
                 "code_hash": self._code_fingerprint(code),
@@ -119,8 +103,46 @@ class MailExternalAccountConnect(models.TransientModel):
             }
         )
         self._note_attempt()
-        mail.send(raise_exception=True)
+        self._mail_code(code)
         return self._reopen()
+
+    def _mail_code(self, code):
+        """Send the code in Odoo's name: the user must not get it in another way.
+
+        :raise UserError: Odoo's own mail server does not take it
+        """
+        company = self.env.company.sudo()
+        # OdooBot's: a mail of the user's could leave by a server of his own, and be
+        # read by him while it waits
+        model = self.env["mail.mail"].with_user(SUPERUSER_ID)
+        text = self.env._(
+            "%(name)s wants to send mail from this address with Odoo. If that is you, "
+            "enter this code there: %(code)s. It is valid for %(minutes)s minutes. If "
+            "you know nothing of this, ignore this mail; nothing happens.",
+            name=self.env.user.name,
+            code=code,
+            minutes=CODE_MINUTES,
+        )
+        mail = model.create(
+            {
+                "author_id": self.env.ref("base.partner_root").id,
+                "email_from": company.default_from_email or company.email_formatted,
+                "email_to": self.email,
+                "subject": self.env._("Your code for Odoo"),
+                "body_html": Markup("<p>%s</p>") % text,
+                "auto_delete": True,
+            }
+        )
+        try:
+            mail.send(raise_exception=True)
+        except MailDeliveryException as error:
+            raise UserError(
+                self.env._(
+                    "The code was not sent: Odoo's own mail server does not take it. "
+                    "Ask your administrator to set up an outgoing mail server, or a "
+                    "manager to vouch for the address."
+                )
+            ) from error
 
     def _code_fingerprint(self, code):
         return vault.fingerprint(

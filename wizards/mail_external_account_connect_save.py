@@ -67,7 +67,8 @@ class MailExternalAccountConnect(models.TransientModel):
             )
         self._check_rights()
         self._check_address()
-        self._write_account({**self._owner_values(), "state": "draft"})
+        nothing = dict.fromkeys(("proof", "proof_user_id", "proof_date"), False)
+        self._write_account({**self._owner_values(), **nothing, "state": "draft"})
         return {"type": "ir.actions.act_window_close"}
 
     def _check_rights(self):
@@ -100,7 +101,7 @@ class MailExternalAccountConnect(models.TransientModel):
     def _check_address(self):
         """:raise UserError: not one valid address, or one that is Odoo's own"""
         try:
-            self.email = normalize_address(self.email or "")
+            normalize_address(self.email or "")
         except MailError as error:
             raise UserError(
                 self.env._(
@@ -125,7 +126,10 @@ class MailExternalAccountConnect(models.TransientModel):
         """Whether mail to the address comes to Odoo's own gateway."""
         # sudo: aliases are not readable for everybody, the answer is yes or no
         alias = self.env["mail.alias"].sudo()
-        if alias.search_count([("alias_full_name", "=ilike", self.email)], limit=1):
+        pattern = (
+            self.email.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+        )
+        if alias.search_count([("alias_full_name", "=ilike", pattern)], limit=1):
             return True
         return any(
             same_address(address, self.email)
@@ -159,7 +163,12 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _connection_values(self, proof):
         incoming = self.incoming_protocol != "none"
-        same_proof = self.account_id.proof == proof
+        known = self.account_id.sudo()
+        same_proof = (
+            known.proof == proof
+            and known.user_id == self.user_id
+            and same_address(known.email or "", self.email)
+        )
         return {
             "smtp_host": self.smtp_host,
             "smtp_port": self.smtp_port,
@@ -197,7 +206,9 @@ class MailExternalAccountConnect(models.TransientModel):
         return account
 
     def _write_bindings(self, account):
-        self.project_ids.project_id.check_access("read")
+        # what is bound already stays, also where the user sees the project no more
+        added = self.project_ids.project_id - account.binding_ids.project_id
+        added.check_access("read")
         wanted = {line.project_id.id: line.is_default for line in self.project_ids}
         existing = {binding.project_id.id: binding for binding in account.binding_ids}
         for project_id, binding in existing.items():
