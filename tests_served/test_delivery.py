@@ -349,15 +349,16 @@ def test_dropping_server_harms_nobody_and_its_mail_leaves_later(
 def test_nobody_is_served_twice_after_a_crash_between_two_recipients(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    # in turn: the connection test, the first customer, the second one
-    hang = InTurn(None, None, Hang())
+    # In turn: the connection test and three customers. The last two are served by one
+    # and the same mail.mail; the first one, the project's customer, by another.
+    hang = InTurn(None, None, None, Hang())
     with FaultServer("smtp", "ssl", faults={"rcpt": hang}) as server:
         account = steps.connect_to(clean.admin, server, "info@brand-c.test")
         task = three("Crash")
         message = steps.post(clean.anna, task, "<p>once</p>", account)
         steps.until(
-            lambda: len(server.messages) == 1 and "RCPT" in server.commands[-1],
-            "one is served, the next one is in progress",
+            lambda: len(server.messages) == 2 and "RCPT" in server.commands[-1],
+            "two are served, the last one is in progress",
         )
         clean.odoo.kill()
         clean.odoo.start()

@@ -24,10 +24,15 @@ env.cr.commit()
 """
 
 
-def queue(site: Site, recipient: str) -> None:
-    """A mail of Odoo's own queue, as every module makes them."""
-    values = {"subject": "Own", "body_html": "<p>own</p>", "email_to": recipient}
-    site.admin.call("mail.mail", "create", [values])
+def own_mail(site: Site, recipient: str) -> list[int]:
+    """A mail of Odoo's own, cancelled: it waits when it is marked as outgoing."""
+    values = {
+        "subject": "Own",
+        "body_html": "<p>own</p>",
+        "email_to": recipient,
+        "state": "cancel",
+    }
+    return list(site.admin.call("mail.mail", "create", [values]))
 
 
 def rows(site: Site, account: int) -> list[tuple[object, ...]]:
@@ -41,9 +46,10 @@ def rows(site: Site, account: int) -> list[tuple[object, ...]]:
 def test_1500_waiting_rows_delay_no_mail_of_odoos_own_queue(clean: Site) -> None:
     account = steps.connect(clean.anna, "anna@brand-a.test")
     # one is older, one is newer than the rows: core takes 1,000 in its own order
-    queue(clean, "second@customer.test")
+    own = own_mail(clean, "second@customer.test")
     clean.odoo.shell(MAKE_ROWS.replace("ACCOUNT", str(account)))
-    queue(clean, "third@customer.test")
+    own += own_mail(clean, "third@customer.test")
+    clean.admin.call("mail.mail", "mark_outgoing", own)
     before = rows(clean, account)
     assert len(before) == WAITING
 
