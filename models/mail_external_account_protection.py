@@ -62,7 +62,8 @@ class MailExternalAccount(models.Model):
             if not self.env.su:
                 self._check_direct_values(vals, CONNECTION_FIELDS - DRAFT_FIELDS)
         # What is not in the values must not come in by the context either.
-        model = self.with_context(clean_context(self.env.context))
+        clean = clean_context(self.env.context)
+        model = self.with_context(clean)  # pylint: disable=context-overridden
         accounts = super(MailExternalAccount, model).create(vals_list)
         accounts._keep_one_default()
         self._clear_sender_cache("stable")
