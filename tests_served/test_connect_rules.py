@@ -332,7 +332,7 @@ def newest_code(site: Site, number: int) -> str:
     """The code in the newest of ``number`` mails at the address."""
     mail = site.bed.wait_for(ELSEWHERE, number)[-1]
     assert mail.envelope_from.endswith("@corp.test"), "through Odoo's own server"
-    found = re.search(r"<b>(\d{6})</b>", steps.html_text(mail))
+    found = re.search(r"\b(\d{6})\b", steps.html_text(mail))
     assert found, steps.html_text(mail)
     return found[1]
 
