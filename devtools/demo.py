@@ -42,7 +42,8 @@ Odoo is ready: {url}
   login    password  who
   admin    admin     administrator
   anna     anna      employee
-  bohdan   bohdan    employee
+  bohdan   bohdan    employee, administrator of projects
+  olena    olena     employee without an address, follows the tasks
 
 Steps to try
   1. Sign in as anna, open Project and one of the brands' projects, then a task.
@@ -51,6 +52,10 @@ Steps to try
   3. See what the customer got (in another terminal):
          ./dev mail client@customer.test
          ./dev mail client@customer.test 1
+     and the copy of a colleague, from Odoo's own server:
+         ./dev mail olena@corp.test 1
+  4. Connect another mailbox: your picture > My Preferences > External Addresses.
+     Every mailbox of brand-a.test and brand-b.test has the password "sandbox".
 
 Ctrl-C ends Odoo, PostgreSQL and the sandbox mail server. ./dev reset begins anew.
 """

@@ -109,6 +109,7 @@ class MailExternalAccount(models.Model):
         "Server's Answer", copy=False, help="What the mail server said last."
     )
     project_names = fields.Char("Bound Projects", compute="_compute_project_names")
+    access_names = fields.Char("Who May Use It", compute="_compute_access_names")
     reply_mode = fields.Selection(
         [("here", "to here"), ("odoo", "to Odoo")],
         "Replies",
@@ -150,6 +151,16 @@ class MailExternalAccount(models.Model):
                     lambda b: b.project_id.has_access("read")
                 )
             ) or (False if account.binding_ids else self.env._("all"))
+
+    @api.depends("user_id", "allowed_user_ids", "allowed_group_ids")
+    def _compute_access_names(self):
+        for account in self:
+            # sudo: names of colleagues and groups, for who may see the account
+            allowed = account.sudo()
+            names = allowed.allowed_user_ids.mapped("name")
+            names += allowed.allowed_group_ids.mapped("display_name")
+            everybody = False if account.user_id else self.env._("everybody")
+            account.access_names = ", ".join(names) or everybody
 
     @api.depends("receive_replies")
     def _compute_reply_mode(self):

@@ -36,11 +36,14 @@ class MailThread(models.AbstractModel):
         if "external_account_id" in vals:
             return vals
         account = self.env["mail.external.account"]
+        # What was picked before the full composer was opened comes by the context.
+        picked = self.env.context.get("external_sender_id")
         account_id = False  # said explicitly, it needs no query when it is read back
         if account._usable_rows(self.env.uid) and self._is_written_by_user(vals):
             thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
             options = account._sender_options(thread)
-            account_id = options[0][0].id if options else False
+            default = options[0][0].id if options else False
+            account_id = default if picked is None else picked or False
         return {**vals, "external_account_id": account_id}
 
     def _is_written_by_user(self, vals):

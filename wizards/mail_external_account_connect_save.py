@@ -53,7 +53,15 @@ class MailExternalAccountConnect(models.TransientModel):
             proof,
         )
         account._resume_delivery()
-        return {"type": "ir.actions.act_window_close"}
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("%s is connected.", account.email),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
 
     def action_keep_draft(self):
         """Keep a new address without connection: it sends nothing, holds no secret."""

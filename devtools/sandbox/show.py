@@ -1,5 +1,6 @@
 """``./dev mail``: list the sandbox's mailboxes, one mailbox, or one mail."""
 
+import re
 from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,6 +18,9 @@ HEADERS = (
     "Subject",
     "Date",
 )
+
+#: The invisible characters that Odoo puts after a preview, for mail programs' lists.
+_FILLER = re.compile("[\\s\u034f\u200b\u200c\u00a0\ufeff\u00ad]{20,}$", re.MULTILINE)
 
 
 def main(folder: Path, argv: Sequence[str]) -> int:
@@ -73,7 +77,8 @@ def _one(mails: Sequence[EmailMessage], number: str) -> Iterator[str]:
             yield f"{name + ':':<14}{value}"
     yield ""
     body = mail.get_body(("plain", "html"))
-    yield body.get_content().rstrip() if body is not None else "(no text)"
+    text = body.get_content().rstrip() if body is not None else "(no text)"
+    yield _FILLER.sub("", text)
     for part in mail.walk():
         if name := part.get_filename():
             size = len(part.get_payload(decode=True) or b"")

@@ -18,6 +18,13 @@ const composerPatch = {
         );
     },
 
+    get fullComposerAdditionalContext() {
+        const context = super.fullComposerAdditionalContext;
+        return this.hasExternalSenders
+            ? { ...context, external_sender_id: toRaw(this.props.composer).externalSenderId }
+            : context;
+    },
+
     get postData() {
         const postData = super.postData;
         if (this.hasExternalSenders) {

@@ -20,5 +20,26 @@ const messagePatch = {
     get externalSenderText() {
         return _t("through %(address)s", { address: this.external_sender.label });
     },
+
+    /** Whether the reader may try the failed recipients of an external address again. */
+    get canSendAgain() {
+        return Boolean(
+            this.external_sender &&
+                this.isSelfAuthored &&
+                this.notification_ids.some((notification) => notification.isFailure)
+        );
+    },
+
+    /**
+     * Called by the popover's template, which other addons' popovers inherit without a patch.
+     *
+     * @param {() => void} [close] closes the popover: it would go on to show the old results
+     */
+    sendAgain(close) {
+        close?.();
+        return this.store.env.services.orm.call("mail.message", "action_external_send_again", [
+            [this.id],
+        ]);
+    },
 };
 patch(Message.prototype, messagePatch);
