@@ -25,8 +25,8 @@ const messagePatch = {
     get canSendAgain() {
         return Boolean(
             this.external_sender &&
-                this.isSelfAuthored &&
-                this.notification_ids.some((notification) => notification.isFailure)
+            this.isSelfAuthored &&
+            this.notification_ids.some((notification) => notification.isFailure),
         );
     },
 
