@@ -42,6 +42,9 @@ class MailExternalAccount(models.Model):
             for position, account in enumerate(accounts):
                 # A slow one may not use up the time of those behind it.
                 left = deadline - time.monotonic()
+                if left <= 0:
+                    more = True
+                    break
                 slice_end = time.monotonic() + left / (len(accounts) - position)
                 more |= self._deliver_one(account, slice_end)
         cron = self.env.ref("mail_external_account.ir_cron_deliver")

@@ -346,6 +346,34 @@ def test_dropping_server_harms_nobody_and_its_mail_leaves_later(
         )
 
 
+def test_server_that_never_confirms_gets_each_mail_twice_at_most(
+    clean: Site, three: Callable[[str], int]
+) -> None:
+    """The mail may have arrived each time: better a doubt shown than eleven copies."""
+    with FaultServer("smtp", "ssl", faults={"body": Drop()}) as server:
+        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        task = three("Doubt")
+        message = steps.post(clean.anna, task, "<p>perhaps</p>", account)
+
+        def handed_over() -> int:
+            return sum(command == "DATA" for command in server.commands)
+
+        def delayed() -> bool:
+            [row] = clean.admin.call(
+                steps.ACCOUNT, "read", [account], ["delivery_next_try", "failure_code"]
+            )
+            return bool(row["delivery_next_try"]) and bool(row["failure_code"])
+
+        steps.until(delayed, "two broken connections stop the account for a while")
+        assert handed_over() == 2
+        steps.let_time_pass(clean.odoo, clean.admin)
+        steps.until(delayed, "it is stopped again")
+        assert handed_over() == 4
+        doubtful = steps.shown(clean.anna, task, message)["by_name"]["Clara Client"]
+        assert doubtful["notification_status"] == "exception"
+        assert "It has probably arrived" in doubtful["failure_reason"]
+
+
 def test_nobody_is_served_twice_after_a_crash_between_two_recipients(
     clean: Site, three: Callable[[str], int]
 ) -> None:

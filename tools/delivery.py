@@ -73,7 +73,7 @@ class AccountDelivery:
         self.session = None
         self.room, self.room_again = None, None
         self.again = False
-        self.broken = 0
+        self.broken = []  # errors of connections that broke, in a row
 
     def run(self):
         """Deliver one batch.
@@ -167,7 +167,7 @@ class AccountDelivery:
         except MailError as error:
             outcome = self._refused(error, row)
         else:
-            self.broken = 0
+            self.broken = []
             outcome = Outcome("sent", reply=str(reply))
         row.write(
             {
@@ -182,15 +182,15 @@ class AccountDelivery:
         if outcome.state == "sent":
             self.account._note_success()
             self.room = self.room and self.room - 1
-        if self.broken >= BROKEN_LIMIT:
-            self._account_failed(MailError(ErrorCode(outcome.code)))
+        if len(self.broken) >= BROKEN_LIMIT:
+            self._account_failed(self.broken[-1])
         return outcome
 
     def _refused(self, error, row):
         """Outcome for one recipient; a fault of the account itself stops the batch."""
         if not self.session.alive:
             self._close()
-            self.broken += 1
+            self.broken.append(error)
         if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
             row.write({"state": "retry", "error_code": error.code.value})
             self._account_failed(error)
