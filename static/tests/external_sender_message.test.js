@@ -8,7 +8,13 @@ import {
 } from "@mail/../tests/mail_test_helpers";
 import { describe, expect, test } from "@odoo/hoot";
 import { animationFrame } from "@odoo/hoot-mock";
-import { getService, serverState } from "@web/../tests/web_test_helpers";
+import {
+    asyncStep,
+    getService,
+    onRpc,
+    serverState,
+    waitForSteps,
+} from "@web/../tests/web_test_helpers";
 
 describe.current.tags("desktop");
 defineMailModels();
@@ -74,6 +80,8 @@ test("the list of recipients says why one was refused, in the server's words", a
     await click(".o-mail-Message-notification");
     await contains(".o-mail-NotificationReason");
     expect(".o-mail-NotificationReason").toHaveText(failure_reason);
+    // a failed mail of Odoo's own server is core's business
+    await contains(".o-mail-NotificationSendAgain", { count: 0 });
 });
 
 test("the list of recipients says nothing of a failure that is over", async () => {
@@ -93,4 +101,24 @@ test("the list of recipients says why one still waits", async () => {
     });
     await click(".o-mail-Message-notification");
     await contains(".o-mail-NotificationReason", { text: "451 try again later" });
+});
+
+test("the author tries failed recipients of an external address again", async () => {
+    onRpc("mail.message", "action_external_send_again", ({ args }) => {
+        asyncStep(`again ${args[0]}`);
+        return false;
+    });
+    const { messageId } = await openMessage({
+        failure_type: "unknown",
+        notification_status: "exception",
+    });
+    await receive({
+        "mail.message": [
+            { id: messageId, external_sender: { label: "anna@brand-a.test", waiting: "" } },
+        ],
+    });
+    await click(".o-mail-Message-notification");
+    await click(".o-mail-NotificationSendAgain");
+    await contains(".o-mail-MessageNotificationPopover", { count: 0 });
+    await waitForSteps([`again ${messageId}`]);
 });
