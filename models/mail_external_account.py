@@ -1,10 +1,8 @@
-import hashlib
-
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import formataddr
 
-from ..mailkit.settings import Protocol, Security, Server
+from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from .mail_external_provider import SECURITY
 
@@ -226,43 +224,10 @@ class MailExternalAccount(models.Model):
         self.ensure_one()
         return formataddr((self.sender_name or self.user_id.name or "", self.email))
 
-    def _server(self, purpose):
-        """Connection settings without secret.
-
-        :param str purpose: "smtp" or "incoming"
-        :rtype: mailkit.settings.Server
-        :raise mailkit.errors.MailError: settings that cannot be right
-        """
-        self.ensure_one()
-        prefix = "smtp" if purpose == "smtp" else "incoming"
-        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
-        return Server(
-            protocol=Protocol(protocol),
-            host=self[f"{prefix}_host"] or "",
-            port=self[f"{prefix}_port"],
-            security=Security(self[f"{prefix}_security"] or "ssl"),
-            ca_pem=self.ca_certificate or "",
-            allow_private=self.allow_private_host,
-        )
-
     def _secret_context(self, purpose):
-        """Whose secret it is and the only place where it may go (see ``vault``)."""
+        """What the account's stored password is bound to."""
         self.ensure_one()
-        prefix = "smtp" if purpose == "smtp" else "incoming"
-        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
-        owner = f"user:{self.user_id.id}" if self.user_id else "company"
-        return (
-            self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-            f"account:{self.id}",
-            owner,
-            f"company:{self.company_id.id}",
-            protocol,
-            self[f"{prefix}_host"] or "",
-            self[f"{prefix}_port"],
-            self[f"{prefix}_security"] or "",
-            hashlib.sha256((self.ca_certificate or "").encode()).hexdigest(),
-            self[f"{prefix}_login"] or "",
-        )
+        return secret_context(self, purpose, self, self.user_id)
 
     # Actions of the lists
 

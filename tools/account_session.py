@@ -9,6 +9,7 @@ from ..mailkit.errors import MailError
 from ..mailkit.settings import Credentials
 from ..mailkit.smtp import SmtpSession
 from . import vault
+from .destination import server
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def open_session(account):
     :raise SecretUnusable, KeyMissing, MailError: there is no session
     """
     session = SmtpSession(
-        replace(account._server("smtp"), timeout=OPEN_TIMEOUT), _credentials(account)
+        replace(server(account, "smtp"), timeout=OPEN_TIMEOUT), _credentials(account)
     )
     try:
         session.open()

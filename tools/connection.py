@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
-from ..mailkit.settings import Credentials, Protocol, Security, Server
+from ..mailkit.settings import Credentials
 from . import vault
+from .destination import server
 
 SMTP_STEPS = (
     checks.Step.SMTP_HOST,
@@ -139,24 +140,12 @@ def run_step(wizard, step):
     :rtype: mailkit.checks.CheckResult
     """
     try:
-        server = _server(wizard, step)
+        purpose = "smtp" if step in SMTP_STEPS else "incoming"
+        target = server(wizard, purpose)
         credentials = _credentials(wizard, step)
     except MailError as error:
         return checks.CheckResult(step, False, 0.0, {}, error)
-    return checks.run(step, server, credentials, wizard.email or "")
-
-
-def _server(wizard, step):
-    prefix = "smtp" if step in SMTP_STEPS else "incoming"
-    protocol = "smtp" if prefix == "smtp" else wizard.incoming_protocol
-    return Server(
-        protocol=Protocol(protocol),
-        host=wizard[f"{prefix}_host"] or "",
-        port=wizard[f"{prefix}_port"],
-        security=Security(wizard[f"{prefix}_security"] or "ssl"),
-        ca_pem=wizard.ca_certificate or "",
-        allow_private=wizard.allow_private_host,
-    )
+    return checks.run(step, target, credentials, wizard.email or "")
 
 
 def _credentials(wizard, step):

@@ -1,4 +1,3 @@
-import hashlib
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -10,6 +9,7 @@ from ..mailkit.errors import MailError
 from ..mailkit.settings import normalize_address
 from ..models.mail_external_provider import SECURITY
 from ..tools import connection, vault
+from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from .step_labels import step_label
 
@@ -202,23 +202,10 @@ class MailExternalAccountConnect(models.TransientModel):
             )
 
     def _destination(self, purpose):
-        """As ``mail.external.account._secret_context``, for what is entered here."""
+        """What a password stored with these settings would be bound to."""
         self.ensure_one()
-        prefix = "smtp" if purpose == "smtp" else "incoming"
-        protocol = "smtp" if purpose == "smtp" else self.incoming_protocol
-        owner = "company" if self.is_company else f"user:{self.user_id._origin.id}"
-        return (
-            self.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-            f"account:{self.account_id._origin.id}",
-            owner,
-            f"company:{self.company_id._origin.id}",
-            protocol,
-            self[f"{prefix}_host"] or "",
-            self[f"{prefix}_port"],
-            self[f"{prefix}_security"] or "",
-            hashlib.sha256((self.ca_certificate or "").encode()).hexdigest(),
-            self[f"{prefix}_login"] or "",
-        )
+        owner = self.env["res.users"] if self.is_company else self.user_id
+        return secret_context(self, purpose, self.account_id, owner)
 
     # Testing
 
