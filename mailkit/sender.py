@@ -11,13 +11,28 @@ from dataclasses import dataclass
 from enum import Enum
 
 
+class Policy(str, Enum):
+    """What a company wants to go first. The value is stored."""
+
+    EMPLOYEE_FIRST = "employee"
+    """The employee's settings win over the company's."""
+    CUSTOMER_ADDRESS = "customer"
+    """The address that the customer wrote to, then as EMPLOYEE_FIRST."""
+    PROJECT_DEFAULT = "project"
+    """As EMPLOYEE_FIRST, but the company's default of the project goes before those
+    accounts of the employee that are bound to no project."""
+
+
 class Reason(str, Enum):
     """Why an account was chosen, from the strongest to the weakest."""
 
+    PICKED = "picked"
+    ADDRESSED = "addressed"
     PROJECT_DEFAULT = "project_default"
     PROJECT = "project"
     GENERAL_DEFAULT = "general_default"
     FIRST = "first"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,7 @@ class Candidate:
     ``bound``: the account has bindings, and one is for the record's project (an
     account that is bound elsewhere only is no candidate). ``bound_default``: that
     binding is marked as default. ``sequence`` orders equals, lowest first.
+    ``addressed``: the customer's last mail in this conversation was sent to it.
     """
 
     account_id: int
@@ -35,9 +51,11 @@ class Candidate:
     bound_default: bool = False
     general_default: bool = False
     sequence: int = 0
+    addressed: bool = False
 
     @property
-    def reason(self) -> Reason:
+    def rank(self) -> Reason:
+        """The reason that the account's own settings give."""
         if self.bound_default:
             return Reason.PROJECT_DEFAULT
         if self.bound:
@@ -47,19 +65,74 @@ class Candidate:
         return Reason.FIRST
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The sender: ``candidate`` is None for Odoo's own server."""
+
+    candidate: Candidate | None
+    reason: Reason
+
+
 _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 
 
-def ordered(candidates: Iterable[Candidate]) -> list[Candidate]:
+def ordered(
+    candidates: Iterable[Candidate], policy: Policy = Policy.EMPLOYEE_FIRST
+) -> list[Candidate]:
     """Sort by precedence: the employee's accounts before the company's, and within
     each: default binding, binding, general default, then by sequence.
+
+    ``policy`` says what goes before that.
     """
     return sorted(
         candidates,
-        key=lambda c: (not c.personal, _RANK[c.reason], c.sequence, c.account_id),
+        key=lambda c: (
+            not _is_addressed(c, policy),
+            _owner_group(c, policy),
+            _RANK[c.rank],
+            c.sequence,
+            c.account_id,
+        ),
     )
 
 
-def choose(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The default sender, or None for Odoo's own server."""
-    return next(iter(ordered(candidates)), None)
+def choose(
+    candidates: Iterable[Candidate],
+    policy: Policy = Policy.EMPLOYEE_FIRST,
+    picked: int | None = None,
+) -> Choice:
+    """Choose the sender.
+
+    :param picked: id of the account that the user chose; 0 for Odoo's own server;
+        None when he chose nothing. An id that is no candidate counts for nothing:
+        whether to refuse it is the caller's decision.
+    """
+    ranked = ordered(candidates, policy)
+    if picked == 0:
+        return Choice(None, Reason.PICKED)
+    for candidate in ranked:
+        if candidate.account_id == picked:
+            return Choice(candidate, Reason.PICKED)
+    if not ranked:
+        return Choice(None, Reason.NONE)
+    return Choice(ranked[0], reason_of(ranked[0], policy))
+
+
+def reason_of(candidate: Candidate, policy: Policy) -> Reason:
+    """Why the candidate stands where it stands, when nobody picked it."""
+    if _is_addressed(candidate, policy):
+        return Reason.ADDRESSED
+    return candidate.rank
+
+
+def _is_addressed(candidate: Candidate, policy: Policy) -> bool:
+    return policy is Policy.CUSTOMER_ADDRESS and candidate.addressed
+
+
+def _owner_group(candidate: Candidate, policy: Policy) -> int:
+    """0: first ... 3: last."""
+    if policy is not Policy.PROJECT_DEFAULT:
+        return 0 if candidate.personal else 1
+    if candidate.personal:
+        return 0 if candidate.bound else 2
+    return 1 if candidate.bound_default else 3

@@ -77,9 +77,13 @@ class MailExternalAccount(models.Model):
             self._keep_one_default()
         if SENDER_FIELDS.intersection(vals):
             self._clear_sender_cache()
+        if vals.get("active") is False:
+            self._release_waiting_mails("account_gone")
         return result
 
     def unlink(self):
+        # Archived first: nothing of it may be chosen for what waits.
+        self.sudo().filtered("active").active = False
         self._fail_waiting_mails(
             self.env._("The external address of this mail was deleted.")
         )

@@ -1,10 +1,11 @@
 from typing import NamedTuple
 
 from odoo import api, models
-from odoo.exceptions import UserError
 from odoo.tools import ormcache
+from odoo.tools.mail import email_normalize_all
 
-from ..mailkit.sender import Candidate, Reason, ordered
+from ..mailkit.sender import Candidate, Policy, choose, ordered
+from ..mailkit.settings import same_address
 
 
 class AccountRow(NamedTuple):
@@ -43,6 +44,8 @@ class MailExternalAccount(models.Model):
         # Until the commit, other threads may have cached what was before it.
         self.env.cr.postcommit.add(lambda: registry.clear_cache(cache))
 
+    # What may be used, cached
+
     @api.model
     @ormcache("user_id")
     def _usable_rows(self, user_id):
@@ -55,8 +58,27 @@ class MailExternalAccount(models.Model):
         user = self.env["res.users"].sudo().browse(user_id)
         if not user.active or user.share:
             return ()
-        # sudo: whose accounts may be used is decided by this very domain
-        accounts = self.sudo().search(self._usable_domain(user))
+        return self._rows(self._usable_domain(user))
+
+    @api.model
+    @ormcache("project_id")
+    def _project_rows(self, project_id):
+        """The working company accounts of a project, for mail that no person writes.
+
+        :rtype: tuple[AccountRow]
+        """
+        return self._rows(
+            [
+                ("state", "=", "working"),
+                ("user_id", "=", False),
+                ("company_id.active", "=", True),
+                ("binding_ids.project_id", "=", project_id),
+            ]
+        )
+
+    @api.model
+    def _rows(self, domain):
+        # sudo: whose accounts may be used is decided by the domain itself
         return tuple(
             AccountRow(
                 id=account.id,
@@ -68,7 +90,7 @@ class MailExternalAccount(models.Model):
                 general_default=account.is_default,
                 bindings={b.project_id.id: b.is_default for b in account.binding_ids},
             )
-            for account in accounts
+            for account in self.sudo().search(domain)
         )
 
     @api.model
@@ -87,7 +109,7 @@ class MailExternalAccount(models.Model):
             "&",
             "&",
             ("user_id", "=", False),
-            ("company_id", "in", user.company_ids.ids),
+            ("company_id", "in", user.company_ids.filtered("active").ids),
             "|",
             "|",
             ("allowed_user_ids", "in", user.ids),
@@ -98,6 +120,15 @@ class MailExternalAccount(models.Model):
         ]
 
     @api.model
+    @ormcache("company_id")
+    def _sender_policy(self, company_id):
+        """What goes first in a company, see ``mailkit.sender.Policy``."""
+        company = self.env["res.company"].sudo().browse(company_id)
+        return Policy(company.external_sender_policy or Policy.EMPLOYEE_FIRST)
+
+    # The choice on one record
+
+    @api.model
     def _sender_options(self, thread):
         """The accounts that the current user may use on ``thread``, best first.
 
@@ -105,12 +136,65 @@ class MailExternalAccount(models.Model):
         :return: list of (AccountRow, Candidate)
         """
         rows = self._usable_rows(self.env.uid)
-        if not rows:
-            return []
+        return self._ranked(rows, thread) if rows else []
+
+    @api.model
+    def _sender_choice(self, thread, picked=None):
+        """What a message of the current user on ``thread`` leaves through, and why.
+
+        :param picked: see ``mailkit.sender.choose``
+        :rtype: mailkit.sender.Choice
+        """
+        policy = self._thread_policy(thread)
+        rows = self._usable_rows(self.env.uid)
+        return choose(self._candidates(rows, thread, policy), policy, picked)
+
+    @api.model
+    def _project_options(self, thread):
+        """The company's accounts of the record's project, best first: for what no
+        employee writes.
+
+        :return: list of (AccountRow, Candidate)
+        """
+        project_id = thread._external_sender_project_id()
+        rows = self._project_rows(project_id) if project_id else ()
+        return self._ranked(rows, thread) if rows else []
+
+    @api.model
+    def _project_sender(self, thread, only_default):
+        """The best of ``_project_options``.
+
+        :param bool only_default: the project's default one, or none
+        :return: id of the account, or False for Odoo's own server
+        """
+        for row, candidate in self._project_options(thread):
+            if candidate.bound_default or not only_default:
+                return row.id
+        return False
+
+    @api.model
+    def _ranked(self, rows, thread):
+        by_id = {row.id: row for row in rows}
+        policy = self._thread_policy(thread)
+        candidates = self._candidates(rows, thread, policy)
+        return [(by_id[c.account_id], c) for c in ordered(candidates, policy)]
+
+    @api.model
+    def _thread_policy(self, thread):
+        company_id = thread._external_sender_company_id() or self.env.company.id
+        return self._sender_policy(company_id)
+
+    @api.model
+    def _candidates(self, rows, thread, policy=Policy.EMPLOYEE_FIRST):
         project_id = thread._external_sender_project_id()
         company_id = thread._external_sender_company_id()
-        by_id = {row.id: row for row in rows}
-        candidates = [
+        # A record of no company: a binding to its project is fit enough, else the
+        # companies that the user works in now.
+        companies = {company_id} if company_id else {*self.env.companies.ids}
+        written_to = ()
+        if policy is Policy.CUSTOMER_ADDRESS and len(rows) > 1:
+            written_to = self._addresses_written_to(thread)
+        return [
             Candidate(
                 account_id=row.id,
                 personal=row.personal,
@@ -118,35 +202,43 @@ class MailExternalAccount(models.Model):
                 bound_default=row.bindings.get(project_id, False),
                 general_default=row.general_default,
                 sequence=row.sequence,
+                addressed=any(same_address(row.email, each) for each in written_to),
             )
             for row in rows
             if (not row.bindings or project_id in row.bindings)
-            and (not row.company_id or not company_id or row.company_id == company_id)
+            and (
+                not row.company_id
+                or row.company_id in companies
+                or (row.bindings and not company_id)
+            )
         ]
-        return [(by_id[c.account_id], c) for c in ordered(candidates)]
 
     @api.model
-    def _check_choice(self, account_id, model, res_id):
-        """Refuse an account that the real user may not use on the record.
+    def _addresses_written_to(self, thread):
+        """Whom the customer's last mail in this conversation was sent to.
 
-        ``env.user`` is the real user also where the caller is in sudo mode.
-
-        :raise UserError: when he may not; the text names the remedy
+        :return: normalised addresses, those of Odoo itself left out by core
+            (``mail_thread.message_parse``: to_filtered)
         """
-        if (
-            model
-            and res_id
-            and hasattr(self.env.get(model), "_external_sender_project_id")
-        ):
-            thread = self.env[model].sudo().browse(res_id)
-            if any(row.id == account_id for row, _c in self._sender_options(thread)):
-                return
-        raise UserError(
-            self.env._(
-                "You cannot send from this external address here: it is not yours, "
-                "not shared with you, not working, or bound to other projects. "
-                "Choose another sender in “From”."
+        # sudo: which of his own addresses fits is no secret to who may write here
+        mail = (
+            self.env["mail.message"]
+            .sudo()
+            .search(
+                [
+                    ("model", "=", thread._name),
+                    ("res_id", "=", thread.id),
+                    ("message_type", "=", "email"),
+                    "|",
+                    ("author_id", "=", False),
+                    ("author_id.partner_share", "=", True),
+                ],
+                order="id desc",
+                limit=1,
             )
+        )
+        return email_normalize_all(
+            f"{mail.incoming_email_to or ''},{mail.incoming_email_cc or ''}"
         )
 
     def _may_send(self, user):
@@ -156,21 +248,3 @@ class MailExternalAccount(models.Model):
             return False
         domain = [("id", "=", self.id), *self._access_domain(user.sudo())]
         return bool(user.active and self.sudo().search_count(domain, limit=1))
-
-    @api.model
-    def _reason_text(self, candidate, project):
-        """Why an account is the default, for the composer."""
-        kind = self.env._("personal") if candidate.personal else self.env._("company")
-        name = project.display_name or ""
-        match candidate.reason:
-            case Reason.PROJECT_DEFAULT:
-                return self.env._(
-                    "%(kind)s default for “%(name)s”", kind=kind, name=name
-                )
-            case Reason.PROJECT:
-                return self.env._(
-                    "%(kind)s address of “%(name)s”", kind=kind, name=name
-                )
-            case Reason.GENERAL_DEFAULT:
-                return self.env._("%(kind)s default address", kind=kind)
-        return self.env._("%(kind)s address", kind=kind)

@@ -1,7 +1,16 @@
 from odoo import api, fields, models
 
+from ..tools import origin
 from ..tools.explanations import cause_and_remedy
 from ..tools.message_builder import envelope_form
+
+
+def _linked_ids(command):
+    """Ids of the existing records that an x2many command links."""
+    operation, record_id, *rest = command
+    if operation == fields.Command.LINK:
+        return [record_id]
+    return rest[0] if operation == fields.Command.SET else []
 
 
 class MailMail(models.Model):
@@ -22,6 +31,8 @@ class MailMail(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        if self.env["mail.external.account"]._any_configured():
+            vals_list = [self._with_automatic_sender(vals) for vals in vals_list]
         mails = super().create(vals_list)
         if any(vals.get("sending_account_id") for vals in vals_list):
             mails.filtered("sending_account_id")._trigger_external_delivery()
@@ -73,6 +84,34 @@ class MailMail(models.Model):
             return
         cron = self.env.ref("mail_external_account.ir_cron_deliver").sudo()
         cron._trigger(at={m.scheduled_date or fields.Datetime.now() for m in self})
+
+    def _with_automatic_sender(self, vals):
+        """The project's account for a mail that a template makes without a message.
+
+        Only for customers: with a colleague among the recipients it stays Odoo's.
+        """
+        if not {"model", "res_id"} <= vals.keys() or {
+            "mail_message_id",
+            "sending_account_id",
+        }.intersection(vals):
+            return vals
+        thread = self.env["mail.thread"]
+        if not (origin.is_automatic() and thread._may_have_external_sender(vals)):
+            return vals
+        partners = self.env["res.partner"].sudo()
+        commands = vals.get("recipient_ids") or []
+        ids = [id_ for command in commands for id_ in _linked_ids(command)]
+        if not all(partner.partner_share for partner in partners.browse(ids)):
+            return vals
+        record = self.env[vals["model"]].sudo().browse(vals["res_id"])
+        account = self.env["mail.external.account"]
+        account_id = account._project_sender(record, only_default=True)
+        return {
+            **vals,
+            "external_account_id": account_id,
+            "external_origin": account_id and "project",
+            "sending_account_id": account_id,
+        }
 
     def _external_due_domain(self):
         now = fields.Datetime.now()
@@ -136,6 +175,27 @@ class MailMail(models.Model):
                 failure_reason=reason,
                 failure_type="unknown",
             )
+
+    def _release(self, code):
+        """These mails cannot leave through their account any more.
+
+        They leave through another one that their writer may use, where the company
+        wants that; else they fail visibly. Who was served is not served again.
+
+        :param str code: why, see ``tools.explanations``
+        """
+        for message in self.mail_message_id:
+            mails = message.mail_ids.filtered(
+                lambda mail: mail.sending_account_id and mail.state == "outgoing"
+            )
+            account = self.env["mail.external.account"]
+            account_id, written_by = account._other_sender(message)
+            if not account_id:
+                mails._fail_external("", code)
+                continue
+            message._set_external_sender(account_id, written_by)
+            mails.write({"sending_account_id": account_id, "external_next_try": False})
+            mails._trigger_external_delivery()
 
     def _served_recipients(self):
         """Addresses that the ledger has as served with this message."""

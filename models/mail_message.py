@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
+SENDER_FIELDS = frozenset({"external_account_id", "external_origin"})
+
 
 class MailMessage(models.Model):
     _inherit = "mail.message"
@@ -16,6 +18,16 @@ class MailMessage(models.Model):
         "Empty: Odoo's own mail server.",
     )
 
+    external_origin = fields.Selection(
+        [
+            ("user", "Its author, in Odoo"),
+            ("mail", "Its author, by mail"),
+            ("project", "The project, for a customer or for nobody"),
+        ],
+        "Sent On Behalf Of",
+        copy=False,
+        help="By whose right this message leaves through an external address.",
+    )
     external_waiting = fields.Char(
         compute="_compute_external_waiting",
         compute_sudo=True,
@@ -30,13 +42,11 @@ class MailMessage(models.Model):
             # the records, not the values: a default may come in by the context
             for message in messages.sudo():
                 if message.external_account_id:
-                    account._check_choice(
-                        message.external_account_id.id, message.model, message.res_id
-                    )
+                    account._check_message(message)
         return messages
 
     def write(self, vals):
-        if "external_account_id" in vals:
+        if SENDER_FIELDS.intersection(vals):
             raise AccessError(
                 self.env._(
                     "The address that a message is sent through is chosen when it is "
@@ -44,6 +54,29 @@ class MailMessage(models.Model):
                 )
             )
         return super().write(vals)
+
+    def _set_external_sender(self, account_id, origin):
+        """Another sender than before, decided by the server: see ``_release``."""
+        values = {"external_account_id": account_id, "external_origin": origin}
+        return super().write(values)
+
+    def _external_sender_thread(self):
+        """The record whose customers get the message (sudo), or None."""
+        self.ensure_one()
+        if not (self.model and self.res_id):
+            return None
+        model = self.env.get(self.model)
+        if not hasattr(model, "_external_sender_project_id"):
+            return None
+        return model.sudo().browse(self.res_id)
+
+    def _external_writer(self):
+        """The employee whose right to send counts; none for a customer's mail."""
+        self.ensure_one()
+        if self.external_origin == "mail":
+            users = self.sudo().author_id.user_ids
+            return users.filtered(lambda user: not user.share)[:1]
+        return self.create_uid
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
@@ -93,6 +126,9 @@ class MailMessage(models.Model):
         # sudo: mail.mail is for administrators; delivery checks the right to send
         mails = self.sudo().mail_ids.filtered("sending_account_id")
         mails.action_retry()
+        mails.filtered(lambda mail: not mail.sending_account_id.active)._release(
+            "account_gone"
+        )
         notifications = self.sudo().notification_ids.filtered(
             lambda n: n.mail_mail_id in mails and n.notification_status == "exception"
         )

@@ -1,63 +1,33 @@
 from odoo import models
 
+from ..tools import origin
+
 
 class MailThread(models.AbstractModel):
     """Seams around posting: guard, ``super()``, one delegated call each."""
 
     _inherit = "mail.thread"
 
-    # Which project and company a record belongs to, for the choice of the sender
-
-    def _external_sender_project_id(self):
-        """Id of the project that decides which accounts fit this record, or False."""
-        return False
-
-    def _external_sender_company_id(self):
-        """Id of the record's company, or False when it belongs to none."""
-        self.ensure_one()
-        return self.sudo()._mail_get_companies()[self.id].id
-
     # Posting
 
     def _get_message_create_valid_field_names(self):
-        return super()._get_message_create_valid_field_names() | {"external_account_id"}
+        return super()._get_message_create_valid_field_names() | {
+            "external_account_id",
+            "external_origin",
+        }
 
     def _message_create(self, values_list):
         if self.env["mail.external.account"]._any_configured():
             values_list = [self._with_external_sender(vals) for vals in values_list]
         return super()._message_create(values_list)
 
-    def _with_external_sender(self, vals):
-        """Complete message values with the default account, where none was chosen.
+    def _message_track_post_template(self, changes):
+        with origin.automatic():
+            return super()._message_track_post_template(changes)
 
-        Only a comment that its author writes himself has a default; an explicit
-        choice, Odoo's own server (False) included, is kept.
-        """
-        if "external_account_id" in vals:
-            return vals
-        account = self.env["mail.external.account"]
-        # What was picked before the full composer was opened comes by the context.
-        picked = self.env.context.get("external_sender_id")
-        account_id = False  # said explicitly, it needs no query when it is read back
-        if account._usable_rows(self.env.uid) and self._is_written_by_user(vals):
-            thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
-            options = account._sender_options(thread)
-            default = options[0][0].id if options else False
-            account_id = default if picked is None else picked or False
-        return {**vals, "external_account_id": account_id}
-
-    def _is_written_by_user(self, vals):
-        if (
-            vals.get("message_type") != "comment"
-            or vals.get("model", "discuss.channel") == "discuss.channel"
-            or not vals.get("res_id")
-            or vals.get("is_internal")
-            or vals.get("mail_server_id")  # a template's own server
-            or vals.get("author_id") != self.env.user.partner_id.id
-        ):
-            return False
-        subtype = self.env["mail.message.subtype"].sudo().browse(vals.get("subtype_id"))
-        return bool(subtype.id) and not subtype.internal
+    def _message_route_process(self, message, message_dict, routes):
+        with origin.proven_writer(self._external_proven_writer(message, message_dict)):
+            return super()._message_route_process(message, message_dict, routes)
 
     # Notifying
 
@@ -127,17 +97,15 @@ class MailThread(models.AbstractModel):
     def _external_senders_data(self):
         """What the picker "From:" shows: the accounts, best first, and the reason."""
         account = self.env["mail.external.account"]
-        options = account._sender_options(self.sudo())
-        project = self.env["project.project"].browse(
-            self.sudo()._external_sender_project_id() or []
-        )
+        thread = self.sudo()
+        options = account._sender_options(thread)
         return {
             "externalSenders": [
                 {
                     "id": row.id,
                     "label": row.label,
                     "email": row.email,
-                    "reason": account._reason_text(candidate, project.sudo()),
+                    "reason": account._reason_text(candidate, thread),
                 }
                 for row, candidate in options
             ],

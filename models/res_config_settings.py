@@ -10,6 +10,19 @@ class ResConfigSettings(models.TransientModel):
     external_ca_certificate = fields.Text(
         related="company_id.external_ca_certificate", readonly=False
     )
+    external_sender_policy = fields.Selection(
+        related="company_id.external_sender_policy", readonly=False
+    )
+    external_orphan_policy = fields.Selection(
+        related="company_id.external_orphan_policy", readonly=False
+    )
+    external_trusted_authserv = fields.Char(
+        "Trusted Receiving Server",
+        config_parameter="mail_external_account.trusted_authserv",
+        help="Name that your own receiving mail server writes into the header "
+        "Authentication-Results. What an employee answers by mail leaves through his "
+        "external address only when this server says that DMARC passed. Empty: never.",
+    )
     external_allow_private_hosts = fields.Boolean(
         "Allow Internal Mail Servers",
         config_parameter="mail_external_account.allow_private_hosts",

@@ -21,6 +21,13 @@ class ResUsers(models.Model):
             .action_add()
         )
 
+    def write(self, vals):
+        result = super().write(vals)
+        account = self.env["mail.external.account"]
+        if vals.get("active") is False and account._any_configured():
+            account._release_mails_of(self)
+        return result
+
     def unlink(self):
         # sudo: who may delete a user may delete what belongs to nobody any more
         self.sudo().with_context(active_test=False).external_account_ids.unlink()

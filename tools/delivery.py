@@ -133,11 +133,8 @@ class AccountDelivery:
         mail.invalidate_recordset()
         if not mail.exists() or mail.state != "outgoing":
             return  # cancelled meanwhile
-        message = mail.mail_message_id
-        if message.external_account_id != self.account or not self.account._may_send(
-            message.create_uid
-        ):
-            mail._fail_external("", "sender_not_allowed")
+        if not self.account._may_deliver(mail.mail_message_id):
+            mail._release("sender_not_allowed")
             self._commit()
             return
         results = []

@@ -213,6 +213,12 @@ TEXTS = {
         _lt("The author may not (or no longer) send from this address."),
         _lt("Write the message again and choose another sender in “From”."),
     ),
+    "account_gone": (
+        _lt(
+            "The external address that this mail was waiting for is not used any more."
+        ),
+        _lt("Write the message again and choose another sender in “From”."),
+    ),
     "mail_email_missing": (
         _lt("The contact has no e-mail address."),
         _lt("Add the address to the contact and send again."),

@@ -1,0 +1,44 @@
+"""Who speaks in a message that Odoo makes by itself, or that came in by mail.
+
+Deliberately no keys of Odoo's context: a remote caller writes his context himself, but
+he cannot get into these.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_automatic = ContextVar("mail_external_account_automatic", default=False)
+_proven_writer = ContextVar("mail_external_account_proven_writer", default=0)
+
+
+@contextmanager
+def automatic():
+    """What is posted inside is written by no person: a template of a stage, a rule."""
+    token = _automatic.set(True)
+    try:
+        yield
+    finally:
+        _automatic.reset(token)
+
+
+def is_automatic():
+    """Whether the running code is inside ``automatic()``."""
+    return _automatic.get()
+
+
+@contextmanager
+def proven_writer(user_id):
+    """The mail being processed inside was written by this internal user for sure.
+
+    :param int user_id: 0 when that is not sure, or nobody of ours wrote it
+    """
+    token = _proven_writer.set(user_id)
+    try:
+        yield
+    finally:
+        _proven_writer.reset(token)
+
+
+def proven_writer_id():
+    """Id of the internal user who is proven to have written the mail, or 0."""
+    return _proven_writer.get()
