@@ -155,10 +155,14 @@ class TestAutomaticMail(ExternalAccountCase):
         )
         self.project_a.privacy_visibility = "portal"
         self.task.message_subscribe((portal.partner_id | self.second).ids)
-        message = self.task.with_user(portal).sudo().message_post(
-            body="My own words",
-            message_type="comment",
-            subtype_xmlid="mail.mt_comment",
+        message = (
+            self.task.with_user(portal)
+            .sudo()
+            .message_post(
+                body="My own words",
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+            )
         )
         self.assertEqual(message.external_account_id, self.team)
         mail = self.external_mails(message)
@@ -166,13 +170,23 @@ class TestAutomaticMail(ExternalAccountCase):
         self.assertIn(self.second, mail.recipient_ids)
         # The project's address without a default will do as well.
         self.team.binding_ids.is_default = False
-        again = self.task.with_user(portal).sudo().message_post(
-            body="Again", message_type="comment", subtype_xmlid="mail.mt_comment"
+        again = (
+            self.task.with_user(portal)
+            .sudo()
+            .message_post(
+                body="Again", message_type="comment", subtype_xmlid="mail.mt_comment"
+            )
         )
         self.assertEqual(again.external_account_id, self.team)
         self.team.active = False
-        odoo = self.task.with_user(portal).sudo().message_post(
-            body="Once more", message_type="comment", subtype_xmlid="mail.mt_comment"
+        odoo = (
+            self.task.with_user(portal)
+            .sudo()
+            .message_post(
+                body="Once more",
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+            )
         )
         self.assertFalse(odoo.external_account_id)
 

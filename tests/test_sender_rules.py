@@ -153,7 +153,9 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(user, task).email, "def@brand.example")
         self.assertEqual(self.sender(user), own)
         # On a record of no company: those of the companies he works in now.
-        contact = self.env["res.partner"].create({"name": "Shared", "company_id": False})
+        contact = self.env["res.partner"].create(
+            {"name": "Shared", "company_id": False}
+        )
         own.active = False
         for company, expected in ((self.company, self.desk), (brand, brands)):
             thread = contact.with_context(allowed_company_ids=company.ids)
