@@ -53,6 +53,11 @@ class Answer:
         """Whether the server did it."""
         return self.status == b"OK"
 
+    @property
+    def only_expunged(self) -> bool:
+        """Whether it did so but for messages that are gone (RFC 5530)."""
+        return self.text[:15].upper() == b"[EXPUNGEISSUED]"
+
 
 Command = Sequence["bytes | Literal"]
 

@@ -219,7 +219,7 @@ class ImapMailbox(ImapReading):
                 found[part.uid] = Header(
                     part.uid, part.size, part.received, part.body, cut
                 )
-        if answer.ok:
+        if answer.ok or answer.only_expunged:
             return None
         return mailbox_error(Stage.FETCH, answer.text, self._secrets)
 
@@ -238,7 +238,8 @@ class ImapMailbox(ImapReading):
             b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, _CHUNK),
             keep=max_octets + 1,
         )
-        self._demand(answer, Stage.FETCH)
+        if not answer.only_expunged:
+            self._demand(answer, Stage.FETCH)
         told = [part for part in grammar.fetched(answer.untagged) if part.uid == uid]
         with_body = [part for part in told if part.body is not None]
         if not with_body and offset and told:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from .errors import ErrorCode, MailError
-from .imap import Listing
 from .pop3 import Pop3Session
 from .reading import OCTETS_PER_SECOND
 from .replies import Stage
@@ -28,6 +27,8 @@ _MAX_HEADER = 256 * 1024
 # So many TOP on the way at once: they fit into any buffer, so that both sides never
 # wait for each other to read (RFC 2449 section 6.6).
 _WINDOW = 50
+# Octets of a listing: about a million messages.
+_MAX_LISTING = 64 * 1024 * 1024
 _UIDL = re.compile(rb"[\x21-\x7e]{1,70}")
 
 
@@ -83,14 +84,14 @@ class Pop3Mailbox(Pop3Session):
         one (RFC 1939 section 7), the later ones are told apart by how many came
         before. Raises MailError UIDL_MISSING when it has none.
         """
-        with self._operation():
+        with self._operation(allowance=_MAX_LISTING):
             try:
                 self._short("UIDL", Stage.LISTING)
             except MailError as error:
                 if error.code is not ErrorCode.LISTING_FAILED:
                     raise
                 raise MailError(ErrorCode.UIDL_MISSING, reply=error.reply) from None
-            listing, _cut = self._lines(MAX_READ)
+            listing, _cut = self._lines(_MAX_LISTING)
         return tuple(_entries(listing))
 
     def headers(
@@ -140,34 +141,38 @@ class Pop3Mailbox(Pop3Session):
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
         return content
 
-    def listing(self) -> Listing:
-        """See Pop3Session; and that the server gives headers only: TOP_MISSING."""
-        listing = super().listing()
-        if listing.messages:
-            next(self.headers([Entry(1, "")]))
-        return listing
-
     # Within an operation
 
     def _pipelined(
         self, entries: Sequence[Entry]
     ) -> Iterator[tuple[Entry, Pop3Header | None]]:
-        """Keep up to `_WINDOW` TOP on the way; to be used up to the end."""
-        window = _WINDOW if "PIPELINING" in self._capabilities else 1
+        """Keep up to a window of TOP on the way; to be used up to the end."""
+        window = 1
+        if {"PIPELINING", "TOP"} <= self._capabilities.keys():
+            window = _WINDOW
         sent = 0
         for position, entry in enumerate(entries):
+            if sent <= position + window // 2:
+                more = entries[sent : position + window]
+                sent += len(more)
+            else:
+                more = ()
             with self._operation(allowance=4 * MAX_READ):
-                if sent <= position + window // 2:
-                    more = entries[sent : position + window]
-                    lines = "".join(f"TOP {each.number} 0\r\n" for each in more)
-                    self._connection.sendall(lines.encode())
-                    sent += len(more)
-                refusal = self._answer_to_top()
-                if refusal:
-                    yield entry, None
-                    continue
-                raw, cut = self._lines(_MAX_HEADER)
-            yield entry, Pop3Header(entry, raw, cut)
+                header = self._next_header(entry, more)
+            yield entry, header
+
+    def _next_header(self, entry: Entry, more: Sequence[Entry]) -> Pop3Header | None:
+        """Ask for the headers of `more`, and read that of `entry`."""
+        try:
+            if more:
+                lines = "".join(f"TOP {each.number} 0\r\n" for each in more)
+                self._connection.sendall(lines.encode())
+            if self._answer_to_top():
+                return None
+            return Pop3Header(entry, *self._lines(_MAX_HEADER))
+        except MailError:
+            self._abandon()  # answers are on the way that nobody reads
+            raise
 
     def _top(self, entry: Entry, lines: int) -> MailError | None:
         self._connection.sendall(f"TOP {entry.number} {lines}\r\n".encode())
@@ -214,10 +219,10 @@ class Pop3Mailbox(Pop3Session):
             data = rest + (piece[: -len(_END) + 2] if ended else piece)
             rest = b"" if ended else _begun(data)
             data = data[: len(data) - len(rest)].replace(_STUFFED, _STUFFED[:-1])
+            data = data if size else data[2:]
             size += len(data)
-            kept.write(data[: max(keep + 2 - kept.tell(), 0)])
-        kept.seek(2)
-        return kept.read(), size - 2 > keep
+            kept.write(data[: max(keep - kept.tell(), 0)])
+        return kept.getvalue(), size > keep
 
 
 def _begun(data: bytes) -> bytes:
