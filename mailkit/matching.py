@@ -18,8 +18,8 @@ from .token import THREAD_INDEX, Token
 
 # "Re", "Re[2]", "AW", "SV", "Відп", "回复" ...; any short word would take too much.
 _PREFIX = re.compile(
-    r"\s*(?:re|aw|antw?|sv|vs|ynt|rv|res|rif|odp|bls|ref|vá|vb|atb|απ|отв|ответ|ha"
-    r"|відп|відповідь|на|回复|回覆|答复|返信|fwd?|wg|tr|i|пересл)"
+    r"\s*(?:re|aw|antw?|sv|vs|ynt|rv|res|rif|odp|bls|ref|vá|vb|atb|απ|отв|ответ"
+    r"|відп|відповідь|回复|回覆|答复|返信|fwd?|wg|tr|пересл)"
     r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
     re.IGNORECASE,
 )
@@ -103,19 +103,24 @@ def base_subject(subject: str) -> str:
 
 
 def decide(
-    headers: Headers, facts: Facts, tokens: Mapping[str, Token] | None = None
+    headers: Headers,
+    facts: Facts,
+    tokens: Mapping[str, Token] | None = None,
+    *,
+    is_report: bool | None = None,
 ) -> Decision:
     """What a message is, by its headers. `tokens`: of `Signer.in_headers`.
 
     The author is who From says. Who that really was, the caller has to judge
     (`Headers.authentication_results`, or that it lies in the Sent folder).
+    `is_report`: False once `reports.classify` found that a REPORT is none.
     """
     parent, reason = _parent(headers, facts, tokens or {})
     if is_own(headers, facts.own):
         return _own_copy(headers, facts, parent)
     if headers.message_id in facts.messages:
         return Decision(Outcome.NONE, Reason.ALREADY_KNOWN)
-    if is_report_candidate(headers):
+    if is_report is not False and is_report_candidate(headers):
         return Decision(
             Outcome.REPORT,
             Reason.LOOKS_LIKE_REPORT,
