@@ -56,6 +56,12 @@ class ErrorCode(str, Enum):
     # Reading
     LISTING_FAILED = "listing_failed"
     UIDL_MISSING = "uidl_missing"
+    TOP_MISSING = "top_missing"
+    FOLDER_MISSING = "folder_missing"
+    FETCH_FAILED = "fetch_failed"
+    MESSAGE_GONE = "message_gone"  # moved or deleted since it was seen
+    MESSAGE_OVERSIZED = "message_oversized"  # larger than the caller allows
+    APPEND_REFUSED = "append_refused"
 
 
 # Worth another try later, whatever the reply's own number says.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import ErrorCode, MailError
 from .replies import Stage, mailbox_error
@@ -40,6 +41,11 @@ class _Client(imaplib.IMAP4):
         self._wire = wire
         super().__init__()
 
+    def capability(self) -> tuple[str, list[Any]]:
+        """Return the capabilities: those that the server told by itself, or ask."""
+        told = self.untagged_responses.pop("CAPABILITY", None)
+        return ("OK", told) if told else super().capability()
+
     def open(
         self, host: str = "", port: int = 143, timeout: float | None = None
     ) -> None:
@@ -68,6 +74,8 @@ class ImapSession(Session):
 
     protocol = Protocol.IMAP
     _client: _Client
+    # Whether the capabilities are those of a signed-in session.
+    _told_signed_in = False
 
     def open(self) -> ImapFacts:
         """Connect and encrypt as the settings say; never goes on without STARTTLS.
@@ -89,21 +97,12 @@ class ImapSession(Session):
         the server says that the mechanism, not the password, was the problem.
         """
         with self._operation():
-            credentials = self._signed()
-            offered = self._client.capabilities
-            if "AUTH=PLAIN" in offered:
-                answer, text = self._authenticate(credentials)
-                if answer == b"OK":
-                    return
-                error = mailbox_error(Stage.LOGIN, text, self._secrets)
-                unfit = answer == b"BAD" or error.code is ErrorCode.AUTH_UNAVAILABLE
-                if not unfit or "LOGINDISABLED" in offered:
-                    raise error
-            if "LOGINDISABLED" in offered:
-                raise MailError(ErrorCode.AUTH_UNAVAILABLE)
-            answer, text = self._plain_login(credentials)
-            if answer != b"OK":
-                raise mailbox_error(Stage.LOGIN, text, self._secrets)
+            self._sign_in(self._signed())
+            # Many tell anew what they can do, and more of it (RFC 3501 section 6.2.3).
+            told = self._client.untagged_responses.pop("CAPABILITY", None)
+            self._told_signed_in = bool(told)
+            if told:
+                self._note_capabilities(told)
 
     def listing(self) -> Listing:
         """Open INBOX for reading only, so that no message is marked as seen.
@@ -119,6 +118,22 @@ class ImapSession(Session):
                 raise self._refusal(Stage.LISTING)
             validity = self._client.response("UIDVALIDITY")[1]
             return Listing(_number(data), _number(validity))
+
+    def _sign_in(self, credentials: Credentials) -> None:
+        offered = self._client.capabilities
+        if "AUTH=PLAIN" in offered:
+            answer, text = self._authenticate(credentials)
+            if answer == b"OK":
+                return
+            error = mailbox_error(Stage.LOGIN, text, self._secrets)
+            unfit = answer == b"BAD" or error.code is ErrorCode.AUTH_UNAVAILABLE
+            if not unfit or "LOGINDISABLED" in offered:
+                raise error
+        if "LOGINDISABLED" in offered:
+            raise MailError(ErrorCode.AUTH_UNAVAILABLE)
+        answer, text = self._plain_login(credentials)
+        if answer != b"OK":
+            raise mailbox_error(Stage.LOGIN, text, self._secrets)
 
     def _greet(self, wire: Wire) -> _Client:
         """Read the greeting, and ask for the capabilities."""
@@ -144,8 +159,11 @@ class ImapSession(Session):
             raise MailError(ErrorCode.STARTTLS_MISSING, reply=reply)
         wire.encrypt(self.server)
         # What was said in plain text counts for nothing (RFC 3501 section 6.2.1).
-        _status, data = self._client.capability()
-        self._client.capabilities = tuple(data[-1].decode("ascii").upper().split())
+        self._client.untagged_responses.clear()
+        self._note_capabilities(self._client.capability()[1])
+
+    def _note_capabilities(self, told: list[bytes]) -> None:
+        self._client.capabilities = tuple(told[-1].decode("ascii").upper().split())
 
     def _authenticate(self, credentials: Credentials) -> tuple[bytes, bytes]:
         token = f"\0{credentials.login}\0{credentials.password}".encode()

@@ -32,10 +32,13 @@ class Stage(str, Enum):
     DATA = "data"
     BODY = "body"  # after the whole message
     LISTING = "listing"
+    FOLDER = "folder"  # STATUS, EXAMINE
+    FETCH = "fetch"  # FETCH, SEARCH, TOP
+    APPEND = "append"
 
 
 _ANY = frozenset(Stage)
-_LOGIN = frozenset({Stage.GREETING, Stage.LOGIN, Stage.LISTING})
+_LOGIN = frozenset({Stage.GREETING, Stage.LOGIN, Stage.LISTING, Stage.FOLDER})
 # Before a recipient is named: later the same words may be about the recipient.
 _OWN = _LOGIN | {Stage.HELLO, Stage.MAIL}
 _ENVELOPE = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY})
@@ -107,6 +110,14 @@ _RULES = (
         r"did not meet the criteria to be authenticated",
         r"user has no permission",
     ),
+    # RFC 5530, and what servers said before it; Dovecot, Cyrus, Exchange, Gmail.
+    _rule(
+        ErrorCode.FOLDER_MISSING,
+        frozenset({Stage.FOLDER, Stage.APPEND}),
+        r"\[(nonexistent|trycreate)\]",
+        r"(mailbox|folder)\b.{0,80}\b(does ?n[o']t exist|does not exist|not found)",
+        r"(no such|unknown) (mailbox|folder)",
+    ),
     _rule(
         ErrorCode.TLS_REQUIRED,
         _OWN,
@@ -118,7 +129,7 @@ _RULES = (
     ),
     _rule(
         ErrorCode.LOGIN_BUSY,
-        _OWN,
+        _OWN | {Stage.FETCH},
         r"too many\b.{0,30}\b"
         r"(connections?|sessions?|log-?ins?|auth|attempts?|failures)",
         r"(maximum|concurrent) (number of )?connections?\b.{0,30}\b(exceeded|reached)",
@@ -225,6 +236,9 @@ _DEFAULTS = {
     Stage.DATA: ErrorCode.REFUSED,
     Stage.BODY: ErrorCode.REFUSED,
     Stage.LISTING: ErrorCode.LISTING_FAILED,
+    Stage.FOLDER: ErrorCode.LISTING_FAILED,
+    Stage.FETCH: ErrorCode.FETCH_FAILED,
+    Stage.APPEND: ErrorCode.APPEND_REFUSED,
 }
 
 

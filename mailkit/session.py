@@ -15,7 +15,7 @@ from .errors import FATAL, ErrorCode, MailError, ServerReply
 from .network import Deadline
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import Wire
+from .wire import MAX_READ, Wire
 
 _Self = TypeVar("_Self", bound="Session")
 
@@ -128,18 +128,22 @@ class Session:
 
     @contextmanager
     def _operation(
-        self, *, opening: bool = False, extra: float = 0.0
+        self,
+        *,
+        opening: bool = False,
+        extra: float = 0.0,
+        allowance: int = MAX_READ,
     ) -> Iterator[None]:
         """Give what is inside its deadline, and turn every failure into a MailError.
 
         `opening`: there is no connection yet, and none is left behind by a failure.
-        `extra`: seconds besides the timeout.
+        `extra`: seconds besides the timeout. `allowance`: octets that may be read.
 
         The exceptions of the protocol modules hold raw lines of the server, perhaps
         with an echo of the password: none of them is chained.
         """
         if not opening:
-            self._connection.begin(self._until(extra))
+            self._connection.begin(self._until(extra), allowance)
         try:
             yield
         except MailError as error:

@@ -15,8 +15,9 @@ from .network import Deadline, Endpoint
 from .settings import Server
 
 _CHUNK = 65536
-# What one operation may read: far more than any answer to what we ask.
-_MAX_READ = 16 * 1024 * 1024
+# What one operation may read: far more than any answer to what we ask, but for a
+# message, whose size is known.
+MAX_READ = 16 * 1024 * 1024
 
 
 class Wire:
@@ -32,7 +33,7 @@ class Wire:
         self._sock = sock
         self._deadline = deadline
         self._buffer = bytearray()
-        self._allowance = _MAX_READ
+        self._allowance = MAX_READ
         self.endpoint = endpoint
         self.last_line = b""
 
@@ -51,10 +52,17 @@ class Wire:
         """Until when the current operation may take."""
         return self._deadline
 
-    def begin(self, deadline: Deadline) -> None:
-        """Start an operation that has to be over by `deadline`."""
+    def begin(self, deadline: Deadline, allowance: int = MAX_READ) -> None:
+        """Start an operation that has to be over by `deadline`.
+
+        `allowance`: how many octets it may read at the most.
+        """
         self._deadline = deadline
-        self._allowance = _MAX_READ
+        self._allowance = allowance
+
+    def prolong(self, deadline: Deadline) -> None:
+        """Give the operation more time, as it gets on; not more to read."""
+        self._deadline = deadline
 
     def encrypt(self, server: Server) -> None:
         """Turn on TLS.
@@ -103,6 +111,23 @@ class Wire:
         while len(self._buffer) < size:
             self._fill()
         return self._take(size)
+
+    def read_until(self, mark: bytes, most: int) -> bytes:
+        """Read up to and including `mark`, or some of what comes before it.
+
+        The latter, which never ends with `mark`, when that is `most` octets or more.
+        """
+        searched = 0
+        while (at := self._buffer.find(mark, searched)) < 0:
+            searched = max(len(self._buffer) - len(mark) + 1, 0)
+            if searched >= most:
+                return self._take(searched)
+            self._fill()
+        return self._take(at + len(mark))
+
+    def unread(self, data: bytes) -> None:
+        """Put `data` back: it is read next."""
+        self._buffer[:0] = data
 
     def sendall(self, data: bytes) -> None:
         """Send all of `data`."""

@@ -182,6 +182,30 @@ TEXTS = {
         _lt("The server cannot tell messages apart (no UIDL)."),
         _lt("Use IMAP for this mailbox."),
     ),
+    "top_missing": (
+        _lt("The server cannot show a message without marking it as read (no TOP)."),
+        _lt("Use IMAP for this mailbox."),
+    ),
+    "folder_missing": (
+        _lt("This folder is not in the mailbox (any more)."),
+        _lt("Choose the folders to read again."),
+    ),
+    "fetch_failed": (
+        _lt("The server could not read a message or search the mailbox."),
+        _lt("Odoo tries again; if it stays so, ask the mail service."),
+    ),
+    "message_gone": (
+        _lt("The message was moved or deleted before Odoo could read it."),
+        _lt("Move it back to the inbox if it belongs into Odoo."),
+    ),
+    "message_oversized": (
+        _lt("The message is larger than Odoo takes from a mailbox."),
+        _lt("Read it in the mailbox, and ask the sender for a smaller one."),
+    ),
+    "append_refused": (
+        _lt("The server keeps no copy in the folder of sent mail."),
+        _lt("Its answer tells more; the mailbox may be full."),
+    ),
     # Not from a mail server
     "not_processed": (
         _lt("Odoo could not build this mail."),

@@ -15,6 +15,7 @@ import pwd
 import shutil
 import smtplib
 import time
+from collections.abc import Iterable
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
@@ -210,6 +211,14 @@ class TestBed:
         """Empty one mailbox, or all."""
         for each in [address.lower()] if address else self.addresses:
             self._mailboxes.clear(each)
+
+    def put(self, address: str, messages: Iterable[bytes], folder: str = "") -> None:
+        """Lay messages into a mailbox, thousands a second; see `Mailboxes.put`."""
+        self._mailboxes.put(address.lower(), messages, folder)
+
+    def maildir(self, address: str) -> Path:
+        """Where the mailbox lies on the disk."""
+        return self._mailboxes.folder / address.lower()
 
     def deliver(
         self, sender: str, recipient: str, message: EmailMessage | bytes

@@ -33,6 +33,16 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_max_userip_connections = 100
 
+# Folders aren't made by themselves; when there is one of this name, it is for this.
+namespace inbox {{
+  inbox = yes
+  mailbox Copies {{
+    special_use = \\Sent
+  }}
+  mailbox Spam {{
+    special_use = \\Junk
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
     port = {imap_starttls}

@@ -2,8 +2,10 @@
 
 import email
 import email.policy
+import itertools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -35,6 +37,7 @@ class Mailboxes:
         self.addresses: list[str] = []
         self._uid = uid
         self._gid = gid
+        self._numbers = itertools.count()
         folder.mkdir()
 
     def add(self, address: str) -> Path:
@@ -47,6 +50,20 @@ class Mailboxes:
                 os.chown(folder, self._uid, self._gid)
         return home
 
+    def put(self, address: str, messages: Iterable[bytes], folder: str = "") -> None:
+        """Lay messages down as they are, unread, without a mail server.
+
+        `folder`: as Maildir++ names it (".Sent"); "" is the inbox.
+        """
+        self._check(address)
+        target = self.folder / address / folder
+        for message in messages:
+            name = f"{time.time_ns()}.{next(self._numbers)}.put"
+            temporary = target / "tmp" / name
+            temporary.write_bytes(message)
+            os.chown(temporary, self._uid, self._gid)
+            temporary.replace(target / "new" / name)
+
     def read(self, address: str) -> list[ReceivedMail]:
         """The mails, oldest first."""
         files = list(self._files(address))
@@ -57,9 +74,12 @@ class Mailboxes:
         for file in self._files(address):
             file.unlink()
 
-    def _files(self, address: str) -> Iterator[Path]:
+    def _check(self, address: str) -> None:
         if address not in self.addresses:
             raise KeyError(f"The test bed has no mailbox {address}")
+
+    def _files(self, address: str) -> Iterator[Path]:
+        self._check(address)
         for part in ("new", "cur"):
             yield from list((self.folder / address / part).iterdir())
 

@@ -1,0 +1,17 @@
+"""What reading over IMAP and over POP3 have in common."""
+
+from __future__ import annotations
+
+# What matching and classification look at; the rest of a header isn't transferred.
+FIELDS = (
+    b"From To Cc Reply-To Sender Subject Date Message-ID In-Reply-To References "
+    b"Auto-Submitted Precedence List-Id List-Unsubscribe Return-Path Content-Type "
+    b"X-Failed-Recipients X-Auto-Response-Suppress X-Autoreply X-Autorespond "
+    b"X-Loop Feedback-Type Original-Recipient Disposition-Notification-To "
+    b"Delivered-To X-Original-To Envelope-To Authentication-Results Received-SPF "
+    b"Resent-From Resent-To Resent-Message-ID MIME-Version "
+    b"X-Google-Original-Message-ID X-Microsoft-Original-Message-ID Thread-Topic"
+)
+# A slower server or network counts as hung.
+OCTETS_PER_SECOND = 65536
+SECONDS_PER_HEADER = 0.05
