@@ -2,6 +2,9 @@
 DELETE FROM mail_external_secret;
 UPDATE mail_external_account
    SET state = 'draft', proof = NULL, proof_user_id = NULL, proof_date = NULL;
+UPDATE mail_external_account SET forward_token = NULL;
+DELETE FROM mail_external_mailbox;
+DELETE FROM mail_external_sent_copy;
 UPDATE mail_external_account_connect
    SET password_sealed = NULL, incoming_password_sealed = NULL;
 UPDATE mail_mail SET state = 'cancel'

@@ -6,6 +6,15 @@ from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from .mail_external_provider import SECURITY
 
+# Local part of the address that a mailbox redirects to, before its token.
+FORWARD_PREFIX = "reply-"
+INCOMING = [
+    ("none", "None"),
+    ("imap", "IMAP"),
+    ("pop3", "POP3"),
+    ("forwarded", "Forwarded to Odoo"),
+]
+
 
 class MailExternalAccount(models.Model):
     """A real mailbox from which Odoo sends: an employee's, or shared by a company.
@@ -56,7 +65,7 @@ class MailExternalAccount(models.Model):
     smtp_security = fields.Selection(SECURITY, "SMTP Security", copy=False)
     smtp_login = fields.Char("SMTP User", copy=False)
     incoming_protocol = fields.Selection(
-        [("none", "None"), ("imap", "IMAP"), ("pop3", "POP3")],
+        INCOMING,
         "Incoming Mail",
         default="none",
         required=True,
@@ -69,6 +78,35 @@ class MailExternalAccount(models.Model):
     ca_certificate = fields.Text("Additional CA Certificate", copy=False)
     allow_private_host = fields.Boolean(copy=False)
     receive_replies = fields.Boolean("Receive Replies to This Same Address", copy=False)
+    mailbox_ids = fields.One2many("mail.external.mailbox", "account_id", readonly=True)
+    folder_ids = fields.One2many("mail.external.folder", "account_id", "Folders")
+    forward_token = fields.Char(copy=False, groups=fields.NO_ACCESS)
+    forward_address = fields.Char(
+        compute="_compute_forward_address",
+        help="Where the mailbox redirects its mail to. Keep it secret.",
+    )
+    forward_confirmation = fields.Text(
+        copy=False,
+        readonly=True,
+        help="What the mail service sent to confirm the redirection.",
+    )
+    look_back_days = fields.Integer(
+        "Look Back (Days)", help="Of a mailbox that is newly connected. 0: from now."
+    )
+    new_mail = fields.Selection(
+        [("ignore", "Leave it alone"), ("task", "Make a task")],
+        "Mail That Answers Nothing",
+        default="ignore",
+        required=True,
+        help="For company addresses.",
+    )
+    new_mail_project_id = fields.Many2one(
+        "project.project", "Tasks In", ondelete="set null"
+    )
+    keep_sent_copy = fields.Boolean(
+        "Copies in the Sent Folder",
+        help="For services that make none themselves; the preset says so. IMAP only.",
+    )
     is_default = fields.Boolean(
         "General Default",
         help="Picked before the owner's other addresses where no project decides.",
@@ -164,6 +202,29 @@ class MailExternalAccount(models.Model):
     def _compute_reply_mode(self):
         for account in self:
             account.reply_mode = "here" if account.receive_replies else "odoo"
+
+    @api.depends_context("uid")
+    @api.depends("incoming_protocol")
+    def _compute_forward_address(self):
+        for account in self:
+            account.forward_address = account._may_connect() and (
+                account._forward_address()
+            )
+
+    def _forward_address(self):
+        """Where the mailbox redirects to: an address that nobody can guess.
+
+        :return: the address, or False when this is not how its mail comes in
+        """
+        # sudo: alias domains are not readable for everybody; see who may ask
+        account = self.sudo()
+        company = account.company_id or account.user_id.company_id
+        domain = company.alias_domain_id or self.env["mail.alias.domain"].sudo().search(
+            [], limit=1
+        )
+        if account.incoming_protocol != "forwarded" or not domain:
+            return False
+        return f"{FORWARD_PREFIX}{account.forward_token}@{domain.name}"
 
     @api.depends("failure_code", "failure_reply")
     def _compute_failure_text(self):

@@ -21,6 +21,8 @@ CONNECTION_FIELDS = frozenset(
         "ca_certificate",
         "allow_private_host",
         "receive_replies",
+        "forward_token",
+        "forward_confirmation",
         "state",
         "verified_fingerprint",
         "proof",

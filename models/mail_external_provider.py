@@ -57,6 +57,10 @@ class MailExternalProvider(models.Model):
         translate=True, help="What the user must do at the mail service first."
     )
     help_url = fields.Char("Help Page")
+    saves_sent = fields.Boolean(
+        "Keeps Sent Mail",
+        help="The service puts what is sent through it into the Sent folder itself.",
+    )
     limit_minute = fields.Integer(
         "Mails per Minute", help="0 = no limit known. What is over the limit waits."
     )

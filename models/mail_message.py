@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
-SENDER_FIELDS = frozenset({"external_account_id", "external_origin"})
+SENDER_FIELDS = frozenset({"external_account_id", "external_origin", "external_mark"})
 
 
 class MailMessage(models.Model):
@@ -27,6 +27,16 @@ class MailMessage(models.Model):
         "Sent On Behalf Of",
         copy=False,
         help="By whose right this message leaves through an external address.",
+    )
+    external_mark = fields.Selection(
+        [
+            ("auto_reply", "Automatic reply"),
+            ("stranger", "From somebody whom this conversation was not sent to"),
+            ("unproven", "Not proven who wrote it"),
+            ("own_copy", "Sent from a mail program"),
+        ],
+        copy=False,
+        help="What is special about a message that came out of a mailbox.",
     )
     external_waiting = fields.Char(
         compute="_compute_external_waiting",

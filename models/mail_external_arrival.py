@@ -1,0 +1,111 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.tools import SQL
+
+
+class MailExternalArrival(models.Model):
+    """Ledger of what came out of mailboxes: each message once, whatever it took.
+
+    ``key`` is unique over all mailboxes, so that a message which lies in several of
+    them, or comes again after a crash, is dealt with once. What cannot be processed
+    stays here with its source ("quarantine").
+    """
+
+    _name = "mail.external.arrival"
+    _description = "Message From a Mailbox"
+    _order = "id desc"
+    _rec_name = "subject"
+
+    key = fields.Char(required=True, readonly=True, copy=False)
+    account_id = fields.Many2one(
+        "mail.external.account",
+        "External Address",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    # Of the account when it came: they decide who may see the row.
+    user_id = fields.Many2one(
+        "res.users", "Employee", readonly=True, ondelete="cascade"
+    )
+    company_id = fields.Many2one("res.company", readonly=True, ondelete="set null")
+    kind = fields.Selection(
+        [
+            ("answer", "Answer"),
+            ("auto_reply", "Automatic reply"),
+            ("own_copy", "Sent from a mail program"),
+            ("new", "New message"),
+            ("bounce", "Delivery report"),
+            ("receipt", "Read receipt"),
+            ("known", "Known already"),
+            ("ignored", "Left alone"),
+        ],
+        readonly=True,
+    )
+    state = fields.Selection(
+        [
+            ("done", "Processed"),
+            ("quarantine", "In quarantine"),
+            ("dismissed", "Dismissed"),
+        ],
+        required=True,
+        default="done",
+        readonly=True,
+        index=True,
+    )
+    reason = fields.Char(readonly=True, help="Why it is in quarantine.")
+    sender = fields.Char("From", readonly=True)
+    subject = fields.Char(readonly=True)
+    date = fields.Datetime("Received", readonly=True)
+    place = fields.Char(readonly=True, help="Folder and number in the mailbox.")
+    mail_message_id = fields.Many2one(
+        "mail.message",
+        "Message",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    raw = fields.Binary("Source", attachment=True, readonly=True)
+
+    _once = models.UniqueIndex("(key)")
+
+    def action_retry(self):
+        """Process quarantined messages again, now."""
+        self._check_own()
+        for arrival in self.sudo().filtered(lambda a: a.state == "quarantine"):
+            arrival._process_again()
+
+    def action_dismiss(self):
+        """Give quarantined messages up; their source is deleted, not the mail."""
+        self._check_own()
+        quarantined = self.sudo().filtered(lambda a: a.state == "quarantine")
+        quarantined.write({"state": "dismissed", "raw": False})
+
+    @api.model
+    def _claim(self, values):
+        """A new row, or none when the message was dealt with already.
+
+        Waits for a concurrent fetch of the same message to commit or roll back.
+        """
+        row = self.env.execute_query(
+            SQL(
+                "INSERT INTO mail_external_arrival (key, state, create_uid, create_date)"
+                " VALUES (%s, 'done', %s, now() AT TIME ZONE 'UTC')"
+                " ON CONFLICT (key) DO NOTHING RETURNING id",
+                values["key"],
+                self.env.uid,
+            )
+        )
+        arrival = self.browse(row[0][0]) if row else self.browse()
+        if arrival:
+            arrival.write({name: v for name, v in values.items() if name != "key"})
+        return arrival
+
+    def _check_own(self):
+        """:raise AccessError: neither a manager nor whose mailbox it came from"""
+        if self.env["mail.external.account"]._is_manager():
+            return
+        if any(arrival.user_id != self.env.user for arrival in self.sudo()):
+            raise AccessError(
+                self.env._("Only the owner of the mailbox or a manager may do this.")
+            )
