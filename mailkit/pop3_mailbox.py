@@ -113,13 +113,8 @@ class Pop3Mailbox(Pop3Session):
                     headers.append(header)
             yield Pop3Batch(tuple(headers), tuple(unreadable))
 
-    def fetch(self, entry: Entry, *, max_octets: int) -> bytes:
-        """Return a whole message.
-
-        Raises MailError MESSAGE_OVERSIZED when it has more than `max_octets`,
-        MESSAGE_GONE when it isn't there any more, TOP_MISSING. The timeout is for
-        each megabyte.
-        """
+    def size(self, entry: Entry) -> int:
+        """Return the octets of a message (LIST). Raises MailError MESSAGE_GONE."""
         with self._operation():
             try:
                 words = self._short(f"LIST {entry.number}", Stage.FETCH).split()
@@ -127,7 +122,16 @@ class Pop3Mailbox(Pop3Session):
                 if error.code is not ErrorCode.FETCH_FAILED:
                     raise
                 raise MailError(ErrorCode.MESSAGE_GONE, reply=error.reply) from None
-            octets = int(words[2])
+            return int(words[2])
+
+    def fetch(self, entry: Entry, *, max_octets: int) -> bytes:
+        """Return a whole message.
+
+        Raises MailError MESSAGE_OVERSIZED when it has more than `max_octets`,
+        MESSAGE_GONE when it isn't there any more, TOP_MISSING. The timeout is for
+        each megabyte.
+        """
+        octets = self.size(entry)
         if octets > max_octets:
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
         # Some count a little less than they send.

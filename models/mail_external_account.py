@@ -351,6 +351,17 @@ class MailExternalAccount(models.Model):
                 "last_check": fields.Datetime.now(),
             }
         )
+        self._tell_owner(
+            self.env._("%s: the mail server refused the sign-in", self.email),
+            self.env._(
+                "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                email=self.email,
+                text=self.failure_text or "",
+            ),
+        )
+
+    def _tell_owner(self, subject, body):
+        """Notify whose account it is; of a company's the managers."""
         partners = self.user_id.partner_id or self._managers().partner_id
         if not partners:
             return
@@ -360,12 +371,8 @@ class MailExternalAccount(models.Model):
             partner_ids=partners.ids,
             model=self._name,
             res_id=self.id,
-            subject=self.env._("%s: the mail server refused the sign-in", self.email),
-            body=self.env._(
-                "Mail from %(email)s waits until the sign-in works again. %(text)s",
-                email=self.email,
-                text=self.failure_text or "",
-            ),
+            subject=subject,
+            body=body,
         )
 
     def _managers(self):

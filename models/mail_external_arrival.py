@@ -89,7 +89,8 @@ class MailExternalArrival(models.Model):
         """
         row = self.env.execute_query(
             SQL(
-                "INSERT INTO mail_external_arrival (key, state, create_uid, create_date)"
+                "INSERT INTO mail_external_arrival"
+                " (key, state, create_uid, create_date)"
                 " VALUES (%s, 'done', %s, now() AT TIME ZONE 'UTC')"
                 " ON CONFLICT (key) DO NOTHING RETURNING id",
                 values["key"],

@@ -3,6 +3,9 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..tools.explanations import reason_text
+from ..tools.message_builder import envelope_form
+
 # Message-IDs are kept so long for matching late answers (design: two years).
 KEEP_DAYS = 730
 
@@ -23,6 +26,7 @@ class MailExternalDelivery(models.Model):
         "Message-ID", required=True, readonly=True, help="As sent, RFC 5322."
     )
     recipient = fields.Char(required=True, readonly=True, index=True)
+    subject = fields.Char(readonly=True)
     account_id = fields.Many2one(
         "mail.external.account",
         "External Address",
@@ -48,6 +52,7 @@ class MailExternalDelivery(models.Model):
             ("sent", "Served"),
             ("retry", "Will be tried again"),
             ("failed", "Refused"),
+            ("bounced", "Came back"),
         ],
         required=True,
         readonly=True,
@@ -59,7 +64,7 @@ class MailExternalDelivery(models.Model):
     next_try = fields.Datetime(readonly=True)
 
     _once = models.UniqueIndex("(message_id_header, recipient)")
-    _account_date = models.Index("(account_id, date) WHERE state = 'sent'")
+    _account_date = models.Index("(account_id, date)")
 
     @api.model
     def _find(self, message_id_header, recipient):
@@ -80,6 +85,33 @@ class MailExternalDelivery(models.Model):
                 ("state", "=", "failed"),
             ]
         ).write({"state": "retry", "attempts": 0})
+
+    def _came_back(self, reason, status):
+        """A delivery report tells that this recipient did not get it."""
+        self.ensure_one()
+        text = " ".join(part for part in (status, reason) if part)
+        self.write({"state": "bounced", "error_code": "bounced", "reply": text})
+        message = self.mail_message_id
+        notifications = message.notification_ids.filtered(
+            lambda n: (
+                self.recipient
+                in (
+                    envelope_form(n.res_partner_id.email_normalized),
+                    envelope_form(n.mail_email_address),
+                )
+            )
+        )
+        lang = message.create_uid.lang
+        notifications.write(
+            {
+                "notification_status": "bounce",
+                "failure_type": "mail_bounce",
+                "failure_reason": reason_text(
+                    self.with_context(lang=lang).env, "bounced", text
+                ),
+            }
+        )
+        message._notify_message_notification_update()
 
     @api.model
     def _begin(self, mail, message_id_header, recipient):
@@ -105,6 +137,7 @@ class MailExternalDelivery(models.Model):
                 **values,
                 "message_id_header": message_id_header,
                 "recipient": recipient,
+                "subject": mail.subject,
                 "user_id": mail.mail_message_id.create_uid.id,
                 "company_id": account.company_id.id
                 or mail.mail_message_id.record_company_id.id,
@@ -131,7 +164,8 @@ class MailExternalDelivery(models.Model):
             count, oldest = self.env.execute_query(
                 SQL(
                     "SELECT count(*), min(date) FROM mail_external_delivery"
-                    " WHERE account_id = %s AND state = 'sent' AND date > %s",
+                    " WHERE account_id = %s AND date > %s"
+                    " AND state IN ('sent', 'bounced')",
                     account.id,
                     now - window,
                 )

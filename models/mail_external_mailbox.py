@@ -20,6 +20,9 @@ class MailExternalMailbox(models.Model):
     )
     next_look = fields.Datetime(readonly=True, index=True)
     last_look = fields.Datetime(readonly=True, help="When it was last read, well.")
+    reading_since = fields.Datetime(
+        readonly=True, help="What came before stays out; of a new connection: now."
+    )
     run = fields.Integer(
         readonly=True, help="The run that reads it now; 0 or of an ended run: nobody."
     )

@@ -70,6 +70,10 @@ class MailMessage(models.Model):
         values = {"external_account_id": account_id, "external_origin": origin}
         return super().write(values)
 
+    def _set_external_mark(self, mark):
+        """What is special about a message that came out of a mailbox."""
+        return super().write({"external_mark": mark}) if mark else True
+
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""
         self.ensure_one()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from odoo.exceptions import UserError
 
-from ..mailkit.errors import MailError
+from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.settings import Credentials
 from ..mailkit.smtp import SmtpSession
 from . import vault
@@ -17,6 +17,20 @@ _logger = logging.getLogger(__name__)
 OPEN_TIMEOUT = 20.0
 # Seconds for one whole step of sending; the server may look at a large mail for long.
 STEP_TIMEOUT = 60.0
+
+# The server refuses the login itself: trying again would only lock the mailbox.
+SIGN_IN_CODES = frozenset(
+    {
+        ErrorCode.LOGIN_REFUSED,
+        ErrorCode.APP_PASSWORD_REQUIRED,
+        ErrorCode.OAUTH_REQUIRED,
+        ErrorCode.LOGIN_DISABLED,
+        ErrorCode.ACCOUNT_LOCKED,
+        ErrorCode.AUTH_UNAVAILABLE,
+        ErrorCode.LOGIN_REQUIRED,
+        ErrorCode.WEB_LOGIN_REQUIRED,
+    }
+)
 
 
 class SecretUnusable(Exception):

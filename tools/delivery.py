@@ -12,7 +12,12 @@ from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
-from .account_session import KeyMissing, SecretUnusable, open_session
+from .account_session import (
+    SIGN_IN_CODES,
+    KeyMissing,
+    SecretUnusable,
+    open_session,
+)
 from .mail_result import MailResult, Outcome
 from .message_builder import InvalidRecipient, build_messages
 
@@ -24,20 +29,6 @@ RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
 BATCH = 50
 # So many broken connections in a row are the server's fault, not the mail's.
 BROKEN_LIMIT = 2
-
-# The server refuses the login itself: trying again would only lock the mailbox.
-SIGN_IN_CODES = frozenset(
-    {
-        ErrorCode.LOGIN_REFUSED,
-        ErrorCode.APP_PASSWORD_REQUIRED,
-        ErrorCode.OAUTH_REQUIRED,
-        ErrorCode.LOGIN_DISABLED,
-        ErrorCode.ACCOUNT_LOCKED,
-        ErrorCode.AUTH_UNAVAILABLE,
-        ErrorCode.LOGIN_REQUIRED,
-        ErrorCode.WEB_LOGIN_REQUIRED,
-    }
-)
 
 
 class AccountStopped(Exception):
@@ -73,6 +64,7 @@ class AccountDelivery:
         self.session = None
         self.room, self.room_again = None, None
         self.again = False
+        self.served = 0
         self.broken = []  # errors of connections that broke, in a row
 
     def run(self):
@@ -103,6 +95,9 @@ class AccountDelivery:
             return True
         finally:
             self._close()
+            if self.served:
+                self.account._look_soon(1)  # an answer may come
+                self._commit()
         return self.again or len(mails) == BATCH
 
     def _commit(self):
@@ -150,8 +145,9 @@ class AccountDelivery:
 
     def _serve(self, mail, built, recipient):
         known = self.ledger._find(built.message_id, recipient)
-        if known.state in ("sent", "failed"):
-            return Outcome(known.state, known.error_code or "", known.reply or "")
+        if known.state in ("sent", "failed", "bounced"):
+            state = "sent" if known.state == "sent" else "failed"
+            return Outcome(state, known.error_code or "", known.reply or "")
         if self.room == 0:
             return Outcome("retry", "quota_exceeded", "", self.room_again)
         if time.monotonic() > self.deadline:
@@ -165,7 +161,9 @@ class AccountDelivery:
             outcome = self._refused(error, row)
         else:
             self.broken = []
+            self.served += 1
             outcome = Outcome("sent", reply=str(reply))
+            self.account._keep_copy(built.message_id, built.content)
         row.write(
             {
                 "state": outcome.state,

@@ -35,15 +35,48 @@ def secret_context(record, purpose, account, user):
     """
     return (
         record.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-        f"account:{account._origin.id}",
-        f"user:{user._origin.id}" if user else "company",
-        f"company:{record.company_id._origin.id}",
+        *_owner(account._origin.id, user._origin.id, record.company_id._origin.id),
         _protocol(record, purpose),
         record[f"{purpose}_host"] or "",
         record[f"{purpose}_port"],
         record[f"{purpose}_security"] or "",
         hashlib.sha256((record.ca_certificate or "").encode()).hexdigest(),
         record[f"{purpose}_login"] or "",
+    )
+
+
+def mailbox_server(row, timeout):
+    """``server`` for reading, of a plain row of the account's columns."""
+    return Server(
+        protocol=Protocol(row["incoming_protocol"]),
+        host=row["incoming_host"] or "",
+        port=row["incoming_port"] or 0,
+        security=Security(row["incoming_security"] or "ssl"),
+        ca_pem=row["ca_certificate"] or "",
+        allow_private=bool(row["allow_private_host"]),
+        timeout=timeout,
+    )
+
+
+def mailbox_secret_context(uuid, row):
+    """``secret_context`` for reading, of a plain row of the account's columns."""
+    return (
+        uuid,
+        *_owner(row["id"], row["user_id"], row["company_id"]),
+        row["incoming_protocol"],
+        row["incoming_host"] or "",
+        row["incoming_port"] or 0,
+        row["incoming_security"] or "",
+        hashlib.sha256((row["ca_certificate"] or "").encode()).hexdigest(),
+        row["incoming_login"] or "",
+    )
+
+
+def _owner(account_id, user_id, company_id):
+    return (
+        f"account:{account_id}",
+        f"user:{user_id}" if user_id else "company",
+        f"company:{company_id or False}",
     )
 
 

@@ -237,6 +237,10 @@ TEXTS = {
         _lt("The author may not (or no longer) send from this address."),
         _lt("Write the message again and choose another sender in “From”."),
     ),
+    "bounced": (
+        _lt("The mail came back: the recipient's mail server did not deliver it."),
+        _lt("Check the contact's address, or ask him in another way."),
+    ),
     "account_gone": (
         _lt(
             "The external address that this mail was waiting for is not used any more."

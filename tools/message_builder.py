@@ -11,6 +11,7 @@ from odoo.tools.mail import email_normalize
 
 from ..mailkit.errors import MailError
 from ..mailkit.settings import normalize_address
+from .answer_marks import NO_MARKS, marks_of
 from .inline_images import embed_images
 
 
@@ -59,18 +60,24 @@ def _build(mail, email):
     # The alias domain's bounce address belongs to Odoo's own server; from a real
     # mailbox delivery reports go to the mailbox.
     headers = {k: v for k, v in email["headers"].items() if k != "Return-Path"}
+    # Odoo's own address, unless answers are read from the mailbox
+    reply_to = email["reply_to"] or mail.email_from
+    marks = NO_MARKS
+    if account.receive_replies:
+        reply_to = account._email_from()
+        marks = marks_of(mail)
+        headers["Thread-Index"] = marks.thread_index
     message = server._build_email__(
         email_from=account._email_from(),
         email_to=email["email_to"],
         subject=email["subject"],
-        body=email["body"],
-        body_alternative=email["body_alternative"],
+        body=email["body"] + marks.html,
+        body_alternative=email["body_alternative"] + marks.text,
         email_cc=email["email_cc"],
-        # Odoo's own, as long as answers are not read from the mailbox
-        reply_to=email["reply_to"] or mail.email_from,
+        reply_to=reply_to,
         attachments=email["attachments"],
         message_id=email["message_id"],
-        references=email["references"],
+        references=" ".join(filter(None, (email["references"], marks.reference))),
         object_id=email["object_id"],
         subtype="html",
         subtype_alternative="plain",

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from odoo.exceptions import UserError
 from odoo.tools import config
 
+from ..mailkit.token import Signer
+
 KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 KEY_OPTION = "mail_external_account_key"
 _MINIMUM_KEY_LENGTH = 32
@@ -108,6 +110,17 @@ def fingerprint(env, context):
     """
     key = _derive(_keys(env)[0], b"mail_external_account/fingerprint")
     return hmac.new(key, _info("fingerprint", context), hashlib.sha256).hexdigest()
+
+
+def signers(env):
+    """What signs and checks the marks in sent mail, the current key first.
+
+    :rtype: list[mailkit.token.Signer]
+    :raise UserError: no usable key is configured
+    """
+    uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
+    info = b"mail_external_account/token"
+    return [Signer(_derive(key, info), uuid) for key in _keys(env)]
 
 
 def same_fingerprint(left, right):

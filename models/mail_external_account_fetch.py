@@ -1,0 +1,248 @@
+import base64
+import secrets
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+from odoo import api, fields, models, modules
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+from ..mailkit.errors import ErrorCode, MailError
+from ..mailkit.settings import Credentials
+from ..tools import vault
+from ..tools.destination import mailbox_secret_context, mailbox_server
+from ..tools.fetching import FetchRun
+from ..tools.mailbox_visit import FolderJob, MailboxJob
+
+# First half of the key of PostgreSQL's advisory lock on a run ("mxfr").
+RUN_CLASS = 0x6D786672
+# Mailboxes that one run reads at a time, unless a parameter says otherwise.
+THREADS = 32
+# Seconds that one command of a mailbox may take.
+STEP_TIMEOUT = 20.0
+
+
+class MailExternalAccount(models.Model):
+    """The fetching cron: which mailboxes are due, and who reads them."""
+
+    _inherit = "mail.external.account"
+
+    def action_fetch_now(self):
+        """Look into these mailboxes as soon as a scheduled action can."""
+        for account in self:
+            if not account._may_connect():
+                raise AccessError(
+                    self.env._(
+                        "Only the owner or a manager may fetch the mail of %s.",
+                        account.email,
+                    )
+                )
+        # sudo: who may connect the account may have it read
+        mailboxes = self.sudo().mailbox_ids
+        if not mailboxes:
+            raise UserError(
+                self.env._(
+                    "This mailbox is not read. Switch on “Receive replies” in the "
+                    "connect window first."
+                )
+            )
+        self.sudo()._look_soon(0)
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": self.env._("The mailbox is being read."),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
+
+    def _look_soon(self, minutes):
+        """Look into these mailboxes in ``minutes`` at the latest."""
+        when = fields.Datetime.add(fields.Datetime.now(), minutes=minutes)
+        self.env.cr.execute(
+            "UPDATE mail_external_mailbox SET next_look = %s"
+            " WHERE account_id = ANY(%s) AND next_look > %s",
+            (when, self.ids, when),
+        )
+        if self.env.cr.rowcount:
+            cron = self.env.ref("mail_external_account.ir_cron_fetch").sudo()
+            cron._trigger(at=when)
+
+    def _keep_copy(self, message_id_header, content):
+        """Remember a sent mail for the Sent folder of its mailbox; one copy a mail."""
+        self.ensure_one()
+        if not (
+            self.keep_sent_copy
+            and self.receive_replies
+            and self.incoming_protocol == "imap"
+        ):
+            return
+        copies = self.env["mail.external.sent.copy"]
+        known = copies.search_count(
+            [
+                ("account_id", "=", self.id),
+                ("message_id_header", "=", message_id_header),
+            ],
+            limit=1,
+        )
+        if not known:
+            copies.create(
+                {
+                    "account_id": self.id,
+                    "message_id_header": message_id_header,
+                    "sent": fields.Datetime.now(),
+                    "content": base64.b64encode(content),
+                }
+            )
+
+    @api.model
+    def _cron_fetch(self):
+        """Read the mailboxes that are due, for at most half of a cron's time."""
+        if modules.module.current_test:
+            return  # as core: nothing goes over the network in test mode
+        deadline = time.monotonic() + self._run_seconds()
+        threads = self.env["ir.config_parameter"].get_param(
+            "mail_external_account.fetch_threads", THREADS
+        )
+        with self._fetch_run() as number:
+            more = FetchRun(self, number, int(threads), deadline).run()
+        cron = self.env.ref("mail_external_account.ir_cron_fetch")
+        if more:
+            cron._trigger()
+        elif next_look := self._next_look():
+            cron._trigger(at=max(next_look, fields.Datetime.now()))
+
+    @contextmanager
+    def _fetch_run(self):
+        """A number for this run, that shows as long as it lives: a crash ends it."""
+        number = secrets.randbelow(2**31 - 1) + 1
+        with self.env.registry.cursor() as cr:
+            cr.execute(SQL("SELECT pg_advisory_xact_lock(%s, %s)", RUN_CLASS, number))
+            yield number
+
+    @api.model
+    def _next_look(self):
+        self.env.cr.execute("SELECT min(next_look) FROM mail_external_mailbox")
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _claim_due(self, number, limit):
+        """Mailboxes for this run, that nobody else reads: one statement.
+
+        :return: list of (row: dict, MailboxJob or MailError why there is none)
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH due AS (
+                    SELECT m.id
+                      FROM mail_external_mailbox m
+                      JOIN mail_external_account a ON a.id = m.account_id
+                      LEFT JOIN res_users u ON u.id = a.user_id
+                     WHERE m.next_look <= now() AT TIME ZONE 'UTC'
+                       AND a.active AND a.state = 'working' AND a.receive_replies
+                       AND a.incoming_protocol IN ('imap', 'pop3')
+                       AND (u.id IS NULL OR u.active)
+                       AND (COALESCE(m.run, 0) = 0
+                            OR pg_try_advisory_xact_lock(%(class)s, m.run))
+                     ORDER BY m.next_look
+                     LIMIT %(limit)s
+                       FOR UPDATE OF m SKIP LOCKED
+                ), mine AS (
+                    UPDATE mail_external_mailbox m SET run = %(number)s
+                      FROM due WHERE m.id = due.id
+                    RETURNING m.*
+                )
+                SELECT a.id, a.user_id, a.company_id, a.incoming_protocol,
+                       a.incoming_host, a.incoming_port, a.incoming_security,
+                       a.incoming_login, a.ca_certificate, a.allow_private_host,
+                       a.look_back_days, s.sealed, m.next_look, m.last_look,
+                       m.reading_since, m.quiet_looks, m.attempts,
+                       m.answer_count, m.unrelated_count,
+                       (SELECT json_agg(json_build_object(
+                                   'id', f.id, 'path', f.path, 'state', f.state,
+                                   'is_sent', f.is_sent,
+                                   'failure_code', f.failure_code,
+                                   'age', extract(epoch FROM
+                                       now() AT TIME ZONE 'UTC' - f.last_listing))
+                                   ORDER BY f.id)
+                          FROM mail_external_folder f
+                         WHERE f.account_id = a.id) AS folders,
+                       EXISTS(SELECT FROM mail_external_sent_copy c
+                               WHERE c.account_id = a.id) AS copies
+                  FROM mine m
+                  JOIN mail_external_account a ON a.id = m.account_id
+                  LEFT JOIN mail_external_secret s
+                    ON s.account_id = a.id AND s.purpose = 'incoming'
+                """,
+                **{"class": RUN_CLASS, "limit": limit, "number": number},
+            )
+        )
+        rows = self.env.cr.dictfetchall()
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        return [(row, self._mailbox_job(row)) for row in rows]
+
+    @api.model
+    def _mailbox_job(self, row):
+        """What a visit needs; here a stored password is opened."""
+        row["folders"] = row["folders"] or []
+        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+        try:
+            password = vault.unseal(
+                self.env, row["sealed"] or "", mailbox_secret_context(uuid, row)
+            )
+            credentials = Credentials(row["incoming_login"] or "", password)
+            server = mailbox_server(row, STEP_TIMEOUT)
+        except vault.UnsealError:
+            return MailError(ErrorCode.LOGIN_REQUIRED)
+        except UserError:
+            return MailError(ErrorCode.TEMPORARY)  # no key now, see ``vault``
+        except MailError as error:
+            return error
+        look_back = None
+        if row["look_back_days"] and row["reading_since"]:
+            look_back = row["reading_since"].date()
+        return MailboxJob(
+            account_id=row["id"],
+            server=server,
+            credentials=credentials,
+            folders=tuple(
+                FolderJob(
+                    folder["id"],
+                    folder["path"],
+                    bool(folder["is_sent"]),
+                    folder["state"],
+                    list_anew=(folder["age"] or 3600) >= 3600,
+                )
+                for folder in row["folders"]
+            ),
+            since=(
+                row["last_look"] or row["reading_since"] or fields.Datetime.now()
+            ).date()
+            - timedelta(days=1),
+            look_back=look_back,
+            copies=row["copies"],
+        )
+
+    def _stop_reading(self, code, reply):
+        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        self.ensure_one()
+        self.mailbox_ids.write(
+            {
+                "next_look": False,
+                "run": 0,
+                "failure_code": code,
+                "failure_reply": reply,
+            }
+        )
+        self._tell_owner(
+            self.env._("%s: the mail server refused the sign-in", self.email),
+            self.env._(
+                "Answers to %(email)s are not read until the sign-in works again. "
+                "%(text)s",
+                email=self.email,
+                text=self.mailbox_ids.failure_text or "",
+            ),
+        )

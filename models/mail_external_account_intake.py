@@ -1,0 +1,101 @@
+from odoo import fields, models
+
+from ..mailkit.headers import message_key, parse_headers
+from ..mailkit.matching import Outcome, Reason, decide, decide_body
+from ..mailkit.reports import Kind, classify
+from ..tools import vault
+
+_AUTOMATIC_KINDS = (Kind.AUTO_REPLY, Kind.AUTO_GENERATED, Kind.BULK)
+
+
+class MailExternalAccount(models.Model):
+    """One message out of a mailbox: what it is, and what becomes of it."""
+
+    _inherit = "mail.external.account"
+
+    def _wants_whole(self, decision, headers):
+        """Whether the whole message has to be fetched, after its headers."""
+        if decision.outcome is Outcome.OWN_COPY:
+            return decision.reason is Reason.OWN_ANSWER
+        if decision.outcome is Outcome.NONE:
+            return self._takes_new_mail(decision, headers)
+        return True
+
+    def _takes_new_mail(self, decision, headers):
+        return (
+            decision.reason is Reason.UNRELATED
+            and not decision.automatic
+            and not self.user_id
+            and self.new_mail == "task"
+            and bool(self.new_mail_project_id)
+            and bool(headers.author.email)
+        )
+
+    def _take_in(self, raw, decision, facts, *, place="", is_sent=False):
+        """Process one whole message; whatever is wrong with it is kept, not raised.
+
+        Commits nothing. What is taken in a second time changes nothing.
+
+        :param bytes raw: the message as it lies in the mailbox
+        :param decision: what its headers said (``mailkit.matching.Decision``)
+        :param str place: where it lies, for the quarantine
+        :param bool is_sent: it lies in the owner's own Sent folder
+        :return: whether it belonged to a conversation of Odoo's
+        """
+        self.ensure_one()
+        headers = parse_headers(raw)
+        decision, report = self._look_inside(raw, headers, decision, facts)
+        kind = self._kind(decision, report, headers)
+        if kind is None:
+            return False
+        arrival = self.env["mail.external.arrival"]._claim(
+            {
+                "key": message_key(headers, raw),
+                "account_id": self.id,
+                "user_id": self.user_id.id,
+                "company_id": self.company_id.id,
+                "kind": kind,
+                "sender": headers.author.email or headers.author.name,
+                "subject": headers.subject[:500],
+                "date": fields.Datetime.now(),
+                "place": place,
+            }
+        )
+        if arrival:
+            arrival._process(raw, decision, report, is_sent)
+        return True
+
+    def _look_inside(self, raw, headers, decision, facts):
+        """What only the whole message can tell.
+
+        :return: (decision, mailkit.reports.Report or None)
+        """
+        if decision.outcome is Outcome.BODY_NEEDED:
+            found = (signer.in_message(raw) for signer in vault.signers(self.env))
+            tokens = next((tokens for tokens in found if tokens), ())
+            ids = [token.message_id for token in tokens]
+            _names, addressees = self._sent_messages((), ids)
+            facts.addressees.update(addressees)
+            decision = decide_body(headers, facts, tokens)
+            if decision.outcome is Outcome.NONE:
+                return decision, None
+        if decision.outcome is Outcome.REPORT:
+            report = classify(raw)
+            if report.kind is Kind.ORDINARY or report.kind in _AUTOMATIC_KINDS:
+                decision = decide(headers, facts, is_report=False)
+            return decision, report
+        if decision.automatic:
+            return decision, classify(raw)
+        return decision, None
+
+    def _kind(self, decision, report, headers):
+        """Value of mail.external.arrival.kind, or None: not for us."""
+        if decision.outcome is Outcome.REPORT:
+            if report.kind is Kind.DELIVERY_REPORT and report.original:
+                return "bounce"
+            return "receipt" if report.kind is Kind.READ_RECEIPT else None
+        if decision.outcome is Outcome.ANSWER:
+            return "auto_reply" if decision.automatic else "answer"
+        if decision.outcome is Outcome.OWN_COPY:
+            return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
+        return "new" if self._takes_new_mail(decision, headers) else None

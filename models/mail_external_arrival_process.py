@@ -1,0 +1,127 @@
+import base64
+import logging
+
+from odoo import fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..mailkit.headers import parse_headers
+from ..tools.arrival import Arrival, processing
+
+_logger = logging.getLogger(__name__)
+
+# So many answers of one sender in one conversation within an hour are a loop.
+LOOP_LIMIT = 100
+
+
+class MailExternalArrival(models.Model):
+    """Handing a message over to core's gateway, or keeping it."""
+
+    _inherit = "mail.external.arrival"
+
+    def _process(self, raw, decision, report, is_sent):
+        """Post it, or mark what it reports; on failure keep it in quarantine."""
+        self.ensure_one()
+        try:
+            with self.env.cr.savepoint():
+                if self._is_loop(decision):
+                    self._quarantine("loop", raw)
+                elif self.kind == "bounce":
+                    self._mark_bounced(report)
+                elif self.kind != "receipt":
+                    self._post(raw, decision, is_sent)
+                self.flush_recordset()
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            # Whatever a sender can make of a message must not stop the others.
+            _logger.exception("Message %s of a mailbox", self.id)
+            self.env.invalidate_all()
+            self._quarantine("not_understood", raw)
+
+    def _quarantine(self, reason, raw):
+        source = base64.b64encode(raw)
+        self.write({"state": "quarantine", "reason": reason, "raw": source})
+
+    def _post(self, raw, decision, is_sent):
+        target = self._target(decision, is_sent)
+        if target is None:
+            self.kind = "ignored"
+            return
+        thread = self.env["mail.thread"]
+        with processing(target):
+            thread.message_process(None, raw.replace(b"\0", b""))
+        message = self.env["mail.message"].browse(target.posted[-1:])
+        if not message:
+            self.kind = "known"  # it came in by the gateway before
+            return
+        self.mail_message_id = message
+        if self.kind == "answer" and not target.mark:
+            self._wake(message)
+
+    def _wake(self, message):
+        """An answer to a finished task does what the company's setting says."""
+        record = message._external_sender_thread()
+        if record is not None and hasattr(record, "_external_answer_arrived"):
+            record._external_answer_arrived()
+
+    def _target(self, decision, is_sent):
+        """Where the message belongs and what it may set off.
+
+        :rtype: Arrival | None
+        """
+        account = self.account_id
+        owner = account.user_id.partner_id
+        if self.kind == "new":
+            return Arrival(
+                "project.task", 0, values={"project_id": account.new_mail_project_id.id}
+            )
+        parent = self.env["mail.message"].browse(decision.message).exists()
+        thread = parent and parent._external_sender_thread()
+        if not thread or not thread.exists():
+            return None
+        place = {"model": thread._name, "res_id": thread.id, "parent_id": parent.id}
+        if self.kind == "own_copy":
+            mark = "own_copy" if is_sent else "unproven"
+            return Arrival(**place, mark=mark, author_id=owner.id, audience="nobody")
+        if self.kind == "auto_reply":
+            return Arrival(**place, mark="auto_reply", audience="nobody")
+        if not decision.from_addressee:
+            return Arrival(**place, mark="stranger", owner_id=owner.id, audience="team")
+        return Arrival(**place, owner_id=owner.id)
+
+    def _is_loop(self, decision):
+        """Two programs that answer each other, whatever they say about themselves."""
+        since = fields.Datetime.subtract(fields.Datetime.now(), hours=1)
+        if self.kind != "answer" or self.env.context.get("external_retry"):
+            return False
+        parent = self.env["mail.message"].browse(decision.message)
+        count = self.search_count(
+            [
+                ("id", "!=", self.id),
+                ("sender", "=", self.sender),
+                ("create_date", ">", since),
+                ("kind", "=", "answer"),
+                ("mail_message_id.model", "=", parent.model),
+                ("mail_message_id.res_id", "=", parent.res_id),
+            ],
+            limit=LOOP_LIMIT,
+        )
+        return count >= LOOP_LIMIT
+
+    def _process_again(self):
+        """A user's second try of a message in quarantine; a loop is posted, too."""
+        account = self.account_id
+        raw = base64.b64decode(self.raw or b"")
+        if not account or not raw:
+            return
+        headers = parse_headers(raw)
+        [decision], facts = account._decide_batch([headers])
+        decision, report = account._look_inside(raw, headers, decision, facts)
+        kind = account._kind(decision, report, headers)
+        if kind is None:
+            self.write({"state": "done", "kind": "ignored", "raw": False})
+            return
+        self.write({"state": "done", "kind": kind, "reason": False})
+        self.with_context(external_retry=True)._process(raw, decision, report, False)
+        if self.state == "done":
+            self.raw = False

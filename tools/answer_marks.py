@@ -1,0 +1,56 @@
+"""What our mail carries so that its answer is known, see ``mailkit.token``."""
+
+from datetime import timezone
+from typing import NamedTuple
+
+from odoo.tools.mail import email_domain_extract
+
+from ..mailkit.token import html_mark, reference, text_mark
+from . import vault
+
+
+class Marks(NamedTuple):
+    """One mark in its three forms; ``html`` and ``text`` end the bodies."""
+
+    reference: str
+    thread_index: str
+    html: str
+    text: str
+
+
+NO_MARKS = Marks("", "", "", "")
+
+
+def marks_of(mail):
+    """The marks of one mail.mail that leaves through an account.
+
+    :raise UserError: no usable key is configured
+    """
+    message = mail.mail_message_id
+    signer = vault.signers(mail.env)[0]
+    token = signer.token(message.id, mail.sending_account_id.id)
+    domain = email_domain_extract(mail.sending_account_id.email)
+    return Marks(
+        reference(token, domain),
+        signer.thread_index(
+            _first_id(message), message.create_date.replace(tzinfo=timezone.utc)
+        ),
+        html_mark(token),
+        text_mark(token),
+    )
+
+
+def _first_id(message):
+    """Outlook groups by this: the first mail of the conversation stands for all."""
+    if not (message.model and message.res_id):
+        return message.id
+    first = message.search(
+        [
+            ("model", "=", message.model),
+            ("res_id", "=", message.res_id),
+            ("external_account_id", "!=", False),
+        ],
+        order="id",
+        limit=1,
+    )
+    return first.id or message.id

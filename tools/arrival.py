@@ -1,0 +1,52 @@
+"""The message from a mailbox that Odoo's gateway is processing right now.
+
+Deliberately no keys of Odoo's context: a remote caller of ``message_process`` writes
+his context himself, but he cannot get into this.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+_current = ContextVar("mail_external_account_arrival", default=None)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where a message belongs, decided before core parses it.
+
+    ``parent_id``: the mail.message that it answers, 0 for a new conversation, which
+    begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
+    ``owner_id``: partner of the employee whose mailbox it was in, or 0.
+    ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
+    "all", "team" (internal followers) or "nobody". ``posted``: ids of the messages
+    that it became.
+    """
+
+    model: str
+    res_id: int
+    parent_id: int = 0
+    values: dict | None = None
+    mark: str | bool = False
+    owner_id: int = 0
+    author_id: int = 0
+    audience: str = "all"
+    posted: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def processing(arrival):
+    """What the gateway processes inside is this message."""
+    token = _current.set(arrival)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current():
+    """The message that is being processed, or None.
+
+    :rtype: Arrival | None
+    """
+    return _current.get()

@@ -1,0 +1,241 @@
+"""The database's part of reading one mailbox: what to fetch, what becomes of it.
+
+Every answer to a visit is a transaction of its own: a message and how far its folder
+is with it are kept together, or not at all.
+"""
+
+import base64
+import logging
+from datetime import timedelta, timezone
+
+from odoo import fields
+
+from ..mailkit.errors import ErrorCode
+from ..mailkit.headers import message_key, parse_headers
+from . import mailbox_visit as visit
+from .account_session import SIGN_IN_CODES
+
+_logger = logging.getLogger(__name__)
+
+# Minutes until the next look: soon after something came or was sent, later when quiet.
+SOON, LATE = 1, 10
+_RETRY_MINUTES = (1, 2, 5, 10, 20, 30)
+# Sent mail waits so long before its copy is made: the service may make one itself.
+COPY_MINUTES = 1
+_COPY_ATTEMPTS = 5
+
+
+class MailboxWork:
+    """One mailbox during a run.
+
+    :param account: mail.external.account in superuser mode
+    :param mailbox_id: id of its mail.external.mailbox
+    :param row: the columns that the claim read, see ``_claim_due``
+    """
+
+    def __init__(self, account, row):
+        self.account = account
+        self.env = account.env
+        self.row = row
+        self.batch = ()
+        self.answers = self.unrelated = 0
+
+    def answer(self, request):
+        """Do what a visit asks for; the caller commits.
+
+        :param request: one of the classes of ``mailbox_visit``
+        """
+        handler = {
+            visit.Seen: self._choose,
+            visit.Whole: self._take_in,
+            visit.Advanced: self._advance,
+            visit.Listed: self._compare,
+            visit.FolderFailed: self._note_failed_folder,
+            visit.NextCopy: self._next_copy,
+        }[type(request)]
+        return handler(request)
+
+    def _choose(self, seen):
+        headers = [parse_headers(raw) for raw in seen.headers]
+        decisions, facts = self.account._decide_batch(headers)
+        self.batch = [(*pair, facts) for pair in zip(decisions, headers, strict=True)]
+        wanted = tuple(
+            position
+            for position, (decision, header, _facts) in enumerate(self.batch)
+            if self.account._wants_whole(decision, header) and not self._is_old(header)
+        )
+        self.unrelated += len(headers) - len(wanted)
+        return wanted
+
+    def _is_old(self, header):
+        """POP3 does not tell when a message came: what was written long before the
+        mailbox was connected is none of ours, though its UIDL is new."""
+        since = self.row["reading_since"]
+        if self.row["incoming_protocol"] != "pop3" or not (header.date and since):
+            return False
+        since = since.replace(tzinfo=timezone.utc) - timedelta(days=1)
+        return header.date < since
+
+    def _take_in(self, whole):
+        decision, header, facts = self.batch[whole.position]
+        place = f"{whole.folder.path} {whole.name}"
+        if whole.raw is None:
+            self._keep_header(whole, header, place)
+        elif self.account._take_in(
+            whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
+        ):
+            self.answers += 1
+        else:
+            self.unrelated += 1
+        if whole.state:
+            self._folder(whole.folder).state = whole.state
+        elif self.row["incoming_protocol"] == "pop3":
+            self._note_seen(whole.folder, (whole.name,))
+
+    def _keep_header(self, whole, header, place):
+        """What cannot be fetched is told in the quarantine, unless it is gone."""
+        if whole.problem == ErrorCode.MESSAGE_GONE.value:
+            return
+        arrival = self.env["mail.external.arrival"]._claim(
+            {
+                "key": message_key(header, b""),
+                "account_id": self.account.id,
+                "user_id": self.account.user_id.id,
+                "company_id": self.account.company_id.id,
+                "kind": "answer",
+                "sender": header.author.email,
+                "subject": header.subject[:500],
+                "date": fields.Datetime.now(),
+                "place": place,
+            }
+        )
+        arrival.write({"state": "quarantine", "reason": whole.problem})
+
+    def _advance(self, advanced):
+        values = {"failure_code": False} if self._failed(advanced.folder) else {}
+        if advanced.state:
+            values["state"] = advanced.state
+        if advanced.listed:
+            values["last_listing"] = fields.Datetime.now()
+        if values:
+            self._folder(advanced.folder).write(values)
+        self._note_seen(advanced.folder, advanced.names)
+
+    def _compare(self, listed):
+        folder = self._folder(listed.folder)
+        first = folder.state is False or folder.state is None
+        if first and not self.account.look_back_days:
+            self._note_seen(listed.folder, listed.names)
+            return frozenset()
+        self.env.cr.execute(
+            "SELECT uidl FROM mail_external_seen WHERE folder_id = %s", (folder.id,)
+        )
+        known = {uidl for (uidl,) in self.env.cr.fetchall()}
+        # An empty listing may be a server's bad day: nothing is forgotten for it.
+        gone = known.difference(listed.names) if listed.names else ()
+        if gone:
+            self.env.cr.execute(
+                "DELETE FROM mail_external_seen"
+                " WHERE folder_id = %s AND uidl = ANY(%s)",
+                (folder.id, list(gone)),
+            )
+        return frozenset(listed.names).difference(known)
+
+    def _note_seen(self, folder, names):
+        if names:
+            self.env.cr.execute(
+                "INSERT INTO mail_external_seen (folder_id, uidl)"
+                " SELECT %s, unnest(%s) ON CONFLICT DO NOTHING",
+                (folder.id, list(names)),
+            )
+
+    def _note_failed_folder(self, failed):
+        self._folder(failed.folder).failure_code = failed.error.code.value
+
+    def _next_copy(self, asked):
+        copies = self.env["mail.external.sent.copy"]
+        if asked.done:
+            done = copies.browse(asked.done)
+            if not asked.problem or done.attempts + 1 >= _COPY_ATTEMPTS:
+                done.unlink()
+            else:
+                done.attempts += 1
+        limit = fields.Datetime.now() - timedelta(minutes=COPY_MINUTES)
+        copy = copies.search(
+            [
+                ("account_id", "=", self.account.id),
+                ("id", ">", asked.done),
+                ("sent", "<=", limit),
+            ],
+            limit=1,
+        )
+        if not copy:
+            return None
+        moment = copy.sent.replace(tzinfo=timezone.utc)
+        return copy.id, copy.message_id_header, moment, base64.b64decode(copy.content)
+
+    def _folder(self, folder):
+        return self.env["mail.external.folder"].browse(folder.id)
+
+    def _failed(self, folder):
+        return any(
+            each["id"] == folder.id and each["failure_code"]
+            for each in self.row["folders"]
+        )
+
+    # The end of the visit
+
+    def finish(self, error):
+        """Say when to look again: one write.
+
+        :param error: MailError, or None when all went well
+        """
+        if error is None:
+            self._finish_well()
+        elif error.code in SIGN_IN_CODES:
+            self.account._stop_reading(error.code.value, str(error.reply or ""))
+        else:
+            attempts = (self.row["attempts"] or 0) + 1
+            minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES)) - 1]
+            self._write(
+                minutes,
+                attempts=attempts,
+                failure_code=error.code.value,
+                failure_reply=str(error.reply or "") or None,
+            )
+
+    def put_back(self):
+        """The run ends in the middle of this mailbox: the next one goes on."""
+        self._write(0)
+
+    def _finish_well(self):
+        came = bool(self.answers)
+        quiet = 0 if came else (self.row["quiet_looks"] or 0) + 1
+        values = {}
+        if self.row["attempts"]:
+            values = {"attempts": 0, "failure_code": None, "failure_reply": None}
+        if came or self.unrelated:
+            values["answer_count"] = (self.row["answer_count"] or 0) + self.answers
+            values["unrelated_count"] = (
+                self.row["unrelated_count"] or 0
+            ) + self.unrelated
+        self._write(
+            min(SOON + quiet // 5, LATE),
+            quiet_looks=quiet,
+            last_look=fields.Datetime.now(),
+            **values,
+        )
+
+    def _write(self, minutes, **values):
+        """Plain SQL: nobody reads these fields by the ORM here, and it is all that a
+        look at a quiet mailbox writes. Who asked to fetch meanwhile is heard."""
+        values["run"] = 0
+        names = [*values]
+        assignments = ", ".join(f"{name} = %s" for name in names)
+        self.env.cr.execute(
+            f"UPDATE mail_external_mailbox SET {assignments},"  # noqa: S608
+            " next_look = CASE WHEN next_look IS DISTINCT FROM %s THEN next_look"
+            " ELSE now() AT TIME ZONE 'UTC' + %s * interval '1 minute' END"
+            " WHERE account_id = %s AND next_look IS NOT NULL",
+            [*values.values(), self.row["next_look"], minutes, self.account.id],
+        )
