@@ -238,14 +238,14 @@ class ImapMailbox(ImapReading):
             b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, _CHUNK),
             keep=max_octets + 1,
         )
-        if not answer.only_expunged:
-            self._demand(answer, Stage.FETCH)
         told = [part for part in grammar.fetched(answer.untagged) if part.uid == uid]
         with_body = [part for part in told if part.body is not None]
-        if not with_body and offset and told:
-            return told[0]
-        if not with_body:
-            raise MailError(ErrorCode.FETCH_FAILED if told else ErrorCode.MESSAGE_GONE)
-        if offset and with_body[0].body and with_body[0].origin != offset:
+        if not with_body and (answer.only_expunged or (answer.ok and not told)):
+            raise MailError(ErrorCode.MESSAGE_GONE)
+        self._demand(answer, Stage.FETCH)
+        if not with_body and not offset:
+            raise MailError(ErrorCode.FETCH_FAILED)
+        part = (with_body or told)[0]
+        if offset and part.body and part.origin != offset:
             raise ValueError("another part than the one that was asked for")
-        return with_body[0]
+        return part
