@@ -82,7 +82,7 @@ class Dialog:
         """
         tag = self._tag()
         early: list[Untagged] = []
-        line = bytearray(tag)
+        line = tag
         for part in command:
             if isinstance(part, bytes):
                 line += b" " + part
@@ -92,7 +92,7 @@ class Dialog:
             if refused:
                 return refused
             self._wire.sendall(part.data)
-            line.clear()
+            line = b""
         self._wire.sendall(line + _CRLF)
         return self._until_tagged(tag, early, keep)
 
