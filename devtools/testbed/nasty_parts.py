@@ -101,5 +101,5 @@ class Cases(dict[str, Case]):
     """The builders of a file, by their names."""
 
     def add(self, builder: Case) -> Case:
-        self[builder.__name__.strip("_")] = builder  # type: ignore[attr-defined]
+        self[builder.__name__.strip("_")] = builder
         return builder
