@@ -135,6 +135,38 @@ def test_a_person_who_quotes_a_bounce_writes_no_bounce() -> None:
     assert classify(raw).kind is Kind.ORDINARY
 
 
+_DAEMON = "From: Mail Delivery System <mailer-daemon@mx.test>\nSubject: failed\n"
+_COPY = f"Message-ID: {odoo_id(1)}\nTo: one@x.test\n\nText\n"
+WORDS = {
+    # Exchange before 2007
+    "Did not reach:\n\none@x.test on Mon, 10 Mar 2025 11:00:00 +0000\n    Unknown name\n"
+    "two@x.test on Mon, 10 Mar 2025 11:00:00 +0000\n    Mailbox full\n\n"
+    f"-----Original Message-----\n{_COPY}": ["one@x.test", "two@x.test"],
+    # GMX and 1&1
+    "These failed:\n\n<one@x.test>\n\nReason:\nretried for too long\n\n"
+    f"--- The header of the original message is following. ---\n\n{_COPY}": [
+        "one@x.test"
+    ],
+    # Gmail until 2016
+    "Failed permanently:\n\n     one@x.test\n\nThe other server said:\n550 5.1.1 no\n\n"
+    f"----- Original message -----\n\n{_COPY}": ["one@x.test"],
+    # Only the returned message says to whom
+    f"421 mx.x.test... Deferred\n\n   ----- Unsent message follows -----\n{_COPY}": [
+        "one@x.test"
+    ],
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_reports_in_words(words: str, line_end: str) -> None:
+    text = f"{_DAEMON}To: anna@brand-a.test\n\n{words}".replace("\n", line_end)
+    report = classify(text.encode())
+    assert [recipient.final for recipient in report.failed] == WORDS[words]
+    assert report.original is not None
+    assert report.original.ids == (odoo_id(1),)
+
+
 _REPORT = b"Content-Type: multipart/report; boundary=b; report-type="
 OTHER = [
     (_REPORT + b"feedback-report", Kind.OTHER_REPORT),
