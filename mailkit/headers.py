@@ -32,6 +32,11 @@ AUTOMATIC_FIELDS = (
     "x-ms-exchange-inbox-rules-loop",
     "x-ms-exchange-generated-message-source",
 )
+ORIGINAL_ID_FIELDS = (
+    "x-microsoft-original-message-id",
+    "x-google-original-message-id",
+    "x-gmail-original-message-id",
+)
 # What is the same in every copy of one message.
 _KEY_FIELDS = ("from", "to", "cc", "subject", "date", "in-reply-to", "references")
 
@@ -67,8 +72,9 @@ class Headers:
 
     @cached_property
     def original_message_id(self) -> str:
-        """The id before a server of Microsoft's replaced it."""
-        return self._first_id("x-microsoft-original-message-id")
+        """The id before a server of Microsoft's or Google's replaced it."""
+        found = (self._first_id(name) for name in ORIGINAL_ID_FIELDS)
+        return next(filter(None, found), "")
 
     @cached_property
     def from_(self) -> tuple[Address, ...]:

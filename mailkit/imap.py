@@ -162,7 +162,7 @@ class ImapSession(Session):
         self._client.untagged_responses.clear()
         self._note_capabilities(self._client.capability()[1])
 
-    def _note_capabilities(self, told: list[bytes]) -> None:
+    def _note_capabilities(self, told: list[Any]) -> None:
         self._client.capabilities = tuple(told[-1].decode("ascii").upper().split())
 
     def _authenticate(self, credentials: Credentials) -> tuple[bytes, bytes]:

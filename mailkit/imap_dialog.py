@@ -20,6 +20,8 @@ _CRLF = b"\r\n"
 _CONDITION = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\r?\n\Z")
 _PIECE = 65536
+# Responses to one command: far more than to any that is asked here.
+_MOST = 50_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Dialog:
         """
         tag = self._tag()
         early: list[Untagged] = []
-        line = bytearray(tag)
+        line = tag
         for part in command:
             if isinstance(part, bytes):
                 line += b" " + part
@@ -90,7 +92,7 @@ class Dialog:
             if refused:
                 return refused
             self._wire.sendall(part.data)
-            line.clear()
+            line = b""
         self._wire.sendall(line + _CRLF)
         return self._until_tagged(tag, early, keep)
 
@@ -120,7 +122,10 @@ class Dialog:
             if text.startswith(b"+"):
                 return None
             if text.startswith(tag + b" "):
-                return _answer(tag, text, seen)
+                refusal = _answer(tag, text, seen)
+                if refusal.ok:
+                    raise ValueError("done before it was told what")
+                return refusal
             self._take(text, literals, seen)
 
     def _until_tagged(self, tag: bytes, seen: list[Untagged], keep: int) -> Answer:
@@ -137,6 +142,8 @@ class Dialog:
             raise ValueError("neither an answer nor an untagged response")
         if text[2:6].upper() == b"BYE ":
             raise self._farewell(text[6:])
+        if len(seen) >= _MOST:
+            raise ValueError("more responses than there can be")
         seen.append(Untagged(text[2:].rstrip(_CRLF), literals))
 
     def _farewell(self, text: bytes) -> MailError:

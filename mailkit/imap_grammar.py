@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from .imap_dialog import Literal, Untagged
 
@@ -158,7 +158,7 @@ def date_time(moment: datetime) -> bytes:
     return moment.strftime(f'"%d-{_MONTHS[moment.month - 1]}-%Y %H:%M:%S %z"').encode()
 
 
-def day(moment: datetime) -> bytes:
+def day(moment: date) -> bytes:
     """Return the day as SEARCH wants it."""
     return f"{moment.day}-{_MONTHS[moment.month - 1]}-{moment.year}".encode()
 

@@ -63,7 +63,7 @@ class ImapMailbox(ImapReading):
         that of the last look. `count`: messages of a batch. No batch comes when
         nothing changed. Other methods may be called between two batches.
         """
-        with self._operation():
+        with self._searching():
             status = self._examine(state.path)
             end = self._end(status)
             after = follow(state, status, end, since)
@@ -91,7 +91,9 @@ class ImapMailbox(ImapReading):
         while True:
             offset = content.tell()
             with self._operation(
-                extra=_CHUNK / OCTETS_PER_SECOND, allowance=max_octets + MAX_READ
+                extra=_CHUNK / OCTETS_PER_SECOND,
+                allowance=max_octets + MAX_READ,
+                steady=True,
             ):
                 part = self._part(uid, offset, max_octets)
             body = part.body or b""
@@ -113,7 +115,7 @@ class ImapMailbox(ImapReading):
         everything = self.folders() if folders is None else folders
         for folder in imap_folders.likely_first(everything)[:limit]:
             try:
-                with self._operation():
+                with self._searching():
                     status = self._examine(folder.path)
                     uids = self._search_id(message_id)
             except MailError as error:
@@ -126,7 +128,7 @@ class ImapMailbox(ImapReading):
 
     def has_message(self, path: str, message_id: str) -> bool:
         """Whether a message with this Message-ID is in the folder."""
-        with self._operation():
+        with self._searching():
             self._examine(path)
             return bool(self._search_id(message_id))
 
@@ -189,6 +191,7 @@ class ImapMailbox(ImapReading):
             with self._operation(
                 extra=len(part) * SECONDS_PER_HEADER,
                 allowance=MAX_READ + 2 * len(part) * _MAX_HEADER,
+                steady=True,
             ):
                 self._enter(state.path, state.uid_validity)
                 error = self._read_headers(part, found)
@@ -238,14 +241,14 @@ class ImapMailbox(ImapReading):
             b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, _CHUNK),
             keep=max_octets + 1,
         )
-        if not answer.only_expunged:
-            self._demand(answer, Stage.FETCH)
         told = [part for part in grammar.fetched(answer.untagged) if part.uid == uid]
         with_body = [part for part in told if part.body is not None]
-        if not with_body and offset and told:
-            return told[0]
-        if not with_body:
-            raise MailError(ErrorCode.FETCH_FAILED if told else ErrorCode.MESSAGE_GONE)
-        if offset and with_body[0].body and with_body[0].origin != offset:
+        if not with_body and (answer.only_expunged or (answer.ok and not told)):
+            raise MailError(ErrorCode.MESSAGE_GONE)
+        self._demand(answer, Stage.FETCH)
+        if not with_body and not offset:
+            raise MailError(ErrorCode.FETCH_FAILED)
+        part = (with_body or told)[0]
+        if offset and part.body and part.origin != offset:
             raise ValueError("another part than the one that was asked for")
-        return with_body[0]
+        return part

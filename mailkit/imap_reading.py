@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from . import imap_folders
 from . import imap_grammar as grammar
@@ -98,6 +99,13 @@ class ImapReading(ImapSession):
             self._examine(path)
         if self._examined is None or self._examined[1].uid_validity != uid_validity:
             raise MailError(ErrorCode.MESSAGE_GONE)
+
+    def _searching(self) -> AbstractContextManager[None]:
+        """Return an operation that may take three times the timeout.
+
+        A server without an index opens every message of a folder.
+        """
+        return self._operation(extra=2 * self.server.timeout)
 
     def _search(self, *criteria: bytes | Literal) -> list[int]:
         answer = self._dialog.ask(b"UID SEARCH", *criteria)

@@ -20,7 +20,7 @@ from .token import THREAD_INDEX, Token
 _PREFIX = re.compile(
     r"\s*(?:re|aw|antw?|sv|vs|ynt|rv|res|rif|odp|bls|ref|vá|vb|atb|απ|отв|ответ"
     r"|відп|відповідь|回复|回覆|答复|返信|fwd?|wg|tr|пересл)"
-    r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
+    r"\.?\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"\s+")

@@ -136,7 +136,9 @@ class Pop3Mailbox(Pop3Session):
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
         # Some count a little less than they send.
         allowance = 2 * max_octets + MAX_READ
-        with self._operation(extra=_PIECE / OCTETS_PER_SECOND, allowance=allowance):
+        with self._operation(
+            extra=_PIECE / OCTETS_PER_SECOND, allowance=allowance, steady=True
+        ):
             refusal = self._top(entry, octets + 1)
             if refusal:
                 raise refusal

@@ -133,17 +133,20 @@ class Session:
         opening: bool = False,
         extra: float = 0.0,
         allowance: int = MAX_READ,
+        steady: bool = False,
     ) -> Iterator[None]:
         """Give what is inside its deadline, and turn every failure into a MailError.
 
         `opening`: there is no connection yet, and none is left behind by a failure.
         `extra`: seconds besides the timeout. `allowance`: octets that may be read.
+        `steady`: the server may be silent for the timeout at most, whatever `extra`.
 
         The exceptions of the protocol modules hold raw lines of the server, perhaps
         with an echo of the password: none of them is chained.
         """
         if not opening:
-            self._connection.begin(self._until(extra), allowance)
+            silence = self.server.timeout if steady else None
+            self._connection.begin(self._until(extra), allowance, silence)
         try:
             yield
         except MailError as error:

@@ -34,6 +34,7 @@ class Wire:
         self._deadline = deadline
         self._buffer = bytearray()
         self._allowance = MAX_READ
+        self._silence: float | None = None
         self.endpoint = endpoint
         self.last_line = b""
 
@@ -52,13 +53,20 @@ class Wire:
         """Until when the current operation may take."""
         return self._deadline
 
-    def begin(self, deadline: Deadline, allowance: int = MAX_READ) -> None:
+    def begin(
+        self,
+        deadline: Deadline,
+        allowance: int = MAX_READ,
+        silence: float | None = None,
+    ) -> None:
         """Start an operation that has to be over by `deadline`.
 
-        `allowance`: how many octets it may read at the most.
+        `allowance`: how many octets it may read at the most. `silence`: seconds that
+        may pass without any; None: that is not limited besides.
         """
         self._deadline = deadline
         self._allowance = allowance
+        self._silence = silence
 
     def prolong(self, deadline: Deadline) -> None:
         """Give the operation more time, as it gets on; not more to read."""
@@ -153,7 +161,8 @@ class Wire:
         return data
 
     def _fill(self) -> None:
-        self._sock.settimeout(self._deadline.remaining())
+        left = self._deadline.remaining()
+        self._sock.settimeout(min(left, self._silence or left))
         try:
             data = self._sock.recv(_CHUNK)
         except OSError as error:

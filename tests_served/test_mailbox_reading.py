@@ -5,6 +5,7 @@ import imaplib
 import json
 import re
 import ssl
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -44,10 +45,14 @@ Tell = Callable[[str], None]
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Tell:
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
     """Write a line with what was measured into pytest's output."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    return lambda line: reporter.write_line(f"  {line}") if reporter else None
+
+    def write(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {line}\n")
+
+    return write
 
 
 @pytest.fixture

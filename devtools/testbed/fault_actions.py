@@ -35,6 +35,20 @@ class Garbage:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """Send these bytes instead of the answer; "{tag}" in them stands for the tag."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Send these bytes again and again, as long as the client listens."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Drip:
     """Send the regular answer with so many seconds after each byte."""
 
@@ -51,7 +65,7 @@ class InTurn:
         self.actions = actions
 
 
-Action = Reply | Delay | Hang | Drop | Garbage | Drip
+Action = Reply | Delay | Hang | Drop | Garbage | Drip | Raw | Flood
 
 
 @dataclass(frozen=True)

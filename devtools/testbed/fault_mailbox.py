@@ -2,8 +2,10 @@
 
 import re
 
+from .fault_actions import Accepted
 from .fault_talk import Talk, plain
 
+_UIDLS = "+OK\r\n1 id1\r\n2 id2\r\n3 id3\r\n."
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -17,12 +19,19 @@ class ImapTalk(Talk):
         """Answer one command line."""
         self.tag, _, rest = line.partition(" ")
         verb, _, arguments = rest.partition(" ")
+        if verb.upper() == "UID":
+            verb, _, arguments = arguments.partition(" ")
         handler = {
             "CAPABILITY": self.capability,
             "STARTTLS": self.starttls,
             "AUTHENTICATE": self.authenticate,
             "LOGIN": self.login,
             "EXAMINE": self.examine,
+            "STATUS": self.status,
+            "LIST": self.list,
+            "SEARCH": self.search,
+            "FETCH": self.fetch,
+            "APPEND": self.append,
             "LOGOUT": self.logout,
         }.get(verb.upper())
         if handler is None:
@@ -68,6 +77,34 @@ class ImapTalk(Talk):
             f"{self.tag} OK [READ-ONLY] done",
         )
 
+    def status(self, arguments: str) -> None:
+        """Tell a folder's numbers."""
+        told = "* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 1234)"
+        self.answer("status", f"{told}\r\n{self.tag} OK done")
+
+    def list(self, arguments: str) -> None:
+        """Tell the one folder."""
+        self.answer("list", f'* LIST () "/" INBOX\r\n{self.tag} OK done')
+
+    def search(self, arguments: str) -> None:
+        """Find everything."""
+        self.answer("search", f"* SEARCH 1 2 3\r\n{self.tag} OK done")
+
+    def fetch(self, arguments: str) -> None:
+        """Give one header, of message 3."""
+        item = 'UID 3 RFC822.SIZE 12 BODY[HEADER.FIELDS (FROM)]<0> "From: a\\"b"'
+        self.answer("fetch", f"* 3 FETCH ({item})\r\n{self.tag} OK done")
+
+    def append(self, arguments: str) -> None:
+        """Take a message."""
+        if not self.answer("append", "+ go on").startswith("+"):
+            return
+        found = re.search(r"\{(\d+)\}$", arguments)
+        data = self.file.read(int(found[1]) if found else 0)
+        self.read_line()
+        self.server.messages.append(Accepted("", (arguments,), data))
+        self.answer("appended", f"{self.tag} OK [APPENDUID 1 1] done")
+
     def logout(self, arguments: str) -> None:
         """Say goodbye."""
         self.answer("logout", f"* BYE bye\r\n{self.tag} OK done")
@@ -106,7 +143,9 @@ class Pop3Talk(Talk):
             "USER": "+OK",
             "UTF8": "+OK",
             "STAT": "+OK 3 1234",
-            "UIDL": f"+OK {argument} id{argument}",
+            "UIDL": f"+OK {argument} id{argument}" if argument else _UIDLS,
+            "LIST": f"+OK {argument} 40",
+            "TOP": f"+OK\r\nSubject: Letter {argument.split(' ')[0]}\r\n\r\n.",
             "QUIT": "+OK bye",
         }.get(verb, "-ERR unknown command")
 

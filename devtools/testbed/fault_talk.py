@@ -5,7 +5,17 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from .fault_actions import Action, Delay, Drip, Drop, Garbage, Hang, Reply
+from .fault_actions import (
+    Action,
+    Delay,
+    Drip,
+    Drop,
+    Flood,
+    Garbage,
+    Hang,
+    Raw,
+    Reply,
+)
 
 if TYPE_CHECKING:
     from .faults import FaultServer
@@ -50,6 +60,9 @@ class Talk:
 
     def play(self, action: Action | None, regular: str) -> str:
         """Do `action` with the regular answer; return what was sent."""
+        if isinstance(action, Raw | Flood):
+            self.pour(action)
+            return ""
         if isinstance(action, Delay):
             self.server.stopping.wait(action.seconds)
         elif isinstance(action, Drop):
@@ -67,6 +80,13 @@ class Talk:
         else:
             self.sock.sendall(data)
         return regular
+
+    def pour(self, action: Raw | Flood) -> None:
+        """Send bytes as they are, once or for ever."""
+        data = action.data.replace(b"{tag}", self.tag.encode())
+        self.sock.sendall(data)
+        while isinstance(action, Flood):
+            self.sock.sendall(data)
 
     def encrypt(self) -> None:
         """Do the handshake, as the server."""

@@ -8,8 +8,8 @@ Without faults it lets our clients pass. A fault is an action at a step:
 Steps: connect (before anything, TLS too), tls (the handshake), greeting, starttls;
 SMTP: ehlo, auth, mail, rcpt, data, body, rset, quit, and auth-plain, auth-login,
 auth-cram-md5 for the answer to the AUTH line itself; IMAP: capability,
-authenticate (the line itself), login, examine, logout; POP3: capa, user, pass, stat,
-uidl, quit.
+authenticate (the line itself), login, examine, status, list, search, fetch, append
+(after the line), appended, logout; POP3: capa, user, pass, stat, uidl, list, top, quit.
 """
 
 import socket
@@ -27,9 +27,11 @@ from .fault_actions import (
     Delay,
     Drip,
     Drop,
+    Flood,
     Garbage,
     Hang,
     InTurn,
+    Raw,
     Reply,
 )
 from .fault_mailbox import ImapTalk, Pop3Talk
@@ -43,9 +45,11 @@ __all__ = [
     "Drip",
     "Drop",
     "FaultServer",
+    "Flood",
     "Garbage",
     "Hang",
     "InTurn",
+    "Raw",
     "Reply",
 ]
 
