@@ -10,7 +10,8 @@ FIELDS = (
     b"X-Loop Feedback-Type Original-Recipient Disposition-Notification-To "
     b"Delivered-To X-Original-To Envelope-To Authentication-Results Received-SPF "
     b"Resent-From Resent-To Resent-Message-ID MIME-Version "
-    b"X-Google-Original-Message-ID X-Microsoft-Original-Message-ID Thread-Topic"
+    b"X-Google-Original-Message-ID X-Microsoft-Original-Message-ID Thread-Index "
+    b"X-Odoo-Message-Id"
 )
 # A slower server or network counts as hung.
 OCTETS_PER_SECOND = 65536

@@ -3,6 +3,7 @@ from . import (
     test_automatic_mail,
     test_connect,
     test_demo,
+    test_intake,
     test_js,
     test_lifecycle,
     test_posting,

@@ -221,17 +221,19 @@ class MailboxWork:
             ) + self.unrelated
         self._write(
             min(SOON + quiet // 5, LATE),
+            looked=True,
             quiet_looks=quiet,
-            last_look=fields.Datetime.now(),
             **values,
         )
 
-    def _write(self, minutes, **values):
+    def _write(self, minutes, *, looked=False, **values):
         """Plain SQL: nobody reads these fields by the ORM here, and it is all that a
         look at a quiet mailbox writes. Who asked to fetch meanwhile is heard."""
         values["run"] = 0
         names = [*values]
         assignments = ", ".join(f"{name} = %s" for name in names)
+        if looked:
+            assignments += ", last_look = clock_timestamp() AT TIME ZONE 'UTC'"
         self.env.cr.execute(
             f"UPDATE mail_external_mailbox SET {assignments},"  # noqa: S608
             " next_look = CASE WHEN next_look IS DISTINCT FROM %s THEN next_look"

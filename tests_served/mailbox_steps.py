@@ -1,0 +1,142 @@
+"""Mailboxes that are read: connecting them, answering out of them, looking inside."""
+
+import imaplib
+import ssl
+from typing import Any
+
+import steps
+from site_setup import Site
+
+from devtools.rpc import OdooClient
+from devtools.testbed.bed import PASSWORD
+
+
+def incoming(site: Site, email: str, protocol: str = "imap") -> dict[str, Any]:
+    """The settings with which the bed's mailbox of ``email`` is read."""
+    port = {"imap": site.bed.imap_ssl, "pop3": site.bed.pop3_ssl}[protocol]
+    return {
+        "incoming_protocol": protocol,
+        "incoming_host": site.bed.host,
+        "incoming_port": port,
+        "incoming_security": "ssl",
+        "incoming_login": email,
+    }
+
+
+def connect(
+    site: Site,
+    email: str,
+    protocol: str = "imap",
+    client: OdooClient | None = None,
+    folders: tuple[tuple[str, bool], ...] = (("INBOX", False),),
+    **values: Any,
+) -> int:
+    """Connect a mailbox of the bed that is read; return the account's id."""
+    account = steps.connect(
+        client or site.anna, email, **incoming(site, email, protocol), **values
+    )
+    switch_on(site, account, folders)
+    fetch(site, account)  # from now on
+    return account
+
+
+def switch_on(site: Site, account: int, folders: tuple[tuple[str, bool], ...]) -> None:
+    steps.sql(
+        site.odoo,
+        "UPDATE mail_external_account SET receive_replies = true WHERE id = %s",
+        account,
+    )
+    steps.sql(
+        site.odoo,
+        "INSERT INTO mail_external_mailbox (account_id, next_look, reading_since)"
+        " VALUES (%s, now() AT TIME ZONE 'UTC' + interval '1 day',"
+        " now() AT TIME ZONE 'UTC')",
+        account,
+    )
+    for path, is_sent in folders:
+        steps.sql(
+            site.odoo,
+            "INSERT INTO mail_external_folder (account_id, path, is_sent)"
+            " VALUES (%s, %s, %s)",
+            account,
+            path,
+            is_sent,
+        )
+    # Odoo's own caches do not know what was written behind its back.
+    site.admin.call("ir.config_parameter", "set_param", "test.cache", str(account))
+
+
+def fetch(site: Site, account: int) -> None:
+    """Press "Fetch now" and wait until it is done."""
+    before = _looks(site, account)
+    site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+    steps.until(
+        lambda: _looks(site, account) not in (None, before), "the mailbox was read", 40
+    )
+    [[failure]] = steps.sql(
+        site.odoo,
+        "SELECT failure_code FROM mail_external_mailbox WHERE account_id = %s",
+        account,
+    )
+    assert failure is None, failure
+
+
+def _looks(site: Site, account: int) -> Any:
+    """Changes with every look that ended."""
+    rows = steps.sql(
+        site.odoo,
+        "SELECT last_look, attempts, failure_code, next_look IS NULL"
+        " FROM mail_external_mailbox WHERE account_id = %s AND COALESCE(run, 0) = 0",
+        account,
+    )
+    return rows or None
+
+
+def imap(site: Site, email: str) -> imaplib.IMAP4_SSL:
+    """Another client of the mailbox."""
+    context = ssl.create_default_context(cadata=site.bed.ca_pem)
+    client = imaplib.IMAP4_SSL(site.bed.host, site.bed.imap_ssl, ssl_context=context)
+    client.login(email, PASSWORD)
+    return client
+
+
+def contents(site: Site, email: str, folder: str = "INBOX") -> dict[bytes, Any]:
+    """Every message by UID, with its flags and bytes, as another client sees it."""
+    client = imap(site, email)
+    client.select(folder, readonly=True)
+    _ok, data = client.uid("FETCH", "1:*", "(UID FLAGS BODY.PEEK[])")
+    client.logout()
+    found = {}
+    for part in data:
+        if isinstance(part, tuple):
+            head = part[0]
+            uid = head.split(b"UID ")[1].split()[0].rstrip(b")")
+            flags = set(imaplib.ParseFlags(head)) - {rb"\Recent"}
+            found[uid] = (flags, part[1])
+    return found
+
+
+def thread(client: OdooClient, task: int) -> list[dict[str, Any]]:
+    """The messages of a task's chatter, newest first."""
+    answer = client.post(
+        "/mail/thread/messages", {"thread_model": "project.task", "thread_id": task}
+    )
+    return list(answer["data"].get("mail.message", []))
+
+
+def mails(site: Site, task: int) -> list[dict[str, Any]]:
+    """The messages of a task that came in by mail, oldest first."""
+    names = ["body", "author_id", "email_from", "external_mark", "subject", "id"]
+    return list(
+        site.admin.call(
+            "mail.message",
+            "search_read",
+            [
+                ("model", "=", "project.task"),
+                ("res_id", "=", task),
+                ("message_type", "=", "email"),
+            ],
+            names,
+            order="id",
+        )
+    )
