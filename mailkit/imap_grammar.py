@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 from .imap_dialog import Literal, Untagged
 
@@ -61,23 +62,28 @@ def fetched(untagged: Iterable[Untagged]) -> Iterator[Fetched]:
     for response in untagged:
         if not _FETCH.match(response.text):
             continue
-        found: dict[str, bytes] = {}
-        body = None
+        uid = size = 0
+        origin = body = None
+        arrival = b""
         for item in _ITEM.finditer(response.text):
-            told = {k: v for k, v in item.groupdict().items() if v is not None}
-            if "literal" in told:
-                body = response.literals[int(told["literal"])]
-            elif "quoted" in told:
-                body = _ESCAPE.sub(rb"\1", told["quoted"])
-            found.update(told)
-        if "uid" in found:
-            yield Fetched(
-                uid=int(found["uid"]),
-                size=int(found.get("size", 0)),
-                received=internal_date(found.get("date", b"")),
-                body=body,
-                origin=int(found["origin"]) if "origin" in found else None,
-            )
+            kind = item.lastgroup
+            if kind == "uid":
+                uid = int(item["uid"])
+            elif kind == "size":
+                size = int(item["size"])
+            elif kind == "date":
+                arrival = item["date"]
+            elif kind in ("literal", "quoted"):
+                body = _content(item, response.literals)
+                origin = None if item["origin"] is None else int(item["origin"])
+        if uid:
+            yield Fetched(uid, size, internal_date(arrival), body, origin)
+
+
+def _content(item: re.Match[bytes], literals: Sequence[bytes]) -> bytes:
+    if item["literal"] is not None:
+        return literals[int(item["literal"])]
+    return _ESCAPE.sub(rb"\1", item["quoted"])
 
 
 def searched(untagged: Iterable[Untagged]) -> list[int]:
@@ -137,8 +143,7 @@ def internal_date(text: bytes) -> datetime | None:
     found = _DATE.fullmatch(text)
     if not found:
         return None
-    day, month, year, hour, minute, second, sign, east_h, east_m = found.groups()
-    east = timedelta(hours=int(east_h), minutes=int(east_m))
+    day, month, year, hour, minute, second, *zone = found.groups()
     try:
         return datetime(
             int(year),
@@ -147,10 +152,16 @@ def internal_date(text: bytes) -> datetime | None:
             int(hour),
             int(minute),
             int(second),
-            tzinfo=timezone(-east if sign == b"-" else east),
+            tzinfo=_zone(*zone),
         )
     except (KeyError, ValueError):
         return None
+
+
+@lru_cache(maxsize=100)
+def _zone(sign: bytes, hours: bytes, minutes: bytes) -> timezone:
+    east = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-east if sign == b"-" else east)
 
 
 def date_time(moment: datetime) -> bytes:

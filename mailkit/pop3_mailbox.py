@@ -26,7 +26,7 @@ _PIECE = 1024 * 1024
 _MAX_HEADER = 256 * 1024
 # So many TOP on the way at once: they fit into any buffer, so that both sides never
 # wait for each other to read (RFC 2449 section 6.6).
-_WINDOW = 50
+_WINDOW = 250
 # Octets of a listing: about a million messages.
 _MAX_LISTING = 64 * 1024 * 1024
 _UIDL = re.compile(rb"[\x21-\x7e]{1,70}")

@@ -90,13 +90,17 @@ class DelayProxy:
             writer.close()
             return
         # One direction may end before the other (half-closed connections).
-        await asyncio.gather(
-            self._forward(reader, far_writer, outward=True),
-            self._forward(far_reader, writer, outward=False),
-            return_exceptions=True,
-        )
-        writer.close()
-        far_writer.close()
+        try:
+            await asyncio.gather(
+                self._forward(reader, far_writer, outward=True),
+                self._forward(far_reader, writer, outward=False),
+                return_exceptions=True,
+            )
+        except asyncio.CancelledError:
+            return  # the proxy is stopped
+        finally:
+            writer.close()
+            far_writer.close()
 
     async def _forward(
         self,
