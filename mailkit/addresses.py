@@ -43,8 +43,11 @@ def normalise(email: str) -> str:
     """`email` as Odoo's `email_normalize` has it, "" when it is no address.
 
     Lower case, except a local part that isn't ASCII (odoo/tools/mail.py,
-    `_normalize_email`). The quotes which Outlook puts around are removed.
+    `_normalize_email`). The quotes which Outlook puts around are removed, and what
+    can't be seen.
     """
+    if not email.isprintable():
+        email = "".join(filter(str.isprintable, email))
     email = _SPACES.sub("", email).strip("'\"<>,;")
     local, at, domain = email.rpartition("@")
     if not at or not local or not domain or len(email) > MAX_EMAIL:

@@ -64,8 +64,9 @@ class Part:
         return self.body
 
     def text(self) -> str:
-        r"""The body as text with \n line ends; HTML with its tags."""
-        return fields.decode(fields.unix_lines(self.decoded()), self.charset or "utf-8")
+        r"""The body as text with \n line ends and without NUL; HTML with its tags."""
+        data = fields.unix_lines(self.decoded())
+        return fields.decode(data, self.charset or "utf-8").replace("\0", "")
 
     def plain(self) -> str:
         """The body as text without tags."""

@@ -139,7 +139,7 @@ _DAEMON = "From: Mail Delivery System <mailer-daemon@mx.test>\nSubject: failed\n
 _COPY = f"Message-ID: {odoo_id(1)}\nTo: one@x.test\n\nText\n"
 WORDS = {
     # Exchange before 2007
-    "Did not reach:\n\none@x.test on Mon, 10 Mar 2025 11:00:00 +0000\n    Unknown name\n"
+    "Not reached:\n\none@x.test on Mon, 10 Mar 2025 11:00:00 +0000\n    Unknown name\n"
     "two@x.test on Mon, 10 Mar 2025 11:00:00 +0000\n    Mailbox full\n\n"
     f"-----Original Message-----\n{_COPY}": ["one@x.test", "two@x.test"],
     # GMX and 1&1
@@ -217,6 +217,10 @@ _LINES = st.sampled_from(
 @given(st.binary(max_size=1000) | st.lists(_LINES, max_size=40).map(b"\r\n".join))
 def test_no_bytes_are_an_error(raw: bytes) -> None:
     report = classify(raw)
+    texts = [report.text, report.reporting_mta, report.disposition]
     for recipient in report.recipients:
-        assert recipient.final
-        assert "\x00" not in recipient.diagnostic
+        assert recipient.final or recipient.original
+        texts += [recipient.final, recipient.diagnostic, recipient.remote_mta]
+    for text in texts:
+        assert "\x00" not in text
+        text.encode("utf-8")
