@@ -22,6 +22,7 @@ from . import (
     mail_notification,
     mail_thread,
     mail_thread_arrival,
+    mail_thread_forwarded,
     mail_thread_sender,
     project_milestone,
     project_project,

@@ -1,11 +1,20 @@
-from odoo import fields, models
+import re
 
+from odoo import SUPERUSER_ID, fields, models
+
+from ..mailkit import mime
 from ..mailkit.headers import message_key, parse_headers
+from ..mailkit.loops import automatic
 from ..mailkit.matching import Outcome, Reason, decide, decide_body
 from ..mailkit.reports import Kind, classify
 from ..tools import vault
 
-_AUTOMATIC_KINDS = (Kind.AUTO_REPLY, Kind.AUTO_GENERATED, Kind.BULK)
+# Who writes, and about what, when a mailbox is to be redirected: Gmail, and others.
+_CONFIRMATION = re.compile(
+    r"forwarding-noreply@google\.com|confirm|verif|forward|redirect|підтвер|пересил",
+    re.IGNORECASE,
+)
+_REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
 
 
 class MailExternalAccount(models.Model):
@@ -24,7 +33,7 @@ class MailExternalAccount(models.Model):
     def _takes_new_mail(self, decision, headers):
         return (
             decision.reason is Reason.UNRELATED
-            and not decision.automatic
+            and automatic(headers) is None
             and not self.user_id
             and self.new_mail == "task"
             and bool(self.new_mail_project_id)
@@ -40,14 +49,15 @@ class MailExternalAccount(models.Model):
         :param decision: what its headers said (``mailkit.matching.Decision``)
         :param str place: where it lies, for the quarantine
         :param bool is_sent: it lies in the owner's own Sent folder
-        :return: whether it belonged to a conversation of Odoo's
+        :return: its row in the ledger, none when it was there already; None when it
+            does not belong to a conversation of Odoo's
         """
         self.ensure_one()
         headers = parse_headers(raw)
         decision, report = self._look_inside(raw, headers, decision, facts)
         kind = self._kind(decision, report, headers)
         if kind is None:
-            return False
+            return None
         arrival = self.env["mail.external.arrival"]._claim(
             {
                 "key": message_key(headers, raw),
@@ -63,13 +73,45 @@ class MailExternalAccount(models.Model):
         )
         if arrival:
             arrival._process(raw, decision, report, is_sent)
-        return True
+        return arrival
+
+    def _take_in_forwarded(self, raw):
+        """One message that the mailbox redirected to Odoo's gateway.
+
+        What is not for Odoo is dropped here: it lies in the mailbox.
+
+        :return: id of the record that it was posted to, or False
+        """
+        self.ensure_one()
+        account = self.with_user(SUPERUSER_ID)
+        headers = parse_headers(raw)
+        [decision], facts = account._decide_batch([headers])
+        arrival = None
+        if account._wants_whole(decision, headers):
+            arrival = account._take_in(raw, decision, facts, place="forwarded")
+        if arrival is None:
+            account._note_confirmation(headers, raw)
+            return False
+        return arrival.mail_message_id.res_id
+
+    def _note_confirmation(self, headers, raw):
+        """A service that redirects mail asks first: show its code or link."""
+        if not _CONFIRMATION.search(f"{headers.author.email} {headers.subject}"):
+            return
+        parts = [p for p in mime.walk(raw) if p.content_type.startswith("text/")]
+        text = next((text for p in parts if (text := p.plain()).strip()), "")
+        self.forward_confirmation = f"{headers.subject}\n\n{text.strip()[:2000]}"
 
     def _look_inside(self, raw, headers, decision, facts):
         """What only the whole message can tell.
 
         :return: (decision, mailkit.reports.Report or None)
         """
+        report = None
+        if decision.outcome is Outcome.REPORT:
+            report = classify(raw)
+            if report.kind not in _REPORTS:
+                decision = decide(headers, facts, is_report=False)
         if decision.outcome is Outcome.BODY_NEEDED:
             found = (signer.in_message(raw) for signer in vault.signers(self.env))
             tokens = next((tokens for tokens in found if tokens), ())
@@ -77,16 +119,7 @@ class MailExternalAccount(models.Model):
             _names, addressees = self._sent_messages((), ids)
             facts.addressees.update(addressees)
             decision = decide_body(headers, facts, tokens)
-            if decision.outcome is Outcome.NONE:
-                return decision, None
-        if decision.outcome is Outcome.REPORT:
-            report = classify(raw)
-            if report.kind is Kind.ORDINARY or report.kind in _AUTOMATIC_KINDS:
-                decision = decide(headers, facts, is_report=False)
-            return decision, report
-        if decision.automatic:
-            return decision, classify(raw)
-        return decision, None
+        return decision, report
 
     def _kind(self, decision, report, headers):
         """Value of mail.external.arrival.kind, or None: not for us."""

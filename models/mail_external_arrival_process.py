@@ -71,15 +71,20 @@ class MailExternalArrival(models.Model):
         """
         account = self.account_id
         owner = account.user_id.partner_id
+        own = account._own_addresses()
         if self.kind == "new":
-            return Arrival(
-                "project.task", 0, values={"project_id": account.new_mail_project_id.id}
-            )
+            values = {"project_id": account.new_mail_project_id.id}
+            return Arrival("project.task", 0, values=values, own=own)
         parent = self.env["mail.message"].browse(decision.message).exists()
         thread = parent and parent._external_sender_thread()
         if not thread or not thread.exists():
             return None
-        place = {"model": thread._name, "res_id": thread.id, "parent_id": parent.id}
+        place = {
+            "model": thread._name,
+            "res_id": thread.id,
+            "parent_id": parent.id,
+            "own": own,
+        }
         if self.kind == "own_copy":
             mark = "own_copy" if is_sent else "unproven"
             return Arrival(**place, mark=mark, author_id=owner.id, audience="nobody")

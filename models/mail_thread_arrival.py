@@ -44,9 +44,15 @@ class MailThread(models.AbstractModel):
         parent = self.env["mail.message"].sudo().browse(arrived.parent_id)
         if parent:
             message_dict.update(self._message_parse_extract_from_parent(parent))
-        if arrived.audience != "all":
-            # Core makes known recipients of the mail followers: only for a customer.
-            message_dict.update(to="", cc="", recipients="")
+        # Core makes known recipients of the mail followers: only for a customer.
+        for name in ("to", "cc", "recipients"):
+            told = email_split_and_format(message_dict.get(name) or "")
+            message_dict[name] = ",".join(
+                address
+                for address in told
+                if arrived.audience == "all"
+                and not set(email_normalize_all(address)).intersection(arrived.own)
+            )
         if arrived.author_id:
             message_dict["author_id"] = arrived.author_id
         user = self._mail_find_user_for_gateway(message_dict["email_from"])

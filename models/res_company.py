@@ -40,6 +40,16 @@ class ResCompany(models.Model):
         "archived or deleted.",
     )
 
+    external_finished_policy = fields.Selection(
+        [
+            ("keep", "Is only shown there"),
+            ("reopen", "Opens the task again"),
+        ],
+        "Answer to a Finished Task",
+        default="keep",
+        required=True,
+    )
+
     def write(self, vals):
         result = super().write(vals)
         if {"active", "external_sender_policy"}.intersection(vals):

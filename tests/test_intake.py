@@ -1,4 +1,13 @@
+import base64
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.tools import mute_logger
+
 from ..mailkit.headers import parse_headers
+from ..mailkit.token import Signer
+from ..models import mail_external_arrival_process
+from ..tools import vault
 from .common import ExternalAccountCase
 
 
@@ -23,7 +32,7 @@ class TestIntake(ExternalAccountCase):
                 "account_id": cls.own.id,
                 "mail_message_id": cls.question.id,
                 "state": "sent",
-                "date": "2026-01-01 00:00:00",
+                "date": fields.Datetime.now(),
             }
         )
 
@@ -65,3 +74,209 @@ class TestIntake(ExternalAccountCase):
         self.assertFalse(message.external_mark)
         # A second copy of it changes nothing.
         self.assertFalse(self.take_in(self.mail()))
+
+    def test_a_stranger_is_shown_to_the_team_only(self):
+        self.task.message_subscribe(self.second.ids)
+        message = self.take_in(self.mail("Max <max@stranger.example>"))
+        self.assertEqual(message.external_mark, "stranger")
+        self.assertEqual(
+            message.notified_partner_ids, self.bohdan.partner_id | self.anna.partner_id
+        )
+        self.assertNotIn(
+            "max@stranger.example", self.task.message_partner_ids.mapped("email")
+        )
+
+    def test_a_strangers_copies_make_nobody_a_follower(self):
+        followers = self.task.message_partner_ids
+        self.take_in(self.mail("Max <max@stranger.example>", Cc=self.second.email))
+        self.assertEqual(self.task.message_partner_ids, followers)
+
+    def test_an_absence_note_is_shown_and_triggers_nothing(self):
+        message = self.take_in(self.mail(Auto_Submitted="auto-replied"))
+        self.assertEqual(message.external_mark, "auto_reply")
+        self.assertFalse(message.notification_ids)
+
+    def test_the_owners_answer_from_a_mail_program(self):
+        raw = self.mail("Anna <anna@own.example>", To="clara@customer.example")
+        message = self.take_in(raw, is_sent=True)
+        self.assertEqual(message.external_mark, "own_copy")
+        self.assertEqual(message.author_id, self.anna.partner_id)
+        self.assertFalse(message.notification_ids, "nothing is sent again")
+        # In the inbox anybody can have put it: it says that it is not proven.
+        other = self.mail("Anna <anna@own.example>", Message_ID="<2@own.example>")
+        self.assertEqual(self.take_in(other).external_mark, "unproven")
+
+    def test_the_same_answer_in_two_mailboxes_is_one_message(self):
+        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        self.assertTrue(self.take_in(self.mail()))
+        self.assertFalse(self.take_in(self.mail(), bohdans))
+
+    def test_private_mail_is_left_alone(self):
+        raw = self.mail(In_Reply_To="<private@elsewhere.example>", Subject="Dinner")
+        self.assertFalse(self.take_in(raw))
+        self.assertFalse(self.env["mail.external.arrival"].search([]))
+
+    def test_a_rewritten_id_and_no_references_are_found_by_the_mark(self):
+        token = vault.signers(self.env)[0].token(self.question.id, self.own.id)
+        quoted = f"An answer\r\n> Hello\r\n> Ref: mea.{token}"
+        message = self.take_in(
+            self.mail(In_Reply_To="<other@amazonses.example>", body=quoted)
+        )
+        self.assertEqual(message.author_id, self.customer)
+
+    def test_a_mark_of_another_database_is_none(self):
+        token = Signer(b"0" * 32, "other").token(self.question.id, self.own.id)
+        quoted = f"An answer\r\n> Ref: mea.{token}"
+        self.assertFalse(
+            self.take_in(self.mail(In_Reply_To="<x@y.example>", body=quoted))
+        )
+
+    def test_a_finished_task_does_as_the_setting_says(self):
+        self.task.state = "1_done"
+        self.take_in(self.mail())
+        self.assertEqual(self.task.state, "1_done")
+        self.company.external_finished_policy = "reopen"
+        self.take_in(self.mail(Message_ID="<2@c>", Auto_Submitted="auto-replied"))
+        self.assertEqual(self.task.state, "1_done")
+        self.take_in(self.mail(Message_ID="<3@c>"))
+        self.assertEqual(self.task.state, "01_in_progress")
+
+    def test_what_cannot_be_processed_is_kept_with_its_source(self):
+        raw = self.mail()
+        failing = patch.object(
+            type(self.task), "message_update", side_effect=ValueError("broken")
+        )
+        with failing, mute_logger("odoo.addons.mail_external_account"):
+            with self.assertLogs("odoo.addons.mail_external_account", "ERROR"):
+                self.assertFalse(self.take_in(raw))
+        arrival = self.env["mail.external.arrival"].search([])
+        self.assertEqual(arrival.state, "quarantine")
+        self.assertEqual(base64.b64decode(arrival.raw), raw)
+        arrival.with_user(self.anna).action_retry()
+        self.assertEqual(arrival.state, "done")
+        self.assertIn("An answer", self.task.message_ids[0].body)
+        self.assertFalse(arrival.raw)
+
+    def test_a_loop_ends_in_the_quarantine(self):
+        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 3)
+        for number in range(5):
+            self.take_in(self.mail(Message_ID=f"<{number}@c.example>"))
+        arrivals = self.env["mail.external.arrival"].search([], order="id")
+        self.assertEqual(arrivals.mapped("state"), ["done"] * 3 + ["quarantine"] * 2)
+        arrivals[-1].with_user(self.anna).action_dismiss()
+        self.assertEqual(arrivals[-1].state, "dismissed")
+
+    # Reports
+
+    def report(self, kind="delivery-status", original=None, action="failed"):
+        original = original or self.question.message_id
+        return "\r\n".join(
+            [
+                "From: MAILER-DAEMON@own.example",
+                "To: anna@own.example",
+                "Subject: Undelivered Mail Returned to Sender",
+                "Message-ID: <report@own.example>",
+                f'Content-Type: multipart/report; report-type={kind}; boundary="b"',
+                "",
+                "--b",
+                "Content-Type: text/plain",
+                "",
+                "It did not work.",
+                "--b",
+                f"Content-Type: message/{kind}",
+                "",
+                "Reporting-MTA: dns; mx.own.example",
+                "",
+                "Final-Recipient: rfc822; clara@customer.example",
+                f"Action: {action}",
+                "Status: 5.1.1",
+                "Diagnostic-Code: smtp; 550 No such user",
+                "Disposition: manual-action/MDN-sent-manually; displayed",
+                f"Original-Message-ID: {original}",
+                "--b",
+                "Content-Type: text/rfc822-headers",
+                "",
+                f"Message-ID: {original}",
+                "--b--",
+                "",
+            ]
+        ).encode()
+
+    def notification(self):
+        return self.question.sudo().notification_ids.filtered(
+            lambda n: n.res_partner_id == self.customer
+        )
+
+    def test_a_delivery_report_marks_the_recipient(self):
+        self.assertFalse(self.take_in(self.report()))
+        self.assertEqual(self.notification().notification_status, "bounce")
+        self.assertIn("550 No such user", self.notification().failure_reason)
+        self.assertEqual(self.ledger.state, "bounced")
+        self.assertFalse(self.task.message_ids.filtered("external_mark"))
+
+    def test_reports_that_mark_nobody(self):
+        for raw in (
+            self.report("disposition-notification"),  # a read receipt
+            self.report(action="delayed"),
+            self.report(original="<private@own.example>"),
+        ):
+            before = self.notification().notification_status
+            self.assertFalse(self.take_in(raw.replace(b"<report", b"<%d" % hash(raw))))
+            self.assertEqual(self.notification().notification_status, before)
+            self.assertEqual(self.ledger.state, "sent")
+
+    def test_a_report_of_another_account_proves_nothing(self):
+        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        self.take_in(self.report(), bohdans)
+        self.assertEqual(self.ledger.state, "sent")
+
+    # New mail of company addresses
+
+    def test_new_mail_becomes_a_task_where_that_is_wanted(self):
+        support = self.account("support@own.example", None, receive_replies=True)
+        raw = self.mail(
+            "New <new@customer.example>",
+            In_Reply_To="",
+            To="support@own.example",
+            Subject="It is broken",
+            Cc="boss@customer.example",
+        )
+        self.take_in(raw, support)
+        tasks = self.env["project.task"]
+        self.assertFalse(tasks.search([("name", "=", "It is broken")]))
+        support.write({"new_mail": "task", "new_mail_project_id": self.project_b.id})
+        automatic = raw.replace(b"Cc:", b"Auto-Submitted: auto-generated\r\nCc:")
+        self.take_in(automatic, support)
+        self.assertFalse(tasks.search([("name", "=", "It is broken")]))
+        self.take_in(raw, support)
+        task = tasks.search([("name", "=", "It is broken")])
+        self.assertEqual(task.project_id, self.project_b)
+        self.assertEqual(task.partner_id.email, "new@customer.example")
+        self.assertIn("boss@customer.example", task.email_cc)
+        self.assertIn("An answer", task.message_ids.mapped("body")[0])
+
+    # Forwarded
+
+    def forwarded(self, raw, token):
+        extra = f"Delivered-To: reply-{token}@corp.example\r\n".encode()
+        return self.env["mail.thread"].message_process(None, extra + raw)
+
+    def test_forwarded_mail_is_taken_or_dropped_before_cores_routing(self):
+        token = "abcdefghijklmnopqrstuvwx23"
+        self.own.write({"incoming_protocol": "forwarded", "forward_token": token})
+        known = self.task.message_ids
+        self.assertEqual(self.forwarded(self.mail(), token), self.task.id)
+        self.assertEqual(len(self.task.message_ids - known), 1)
+        private = self.mail(In_Reply_To="", Subject="Dinner", Message_ID="<3@c>")
+        mails = self.env["mail.mail"].search([])
+        self.assertFalse(self.forwarded(private, token))
+        self.assertEqual(self.env["mail.mail"].search([]), mails, "nothing bounced")
+        confirm = self.mail(
+            "forwarding-noreply@google.com",
+            In_Reply_To="",
+            Subject="Gmail Forwarding Confirmation",
+            Message_ID="<4@c>",
+            body="Confirmation code: 123456",
+        )
+        self.forwarded(confirm, token)
+        self.assertIn("123456", self.own.forward_confirmation)

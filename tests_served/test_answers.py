@@ -7,7 +7,7 @@ import pytest
 import steps
 from site_setup import Site
 
-from devtools.testbed import clients, system_mail
+from devtools.testbed import clients
 
 ANNA = "anna@brand-a.test"
 CLIENT = "client@customer.test"

@@ -19,7 +19,7 @@ class Arrival:
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
     ``owner_id``: partner of the employee whose mailbox it was in, or 0.
     ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
-    "all", "team" (internal followers) or "nobody". ``posted``: ids of the messages
+    "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox itself. ``posted``: ids of the messages
     that it became.
     """
 
@@ -31,6 +31,7 @@ class Arrival:
     owner_id: int = 0
     author_id: int = 0
     audience: str = "all"
+    own: tuple[str, ...] = ()
     posted: list[int] = field(default_factory=list)
 
 

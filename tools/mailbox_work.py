@@ -81,12 +81,14 @@ class MailboxWork:
         place = f"{whole.folder.path} {whole.name}"
         if whole.raw is None:
             self._keep_header(whole, header, place)
-        elif self.account._take_in(
-            whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
-        ):
-            self.answers += 1
         else:
-            self.unrelated += 1
+            arrival = self.account._take_in(
+                whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
+            )
+            if arrival is None:
+                self.unrelated += 1
+            else:
+                self.answers += 1
         if whole.state:
             self._folder(whole.folder).state = whole.state
         elif self.row["incoming_protocol"] == "pop3":

@@ -52,6 +52,14 @@ def build_messages(mail):
         )
 
 
+def message_is_automatic(message):
+    """Whether nobody wrote it; a customer's words that are relayed are somebody's."""
+    return message.external_origin == "project" and message.message_type not in (
+        "comment",
+        "email",
+    )
+
+
 def _build(mail, email):
     account = mail.sending_account_id
     # Core compares these with addresses whose domains it has made ASCII.
@@ -63,6 +71,8 @@ def _build(mail, email):
     # Odoo's own address, unless answers are read from the mailbox
     reply_to = email["reply_to"] or mail.email_from
     marks = NO_MARKS
+    if message_is_automatic(mail.mail_message_id):
+        headers["Auto-Submitted"] = "auto-generated"  # RFC 3834: answers with no note
     if account.receive_replies:
         reply_to = account._email_from()
         marks = marks_of(mail)
