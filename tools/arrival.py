@@ -19,8 +19,8 @@ class Arrival:
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
     ``owner_id``: partner of the employee whose mailbox it was in, or 0.
     ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
-    "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox itself. ``posted``: ids of the messages
-    that it became.
+    "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox
+    itself. ``posted``: ids of the messages that it became.
     """
 
     model: str
