@@ -34,7 +34,9 @@ _UIDL = re.compile(rb"[\x21-\x7e]{1,70}")
 
 @dataclass(frozen=True)
 class MaildropStatus:
-    """What STAT tells. While both stay the same there is hardly anything new."""
+    """What STAT tells. While both stay the same there is hardly anything new: only
+    a message that replaced another of the same size, so list now and then all the same.
+    """
 
     messages: int
     octets: int
