@@ -4,4 +4,5 @@ from . import (
     mail_external_account_connect_presets,
     mail_external_account_connect_proof,
     mail_external_account_connect_save,
+    mail_compose_message_guard,
 )
