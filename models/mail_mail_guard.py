@@ -9,9 +9,9 @@ FREE_FIELDS = frozenset(
         "state",
         "scheduled_date",
         "auto_delete",
+        "external_next_try",
         "failure_type",
         "failure_reason",
-        "starred",
     }
 )
 

@@ -57,12 +57,13 @@ def is_remote_call(model, *methods):
 
 
 def _remote_call():
-    if not request:
-        return None
+    # XML-RPC and its twins run without a request (http.borrow_request).
     name = getattr(thread_local, "rpc_model_method", "")
     if name:
         model, _dot, method = name.rpartition(".")
         return model, method
+    if not request:
+        return None
     path = request.httprequest.path
     if path.startswith("/web/dataset/call_"):
         return request.params.get("model"), request.params.get("method")
