@@ -2,6 +2,7 @@ from . import (
     test_accounts,
     test_connect,
     test_demo,
+    test_from_guard,
     test_js,
     test_posting,
     test_queries,

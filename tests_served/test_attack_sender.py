@@ -17,6 +17,7 @@ SPOOFED = f"Anna Kovalenko <{ANNA}>"
 CLIENT = "client@customer.test"
 COLLEAGUE = "olena@corp.test"
 OWN = "notifications@corp.test"
+VIEW = "attack.view"
 
 
 @dataclass
@@ -62,9 +63,18 @@ def prepared(site: Site) -> Iterator[Scene]:
     )
     message = steps.post(site.anna, task, "<p>mine</p>")
     site.bed.wait_for(CLIENT, 1)
+    _make_view(site.admin)
     yield Scene(site, gather(site), task, users[0]["partner_id"][0], message)
     site.admin.call("res.users", "write", [site.anna.uid], {"email": "anna@corp.test"})
     site.remove_accounts()
+
+
+def _make_view(admin: OdooClient) -> None:
+    module, _dot, name = VIEW.partition(".")
+    values = {"type": "qweb", "name": name, "arch": "<p>view</p>"}
+    [view] = admin.call("ir.ui.view", "create", [values])
+    reference = {"module": module, "name": name, "model": "ir.ui.view", "res_id": view}
+    admin.call("ir.model.data", "create", [reference])
 
 
 @pytest.fixture
@@ -166,14 +176,14 @@ TYPED: dict[str, Attack] = {
         c,
         s,
         "message_post_with_source",
-        source_ref="mail.message_origin_link",
+        source_ref=VIEW,
         email_from=ANNA,
     ),
     "message_mail_with_source": lambda c, s: on_task(
         c,
         s,
         "message_mail_with_source",
-        source_ref="mail.message_origin_link",
+        source_ref=VIEW,
         email_from=ANNA,
     ),
     "mail.message create": lambda c, s: created_message(c, s, email_from=SPOOFED),
@@ -268,6 +278,14 @@ def test_typed_senders_are_refused(scene: Scene, kind: str) -> None:
         accepted = {n: a for n, a in accepted.items() if n not in allowed}
     assert not accepted
     scene.nothing_forged()
+
+
+def test_the_attacks_work_for_the_owner(scene: Scene) -> None:
+    """Otherwise they might be refused for being made wrongly."""
+    never = {"sent through, later"}  # chosen once
+    for name, attack in TYPED.items():
+        if name not in never:
+            attack(scene.site.anna, scene)
 
 
 def test_the_refusal_names_field_and_remedy(scene: Scene) -> None:
