@@ -34,8 +34,7 @@ class MailMessage(models.Model):
         direct = FROM_FIELDS | OUTGOING_FIELDS
         if not direct.intersection(vals) or not self._is_direct_change():
             return super().write(vals)
-        if OUTGOING_FIELDS.intersection(vals):
-            self._check_written_by_user()
+        self._check_written_by_user()
         result = super().write(vals)
         if FROM_FIELDS.intersection(vals):
             self._check_from_is_own()

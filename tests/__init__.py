@@ -3,6 +3,7 @@ from . import (
     test_connect,
     test_demo,
     test_from_guard,
+    test_inventory,
     test_js,
     test_posting,
     test_queries,

@@ -221,6 +221,14 @@ TYPED: dict[str, Attack] = {
     "subject of Anna's message": lambda c, s: c.call(
         "mail.message", "write", [s.message], {"subject": "Pay here"}
     ),
+    "author of Anna's message": lambda c, s: c.call(
+        "mail.message",
+        "write",
+        [s.message],
+        {"author_id": c.call("res.users", "read", [c.uid], ["partner_id"])[0][
+            "partner_id"
+        ][0]},
+    ),
     "attachments of Anna's message": lambda c, s: c.call(
         "mail.message", "write", [s.message], {"attachment_ids": [(5, 0, 0)]}
     ),
