@@ -40,14 +40,18 @@ def header_addresses(text: str) -> frozenset[str]:
     header = _parsed(text)
     if header is not None:
         found |= {f"{a.username}@{a.domain}" for a in header.addresses}
-    if header is None or header.defects or not header.addresses:
+    if header is None or not header.addresses or _is_malformed(header):
         found |= set(_LOOSE.findall(text))
     return frozenset(filter(None, map(address_key, found)))
+
+
+def _is_malformed(header: AddressHeader) -> bool:
+    return bool(getattr(header, "defects", ()))  # its other base class has them
 
 
 def _parsed(text: str) -> AddressHeader | None:
     try:
         header = _REGISTRY("From", text)
-    except Exception:  # Python's parser stumbles over some malformed headers.
+    except Exception:  # noqa: BLE001 - Python's parser stumbles over some malformed headers.
         return None
     return header if isinstance(header, AddressHeader) else None

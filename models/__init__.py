@@ -9,7 +9,7 @@ from . import (
     mail_external_delivery,
     mail_external_provider,
     mail_external_secret,
-    mail_mail_guard,  # before mail_mail, so that its send() is the inner one
+    mail_from_guard,  # before mail_mail, so that its send() is the inner one
     mail_mail,
     mail_message,
     mail_message_guard,

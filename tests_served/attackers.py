@@ -39,7 +39,9 @@ def gather(site: Site) -> Attackers:
         stranger=_user(site, "stranger", ["base.group_user"], **own),
         project_manager=site.bohdan,
         manager=_user(
-            site, "postmaster", ["base.group_user", "mail_external_account.group_manager"]
+            site,
+            "postmaster",
+            ["base.group_user", "mail_external_account.group_manager"],
         ),
         admin=site.admin,
     )

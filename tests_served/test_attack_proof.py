@@ -1,4 +1,4 @@
-"""Getting an address accepted that is somebody else's, and a password sent elsewhere."""
+"""Getting somebody else's address accepted, and a password sent elsewhere."""
 
 import threading
 from collections.abc import Iterator

@@ -225,9 +225,11 @@ TYPED: dict[str, Attack] = {
         "mail.message",
         "write",
         [s.message],
-        {"author_id": c.call("res.users", "read", [c.uid], ["partner_id"])[0][
-            "partner_id"
-        ][0]},
+        {
+            "author_id": c.call("res.users", "read", [c.uid], ["partner_id"])[0][
+                "partner_id"
+            ][0]
+        },
     ),
     "attachments of Anna's message": lambda c, s: c.call(
         "mail.message", "write", [s.message], {"attachment_ids": [(5, 0, 0)]}
@@ -410,7 +412,9 @@ def test_template_sent_by_another(scene: Scene) -> None:
     employee.call("mail.template", "send_mail", [template(scene)], scene.task)
     values = {"email_from": SPOOFED, "reply_to": "evil@customer.test"}
     plain = template(scene, email_from="old@corp.test")
-    employee.call("mail.template", "send_mail", [plain], scene.task, email_values=values)
+    employee.call(
+        "mail.template", "send_mail", [plain], scene.task, email_values=values
+    )
     replaced(scene, 2)
 
 
@@ -616,6 +620,8 @@ def test_create_uid_cannot_be_claimed(scene: Scene) -> None:
         [message] = created_message(client, scene, **anna)
         client.call("mail.message", "write", [message], anna)
         rows = steps.sql(
-            scene.site.odoo, "SELECT create_uid FROM mail_message WHERE id = %s", message
+            scene.site.odoo,
+            "SELECT create_uid FROM mail_message WHERE id = %s",
+            message,
         )
         assert rows == [(client.uid,)]

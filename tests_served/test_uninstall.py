@@ -38,8 +38,11 @@ def names(odoo: ServedOdoo, statement: str) -> list[str]:
 
 
 def pause(odoo: ServedOdoo) -> None:
-    later = "now() AT TIME ZONE 'UTC' + interval '1 hour'"
-    steps.sql(odoo, f"UPDATE mail_external_account SET delivery_next_try = {later}")
+    steps.sql(
+        odoo,
+        "UPDATE mail_external_account"
+        " SET delivery_next_try = now() AT TIME ZONE 'UTC' + interval '1 hour'",
+    )
 
 
 def test_uninstalling(own_site: Site, bench: Odoo) -> None:

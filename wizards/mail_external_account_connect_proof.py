@@ -164,8 +164,8 @@ class MailExternalAccountConnect(models.TransientModel):
         if lines.search_count(domain) >= CODES_PER_DAY * CODE_COUNTS_AS:
             raise UserError(
                 self.env._(
-                    "You let %s codes be sent today, which is the limit. Go on tomorrow, "
-                    "or ask a manager to vouch for the address.",
+                    "You let %s codes be sent today, which is the limit. Go on "
+                    "tomorrow, or ask a manager to vouch for the address.",
                     CODES_PER_DAY,
                 )
             )
