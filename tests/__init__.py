@@ -3,6 +3,8 @@ from . import (
     test_automatic_mail,
     test_connect,
     test_demo,
+    test_from_guard,
+    test_inventory,
     test_js,
     test_lifecycle,
     test_posting,

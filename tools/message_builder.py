@@ -10,7 +10,9 @@ from typing import NamedTuple
 from odoo.tools.mail import email_normalize
 
 from ..mailkit.errors import MailError
+from ..mailkit.from_header import address_key
 from ..mailkit.settings import normalize_address
+from .from_guard import carrying
 from .inline_images import embed_images
 
 
@@ -58,7 +60,7 @@ def _build(mail, email):
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
     # The alias domain's bounce address belongs to Odoo's own server; from a real
     # mailbox delivery reports go to the mailbox.
-    headers = {k: v for k, v in email["headers"].items() if k != "Return-Path"}
+    headers = {k: v for k, v in email["headers"].items() if k.lower() != "return-path"}
     message = server._build_email__(
         email_from=account._email_from(),
         email_to=email["email_to"],
@@ -80,7 +82,10 @@ def _build(mail, email):
     # What core asks of a session: which From it may carry, and no forced one.
     session = SimpleNamespace(from_filter=account.email, smtp_from=False)
     try:
-        sender, recipients, message = server._prepare_email_message__(message, session)
+        with carrying(frozenset({address_key(account.email)})):
+            sender, recipients, message = server._prepare_email_message__(
+                message, session
+            )
     except AssertionError:
         missing = not any(email["email_to"]) or not email["email_to_normalized"]
         return InvalidRecipient(

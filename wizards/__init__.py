@@ -1,6 +1,8 @@
 from . import (
+    mail_compose_message_guard,
     mail_external_account_connect,
     mail_external_account_connect_check,
+    mail_external_account_connect_guard,
     mail_external_account_connect_presets,
     mail_external_account_connect_proof,
     mail_external_account_connect_save,
