@@ -1,6 +1,7 @@
 from . import (
     mail_external_account,
     mail_external_account_delivery,
+    mail_external_account_layout,
     mail_external_account_project,
     mail_external_account_protection,
     mail_external_account_sender,
@@ -10,7 +11,9 @@ from . import (
     mail_mail,
     mail_message,
     mail_notification,
+    mail_scheduled_message,
     mail_thread,
+    mail_thread_layout,
     project_project,
     project_task,
     res_company,
