@@ -2,6 +2,7 @@
 
 from lxml import etree
 from lxml import html as lxml_html
+
 from odoo.tools.mail import is_html_empty
 
 # mail/static/src/core/web/composer_patch.js marks it so
@@ -11,7 +12,8 @@ _CONTAINER = "o-signature-container"
 def swap_signature(body, signature):
     """Exchange the signature in ``body``; without one it stays as it is.
 
-    A signature that the writer deleted stays deleted.
+    A signature that the writer deleted stays deleted, and one in a message that is
+    quoted stays as it was: the writer's own is not inside of anything.
 
     :param str body: HTML of the composer
     :param str signature: sanitized HTML
@@ -25,7 +27,7 @@ def swap_signature(body, signature):
         )
     except (etree.ParserError, etree.XMLSyntaxError):
         return body
-    for container in tree.iter():
+    for container in tree:
         if _CONTAINER in (container.get("class") or "").split():
             for child in list(container):
                 container.remove(child)

@@ -26,10 +26,8 @@ export class ExternalSenderField extends Component {
     /** @returns {{ id: number, label: string, reason: string }[]} */
     get options() {
         const options = this.props.record.data.external_sender_options || [];
-        if (!options.length || options.some(({ id }) => id === this.storedValue)) {
-            return options;
-        }
-        if (this.storedValue < 0) {
+        const isOffered = options.some(({ id }) => id === this.storedValue);
+        if (!options.length || isOffered || this.storedValue < 0) {
             return options;
         }
         const label = _t("An address that can no longer be used here");
@@ -49,7 +47,7 @@ export class ExternalSenderField extends Component {
     /** Why the default was chosen. */
     get reason() {
         const [best] = this.props.record.data.external_sender_options || [];
-        return best?.id === this.value ? best.reason : "";
+        return best && best.id === this.value ? best.reason : "";
     }
 
     /** @param {Event & { target: HTMLSelectElement }} ev */
