@@ -2,6 +2,7 @@ import json
 
 from markupsafe import Markup
 from odoo import api, fields, models
+from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import UserError
 
 from ..tools.sender_choice import EACH_DEFAULT, ODOO
@@ -16,8 +17,8 @@ class MailScheduledMessage(models.Model):
         "From",
         compute="_compute_external_sender",
         inverse="_inverse_external_sender",
-        help="Technical: id of the external address; 0: Odoo's own mail server; -1: "
-        "the record's default.",
+        help="The address that external contacts get the message from. Colleagues are "
+        "notified from Odoo's own server.",
     )
     external_sender_options = fields.Json(compute="_compute_external_sender_options")
 
@@ -67,6 +68,23 @@ class MailScheduledMessage(models.Model):
     @api.model
     def _notification_parameters_whitelist(self):
         return super()._notification_parameters_whitelist() | {"external_account_id"}
+
+    def external_sender_problem(self):
+        """Why "Send Now" would be refused because of the sender, or "".
+
+        For the chatter, whose button takes every error for "already sent".
+        """
+        self.ensure_one()
+        self.check_access("write")
+        return "" if self._sender_is_usable() else self._refusal_text()
+
+    def _to_store_defaults(self, target):
+        fields_to_store = super()._to_store_defaults(target)
+        if self.env["mail.external.account"]._any_configured():
+            fields_to_store.append(
+                Store.Attr("has_external_sender", lambda s: s.external_sender > ODOO)
+            )
+        return fields_to_store
 
     def _post_message(self, raise_exception=True):
         refused = self.filtered(lambda scheduled: not scheduled._sender_is_usable())

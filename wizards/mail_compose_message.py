@@ -12,13 +12,14 @@ class MailComposeMessage(models.TransientModel):
 
     _inherit = "mail.compose.message"
 
+    # Id of an account, ODOO or EACH_DEFAULT: a many2one could not tell the last two.
     external_sender = fields.Integer(
         "From (External)",
         compute="_compute_external_sender",
         store=True,
         readonly=False,
-        help="Which address external contacts get the message from. Technical: id of "
-        "the external address; 0: Odoo's own mail server; -1: each record's default.",
+        help="The address that external contacts get the message from. Colleagues are "
+        "notified from Odoo's own server.",
     )
     external_sender_options = fields.Json(compute="_compute_external_sender_options")
 
