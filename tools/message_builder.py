@@ -7,13 +7,13 @@ Core's own methods make the content; From, Reply-To and envelope are set here, b
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from odoo.tools.mail import email_normalize
+from odoo.tools.mail import email_normalize, html2plaintext
 
 from ..mailkit.errors import MailError
 from ..mailkit.from_header import address_key
 from ..mailkit.settings import normalize_address
 from .from_guard import carrying
-from .inline_images import embed_images
+from .inline_images import LOGO, LOGO_CLASS, embed_images
 
 
 class InvalidRecipient(NamedTuple):
@@ -53,6 +53,14 @@ def build_messages(mail):
         )
 
 
+def _alternative(email):
+    """Core's text of the body, but for the logo: a link to it says nothing there."""
+    body = email["body"] or ""
+    if LOGO_CLASS not in body:
+        return email["body_alternative"]
+    return html2plaintext(LOGO.sub("", body))
+
+
 def _build(mail, email):
     account = mail.sending_account_id
     # Core compares these with addresses whose domains it has made ASCII.
@@ -62,11 +70,11 @@ def _build(mail, email):
     # mailbox delivery reports go to the mailbox.
     headers = {k: v for k, v in email["headers"].items() if k.lower() != "return-path"}
     message = server._build_email__(
-        email_from=account._email_from(),
+        email_from=account._email_from(mail.mail_message_id),
         email_to=email["email_to"],
         subject=email["subject"],
         body=email["body"],
-        body_alternative=email["body_alternative"],
+        body_alternative=_alternative(email),
         email_cc=email["email_cc"],
         # Odoo's own, as long as answers are not read from the mailbox
         reply_to=email["reply_to"] or mail.email_from,
