@@ -66,8 +66,8 @@ class MailExternalAccount(models.Model):
             if account.brand_color and not _COLOR.fullmatch(account.brand_color):
                 raise ValidationError(
                     self.env._(
-                        "Brand Color: “%s” is no color. Choose one, or enter six digits "
-                        "such as #1a73e8.",
+                        "Brand Color: “%s” is no color. Choose one, or enter six "
+                        "digits such as #1a73e8.",
                         account.brand_color,
                     )
                 )
@@ -173,8 +173,10 @@ class MailExternalAccount(models.Model):
         self.ensure_one()
         if self.layout == "plain":
             return body
+        # as core's ``_render_encapsulate``: the composer's body is sanitized already
+        safe = Markup(body or "")  # noqa: S704
         values = {
-            "message": SimpleNamespace(body=Markup(body or "")),
+            "message": SimpleNamespace(body=safe),
             "lang": lang or self.env.lang,
             **self._brand_values(),
         }
