@@ -6,3 +6,7 @@ def uninstall_hook(env):
             "Not sent: external addresses were uninstalled while this mail was waiting."
         )
     )
+    # Settings that were entered belong to no module's data.
+    env["ir.config_parameter"].search(
+        [("key", "=like", "mail_external_account.%")]
+    ).unlink()

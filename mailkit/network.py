@@ -14,6 +14,11 @@ from .errors import ErrorCode, MailError
 from .settings import Server
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+# Special, though some versions of Python call them global: IETF's own (RFC 6890), the
+# relays of 6to4 (RFC 7526), and documentation (RFC 9637).
+_SPECIAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+)
 # When several addresses fail in several ways, the first of these is told.
 _TELLING = (ErrorCode.TIMEOUT, ErrorCode.PORT_REFUSED, ErrorCode.UNREACHABLE)
 
@@ -91,6 +96,8 @@ def is_public(address: str) -> bool:
             return all(is_public(str(inner)) for inner in embedded)
         if ip.is_site_local:  # deprecated (RFC 3879), but still routed inside some
             return False
+    if any(ip in network for network in _SPECIAL):
+        return False
     # Python counts all of ::/8 as reserved; NAT64, the one in use, is judged above.
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 

@@ -1,6 +1,5 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import formataddr
 
 from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
@@ -31,7 +30,11 @@ class MailExternalAccount(models.Model):
     _check_company_auto = False
 
     email = fields.Char("E-mail Address", required=True, copy=False)
-    sender_name = fields.Char(help="The name that recipients see next to the address.")
+    sender_name = fields.Char(
+        help="The name that recipients see next to the address. {author}, {project} "
+        "and {company} stand for the names of who writes, of the project and of the "
+        "company. Empty: the employee's name, or the company's for its addresses.",
+    )
     active = fields.Boolean(default=True, copy=False)
     sequence = fields.Integer(default=10)
     user_id = fields.Many2one(
@@ -168,11 +171,12 @@ class MailExternalAccount(models.Model):
         "Choose the employee or the company that the address belongs to.",
     )
 
-    @api.depends("email", "sender_name", "user_id")
+    @api.depends("email", "sender_name", "user_id", "company_id")
     def _compute_display_name(self):
         for account in self:
             email = account.email or ""
-            name = account.sender_name or account.user_id.sudo().name
+            owner = account.user_id or account.company_id
+            name = account.sender_name or owner.sudo().name
             account.display_name = f"{name} <{email}>" if name else email
 
     @api.depends("binding_ids.project_id", "binding_ids.is_default")
@@ -277,13 +281,6 @@ class MailExternalAccount(models.Model):
                             "breaks or control characters."
                         )
                     )
-
-    # What leaves the account
-
-    def _email_from(self):
-        """The From header of the account's mails, "Name <address>"."""
-        self.ensure_one()
-        return formataddr((self.sender_name or self.user_id.name or "", self.email))
 
     def _secret_context(self, purpose):
         """What the account's stored password is bound to."""

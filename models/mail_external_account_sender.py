@@ -244,7 +244,7 @@ class MailExternalAccount(models.Model):
     def _may_send(self, user):
         """Whether ``user`` may send from this account (its state aside)."""
         self.ensure_one()
-        if not self.active:
+        if not self.active or user.sudo().share:
             return False
         domain = [("id", "=", self.id), *self._access_domain(user.sudo())]
         return bool(user.active and self.sudo().search_count(domain, limit=1))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from site_setup import Site, prepare
 
 from devtools.console import under_ci
@@ -21,6 +21,9 @@ from devtools.postgres import Postgres
 from devtools.served import ServedOdoo
 from devtools.state import State
 from devtools.testbed.bed import TestBed
+
+# A busy machine builds assets and renders slowly; what never comes still fails.
+expect.set_options(timeout=20_000)
 
 BROWSER_ARGUMENTS = [
     *("--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run"),

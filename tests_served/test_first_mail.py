@@ -77,7 +77,7 @@ def connect_own_address(page: Page, site: Site) -> None:
 def bind_own_address(page: Page, project: str) -> None:
     """The employee marks her address as the project's default."""
     row = page.locator("[name=external_account_ids] tr", has_text=ANNA)
-    row.get_by_role("button", name="Projects").click()
+    row.get_by_role("button", name="Settings").click()
     dialog = page.locator(".modal")
     dialog.get_by_role("button", name="Add a line").click()
     pick(page, dialog.locator("[name=project_id] input"), project)

@@ -7,12 +7,14 @@ Core's own methods make the content; From, Reply-To and envelope are set here, b
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from odoo.tools.mail import email_normalize
+from odoo.tools.mail import email_normalize, html2plaintext
 
 from ..mailkit.errors import MailError
+from ..mailkit.from_header import address_key
 from ..mailkit.settings import normalize_address
 from .answer_marks import NO_MARKS, marks_of
-from .inline_images import embed_images
+from .from_guard import carrying
+from .inline_images import LOGO, LOGO_CLASS, embed_images
 
 
 class InvalidRecipient(NamedTuple):
@@ -60,6 +62,14 @@ def message_is_automatic(message):
     )
 
 
+def _alternative(email):
+    """Core's text of the body, but for the logo: a link to it says nothing there."""
+    body = email["body"] or ""
+    if LOGO_CLASS not in body:
+        return email["body_alternative"]
+    return html2plaintext(LOGO.sub("", body))
+
+
 def _build(mail, email):
     account = mail.sending_account_id
     # Core compares these with addresses whose domains it has made ASCII.
@@ -67,22 +77,22 @@ def _build(mail, email):
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
     # The alias domain's bounce address belongs to Odoo's own server; from a real
     # mailbox delivery reports go to the mailbox.
-    headers = {k: v for k, v in email["headers"].items() if k != "Return-Path"}
+    headers = {k: v for k, v in email["headers"].items() if k.lower() != "return-path"}
     # Odoo's own address, unless answers are read from the mailbox
     reply_to = email["reply_to"] or mail.email_from
     marks = NO_MARKS
     if message_is_automatic(mail.mail_message_id):
         headers["Auto-Submitted"] = "auto-generated"  # RFC 3834: answers with no note
     if account.receive_replies:
-        reply_to = account._email_from()
+        reply_to = account._email_from(mail.mail_message_id)
         marks = marks_of(mail)
         headers["Thread-Index"] = marks.thread_index
     message = server._build_email__(
-        email_from=account._email_from(),
+        email_from=account._email_from(mail.mail_message_id),
         email_to=email["email_to"],
         subject=email["subject"],
         body=email["body"] + marks.html,
-        body_alternative=email["body_alternative"] + marks.text,
+        body_alternative=_alternative(email) + marks.text,
         email_cc=email["email_cc"],
         reply_to=reply_to,
         attachments=email["attachments"],
@@ -97,7 +107,10 @@ def _build(mail, email):
     # What core asks of a session: which From it may carry, and no forced one.
     session = SimpleNamespace(from_filter=account.email, smtp_from=False)
     try:
-        sender, recipients, message = server._prepare_email_message__(message, session)
+        with carrying(frozenset({address_key(account.email)})):
+            sender, recipients, message = server._prepare_email_message__(
+                message, session
+            )
     except AssertionError:
         missing = not any(email["email_to"]) or not email["email_to_normalized"]
         return InvalidRecipient(

@@ -1,6 +1,11 @@
 from . import (
+    mail_compose_message,
+    mail_compose_message_guard,
+    mail_compose_message_mass,
     mail_external_account_connect,
     mail_external_account_connect_check,
+    mail_external_account_connect_guard,
+    mail_external_account_connect_name,
     mail_external_account_connect_presets,
     mail_external_account_connect_proof,
     mail_external_account_connect_save,

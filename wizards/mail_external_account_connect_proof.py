@@ -11,6 +11,9 @@ from ..tools import vault
 
 CODE_MINUTES = 30
 CODE_TRIES = 5
+# Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
+CODES_PER_DAY = 10
+CODE_COUNTS_AS = 10  # tests
 
 
 class MailExternalAccountConnect(models.TransientModel):
@@ -94,6 +97,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_rights()
         self._check_address()
         self._check_rate()
+        self._check_codes_sent()
         code = f"{secrets.randbelow(1_000_000):06d}"
         self.sudo().write(
             {
@@ -149,10 +153,28 @@ class MailExternalAccountConnect(models.TransientModel):
             self.env, ("code", self.id, self.env.uid, self.email or "", code)
         )
 
+    def _check_codes_sent(self):
+        since = fields.Datetime.now() - timedelta(days=1)
+        domain = [
+            ("create_uid", "=", self.env.uid),
+            ("create_date", ">", since),
+            ("step", "=", "code"),
+        ]
+        lines = self.env["mail.external.account.connect.check"].sudo()
+        if lines.search_count(domain) >= CODES_PER_DAY * CODE_COUNTS_AS:
+            raise UserError(
+                self.env._(
+                    "You let %s codes be sent today, which is the limit. Go on "
+                    "tomorrow, or ask a manager to vouch for the address.",
+                    CODES_PER_DAY,
+                )
+            )
+
     def _note_attempt(self):
         """Codes count as tests, so that nobody's mailbox is flooded."""
         self.env["mail.external.account.connect.check"].sudo().create(
-            [{"wizard_id": self.id, "step": "code", "fingerprint": "-"}] * 10
+            [{"wizard_id": self.id, "step": "code", "fingerprint": "-"}]
+            * CODE_COUNTS_AS
         )
 
     def action_verify_code(self):

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from mailkit import network
+from mailkit import checks, network
 from mailkit.errors import ErrorCode, MailError
 from mailkit.network import Deadline, Endpoint, connect, is_public, resolve
-from mailkit.settings import Protocol, Security, Server
+from mailkit.settings import Credentials, Protocol, Security, Server
 
 
 def server(host: str, **more: object) -> Server:
@@ -42,6 +42,17 @@ def server(host: str, **more: object) -> Server:
         "64:ff9b::a00:1",
         "64:ff9b:1::1",
         "2001:db8::1",
+        "192.0.0.8",
+        "192.0.0.170",
+        "192.88.99.1",
+        "3fff::1",
+        "5f00::1",
+        "2002:a9fe:a9fe::",
+        "2001:0:7f00:1::",
+        "64:ff9b::7f00:1",
+        "::ffff:0:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
     ],
 )
 def test_not_public(address: str) -> None:
@@ -63,7 +74,21 @@ def test_public(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::1]"]
+    "host",
+    [
+        *("localhost", "localhost.", "LOCALHOST", "ⓛocalhost", "loc\u200balhost"),
+        *(
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "2130706433.",
+            "0x7f000001",
+        ),
+        *("0x7f.1", "0177.0.0.1", "017700000001", "１２７.0.0.1", "127。0。0。1"),
+        *("0", "[::]", "[::1]", "::ffff:7f00:1", "[0:0:0:0:0:ffff:7f00:1]"),
+        "0.0.0.0",  # noqa: S104
+    ],
 )
 def test_ways_to_write_loopback(host: str) -> None:
     with pytest.raises(MailError) as caught:
@@ -149,3 +174,47 @@ def test_port_that_does_not_answer() -> None:
         for filler in fillers:
             filler.close()
     assert caught.value.code is ErrorCode.TIMEOUT
+
+
+def test_second_look_up_with_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: what was judged is contacted, and every look-up is judged."""
+    addresses = ["8.8.8.8", "127.0.0.1"]
+    contacted = []
+
+    def getaddrinfo(host: str, port: int, **more: object) -> list[tuple[object, ...]]:
+        return _answers(addresses.pop(0))(host, port, **more)
+
+    def connect_one(endpoint: Endpoint, seconds: float) -> socket.socket:
+        contacted.append(endpoint.address)
+        raise MailError(ErrorCode.TIMEOUT)
+
+    monkeypatch.setattr(network.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(network, "_connect_one", connect_one)
+    login = Credentials("anna", "secret")
+    target = server("rebind.brand-a.test")
+    codes = []
+    for _ in range(2):
+        result = checks.run(checks.Step.SMTP_LOGIN, target, login, "anna@brand-a.test")
+        assert result.error
+        codes.append(result.error.code)
+    assert codes == [ErrorCode.TIMEOUT, ErrorCode.HOST_PRIVATE]
+    assert contacted == ["8.8.8.8"]
+
+
+@pytest.mark.parametrize("step", list(checks.Step))
+def test_internal_port_looks_the_same_open_or_closed(step: checks.Step) -> None:
+    protocol = Protocol.SMTP if step.value.startswith("smtp") else Protocol.IMAP
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        port = listener.getsockname()[1]
+        results = []
+        for open_or_not in (port, 9):
+            target = Server(protocol, "localhost", open_or_not, Security.NONE)
+            login = Credentials("anna", "secret")
+            result = checks.run(step, target, login, "anna@brand-a.test")
+            assert result.error
+            results.append((result.error.code, result.error.field, result.facts))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert results[0] == results[1]
+    assert results[0][0] is ErrorCode.HOST_PRIVATE

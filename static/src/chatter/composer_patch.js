@@ -33,7 +33,22 @@ const composerPatch = {
         return postData;
     },
 
+    async processMessage() {
+        try {
+            return await super.processMessage(...arguments);
+        } catch (error) {
+            if (this.hasExternalSenders) {
+                // Refused, perhaps because of the address: the text stays and can be sent again,
+                // and the list shows what can be used now.
+                this.state.active = true;
+                this.thread.fetchThreadData(["suggestedRecipients"]);
+            }
+            throw error;
+        }
+    },
+
     saveContent() {
+        this.takeOverExternalSender();
         super.saveContent(...arguments);
         // Core rebuilds the draft from fixed keys: the picked sender is added to what it saved.
         const { localId, externalAccountId } = toRaw(this.props.composer);
@@ -43,6 +58,20 @@ const composerPatch = {
                 localId,
                 JSON.stringify({ ...JSON.parse(draft), externalAccountId }),
             );
+        }
+    },
+
+    /** What was picked in the full composer goes on with the draft. */
+    takeOverExternalSender() {
+        if (this.state.isFullComposerOpen && this.hasExternalSenders) {
+            const { composer } = this.props;
+            this.fullComposerBus.trigger("SAVE_EXTERNAL_SENDER", {
+                onSave: (senderId) => {
+                    if (senderId !== toRaw(composer).externalSenderId) {
+                        composer.externalAccountId = senderId;
+                    }
+                },
+            });
         }
     },
 

@@ -1,0 +1,58 @@
+"""The name next to an address in "From:", which may be a pattern.
+
+"{author} at Brand A" becomes "Anna Kovalenko at Brand A". Braces mean a placeholder;
+there are three: the author's name, the project's and the company's.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+PLACEHOLDERS = ("author", "project", "company")
+#: A longer name makes header lines that some servers fold wrongly or refuse; programs
+#: show less. Characters, not bytes.
+MAX_LENGTH = 120
+
+_PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+_BRACED = re.compile(r"\{[^{}]*\}?|\}")
+
+
+def unknown_placeholders(pattern: str) -> list[str]:
+    """What stands in braces and is no placeholder, lone braces included.
+
+    >>> unknown_placeholders("{author} at {brand}")
+    ['{brand}']
+    """
+    return _BRACED.findall(_PLACEHOLDER.sub("", pattern))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether the name differs from message to message."""
+    return bool(_PLACEHOLDER.search(name))
+
+
+def render_sender_name(pattern: str, values: dict[str, str]) -> str:
+    """The name of one message.
+
+    A value is text of somebody's choice, so placeholders in it are not filled in, and
+    what could end or disguise a header (RFC 5322 section 2.2: control characters; the
+    invisible marks that turn the direction of text) does not get through.
+
+    :param values: one text for each of ``PLACEHOLDERS``
+    """
+    name = _PLACEHOLDER.sub(lambda match: values[match[1]], pattern)
+    visible = (
+        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+        for char in name
+        if not _turns_direction(char)
+    )
+    name = " ".join("".join(visible).split())
+    if len(name) > MAX_LENGTH:
+        name = name[: MAX_LENGTH - 1].rstrip() + "…"
+    return name
+
+
+def _turns_direction(char: str) -> bool:
+    """Embeddings, overrides and isolates (Unicode TR 9), not the letters themselves."""
+    return "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"

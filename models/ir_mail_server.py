@@ -1,0 +1,94 @@
+from types import SimpleNamespace
+
+from odoo import api, models
+from odoo.tools.mail import email_normalize, encapsulate_email
+
+from ..tools import from_guard
+
+# Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
+SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
+
+
+class IrMailServer(models.Model):
+    """Odoo's own servers: nobody's external address leaves through them unproven.
+
+    The last place that all of Odoo's mail passes, whatever route made it. Whose
+    address a mail may carry says ``mail.mail.send``.
+    """
+
+    _inherit = "ir.mail_server"
+
+    @api.model
+    def _find_mail_server(self, email_from, mail_servers=None):
+        if self._external_in_vain(email_from):
+            email_from = self._external_replacement(email_from) or email_from
+        return super()._find_mail_server(email_from, mail_servers)
+
+    def _prepare_email_message__(self, message, smtp_session):
+        if not self.env["mail.external.account"]._any_configured():
+            return super()._prepare_email_message__(message, smtp_session)
+        smtp_session = self._external_own_from(message, smtp_session)
+        sender, recipients, message = super()._prepare_email_message__(
+            message, smtp_session
+        )
+        if self._external_in_vain(sender):
+            sender = email_normalize(self._external_own_address()) or sender
+        return sender, recipients, message
+
+    @api.model
+    def _external_in_vain(self, text):
+        """External addresses in a header that the mail at hand may not carry."""
+        account = self.env["mail.external.account"]
+        if not account._any_configured():
+            return frozenset()
+        return account._external_in(text) - from_guard.carried()
+
+    @api.model
+    def _external_own_address(self):
+        """Odoo's own address, which is nobody's external one, or False."""
+        candidates = (
+            self.env.context.get("domain_notifications_email"),
+            self._get_default_from_address(),
+            self.env.company.default_from_email,
+            self.env.company.email,
+        )
+        known = self.env["mail.external.account"]._external_in
+        return next((c for c in candidates if c and not known(c)), False)
+
+    @api.model
+    def _external_replacement(self, email_from):
+        """Odoo's address with the author's name, or False when Odoo has none."""
+        own = self._external_own_address()
+        return own and encapsulate_email(str(email_from), own)
+
+    @api.model
+    def _external_own_from(self, message, smtp_session):
+        """Replace what ``message`` may not carry in From; Reply-To stays.
+
+        :return: the session as core's method is to see it: it forces its sender into
+            the header, which may be the very address that was refused
+        :raise AssertionError: Odoo has no address of its own (shown at the mail)
+        """
+        for name in SENDER_HEADERS:
+            if self._external_in_vain(message[name]):
+                del message[name]
+        forced = getattr(smtp_session, "smtp_from", False)
+        if not (
+            self._external_in_vain(message["From"]) or self._external_in_vain(forced)
+        ):
+            return smtp_session
+        replacement = self._external_replacement(message["From"])
+        if not replacement:
+            raise AssertionError(
+                self.NO_VALID_FROM,
+                self.env._(
+                    "%s is an external address, which this mail may not leave from, "
+                    "and Odoo has no address of its own. Your administrator enters one "
+                    "as “Default From” of the alias domain in General Settings.",
+                    message["From"],
+                ),
+            )
+        message.replace_header("From", replacement)
+        return SimpleNamespace(
+            from_filter=getattr(smtp_session, "from_filter", False), smtp_from=False
+        )

@@ -1,0 +1,73 @@
+from odoo import api, models
+from odoo.exceptions import AccessError
+from odoo.tools import ormcache
+
+from ..mailkit.from_header import address_key, header_addresses
+
+
+class MailExternalAccount(models.Model):
+    """A From that is an external address is for those who may use the account."""
+
+    _inherit = "mail.external.account"
+
+    @api.model
+    @ormcache()
+    def _external_addresses(self):
+        """All external addresses, as keys (``mailkit.from_header``); drafts are none.
+
+        :rtype: frozenset[str]
+        """
+        return self._address_keys([])
+
+    @api.model
+    @ormcache("user_id")
+    def _addresses_of(self, user_id):
+        """Those of ``_external_addresses`` that a user may carry in a From."""
+        user = self.env["res.users"].sudo().browse(user_id)
+        if not user.active or user.share:
+            return frozenset()
+        return self._address_keys(self._access_domain(user))
+
+    @api.model
+    def _address_keys(self, domain):
+        # sudo: everybody's addresses are guarded, also those that nobody may see
+        accounts = self.sudo().search([("state", "!=", "draft"), *domain])
+        return frozenset(filter(None, map(address_key, accounts.mapped("email"))))
+
+    @api.model
+    def _external_in(self, text):
+        """The external addresses that a From header names."""
+        known = self._external_addresses()
+        return header_addresses(str(text)) & known if text and known else frozenset()
+
+    @api.model
+    def _check_typed_from(self, label, text, allowed=frozenset()):
+        """Refuse a From that the user made up.
+
+        His own e-mail address is no reason to refuse what he writes, whoever may use
+        it as an external address: the mail then leaves with Odoo's address.
+
+        :param str label: the field that he entered, for the message
+        :param str text: a From header
+        :param frozenset allowed: addresses that he did not make up
+        :raise AccessError: it names somebody else's external address
+        """
+        refused = self._external_in(text) - self._addresses_of(self.env.uid) - allowed
+        refused -= header_addresses(self.env.user.email or "")
+        if refused:
+            raise AccessError(
+                self.env._(
+                    "%(field)s: %(address)s is an external address that you may not "
+                    "use. Leave this field out, or choose an address of your own. A "
+                    "manager can let you use an address of the company.",
+                    field=label,
+                    address=", ".join(sorted(refused)),
+                )
+            )
+
+    @api.model
+    def _check_typed_author(self, label, partner, allowed=frozenset()):
+        """As ``_check_typed_from``, for a partner who is said to be the author."""
+        if partner and partner != self.env.user.partner_id:
+            # sudo: the address is only compared
+            self._check_typed_from(label, partner.sudo().email, allowed)

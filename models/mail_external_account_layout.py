@@ -1,0 +1,242 @@
+import base64
+import re
+from types import SimpleNamespace
+
+from markupsafe import Markup
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools import formataddr, is_html_empty
+from odoo.tools.mimetypes import guess_mimetype
+
+from ..mailkit.sender_name import (
+    is_pattern,
+    render_sender_name,
+    unknown_placeholders,
+)
+
+# What every mail program shows; Outlook and Gmail show neither SVG nor WebP.
+_LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_DEFAULT_COLOR = "#714B67"
+LOGO_SIZE = (360, 120)  # pixels; shown at half of it on fine screens
+
+
+class MailExternalAccount(models.Model):
+    """What recipients see: the sender's name, the signature and the layout."""
+
+    _inherit = "mail.external.account"
+
+    signature = fields.Html(
+        help="Replaces the author's own signature in mail to external contacts. "
+        "Empty: the author's own.",
+    )
+    layout = fields.Selection(
+        [
+            ("plain", "Plain, as from a mail program"),
+            ("brand", "With the brand's logo and color"),
+        ],
+        required=True,
+        default="plain",
+        help="How mail to external contacts looks. A template with a layout of its own "
+        "keeps it.",
+    )
+    brand_logo = fields.Image(
+        max_width=LOGO_SIZE[0],
+        max_height=LOGO_SIZE[1],
+        help="Sent inside the mail. Empty: the company's logo.",
+    )
+    brand_color = fields.Char(help="Empty: the color of the company's e-mails.")
+    show_record_button = fields.Boolean(
+        "Button to the Record",
+        help="A button such as “View Task” for external contacts who can open the "
+        "record in the customer portal. Others never get it.",
+    )
+    from_preview = fields.Char(
+        "Recipients See", compute="_compute_from_preview", compute_sudo=True
+    )
+
+    @api.constrains("sender_name")
+    def _check_sender_name(self):
+        for account in self:
+            check_sender_name(self.env, account.sender_name)
+
+    @api.constrains("brand_color")
+    def _check_brand_color(self):
+        for account in self:
+            if account.brand_color and not _COLOR.fullmatch(account.brand_color):
+                raise ValidationError(
+                    self.env._(
+                        "Brand Color: “%s” is no color. Choose one, or enter six "
+                        "digits such as #1a73e8.",
+                        account.brand_color,
+                    )
+                )
+
+    @api.constrains("brand_logo")
+    def _check_brand_logo(self):
+        for account in self.filtered("brand_logo"):
+            image = base64.b64decode(account.brand_logo)
+            if guess_mimetype(image) not in _LOGO_TYPES:
+                raise ValidationError(
+                    self.env._(
+                        "Brand Logo: mail programs do not show this kind of picture. "
+                        "Choose a PNG, JPEG or GIF file."
+                    )
+                )
+
+    # The sender's name
+
+    @api.depends_context("uid")
+    @api.depends("email", "sender_name", "user_id.name", "company_id.name")
+    def _compute_from_preview(self):
+        for account in self:
+            author = account.user_id or self.env.user
+            account.from_preview = account._sender_label(author.name, "")
+
+    def _sender_label(self, author, project):
+        """The From line as people read it.
+
+        :param str author: name of who writes; empty: nobody does
+        :param str project: name of the record's project; empty: none
+        """
+        self.ensure_one()
+        name = self._rendered_name(author, project)
+        return f"{name} <{self.email}>" if name else self.email or ""
+
+    def _rendered_name(self, author, project, company=None):
+        """The name next to the address.
+
+        Empty: the owner's of a personal address, the company's of a company address
+        (who writes from a shared mailbox gives his own name only when asked for by
+        ``{author}``). What nobody wrote, or a customer, has the company's as author.
+        """
+        company = self.company_id or company or self.user_id.company_id
+        company = company.name or ""
+        pattern = self.sender_name or self.user_id.name or company
+        return render_sender_name(
+            pattern,
+            {
+                "author": author or company,
+                "project": project or company,
+                "company": company,
+            },
+        )
+
+    def _email_from(self, message=None):
+        """The From header of one message's mails, "Name <address>".
+
+        :param message: mail.message in superuser mode; None: nobody's
+        """
+        self.ensure_one()
+        author, project, company = "", "", None
+        if message:
+            # OdooBot's user is archived: what it says nobody wrote
+            user = message.author_id.main_user_id
+            if message.external_origin != "project":
+                author = user.active and user._is_internal() and message.author_id.name
+            company = message.record_company_id
+            if is_pattern(self.sender_name or ""):
+                project = _project_name(message)
+        return formataddr((self._rendered_name(author, project, company), self.email))
+
+    # Signature and layout
+
+    def _has_signature(self):
+        return not is_html_empty(self.signature)
+
+    def _layout_xmlid(self):
+        return f"mail_external_account.mail_layout_{self.layout}"
+
+    def _layout_values(self, render_values):
+        """What the layouts need besides what core gives them.
+
+        :param dict render_values: of ``_notify_by_email_prepare_rendering_context``
+        """
+        self.ensure_one()
+        author = render_values.get("author_user")
+        values = {"external_account": self, **self._brand_values()}
+        if (
+            render_values.get("email_add_signature")
+            and author
+            and author._is_internal()
+            and self._has_signature()
+        ):
+            # as core frames the user's own
+            values["signature"] = Markup("<div>-- <br/>%s</div>") % self.signature
+        return values
+
+    def _wrap_body(self, body, lang=None):
+        """A mail without a layout in the one of this address, as text of HTML.
+
+        Mass mailings have neither signature nor button.
+        """
+        self.ensure_one()
+        if self.layout == "plain":
+            return body
+        # as core's ``_render_encapsulate``: the composer's body is sanitized already
+        safe = Markup(body or "")  # noqa: S704
+        values = {
+            "message": SimpleNamespace(body=safe),
+            "lang": lang or self.env.lang,
+            **self._brand_values(),
+        }
+        qweb = self.env["ir.qweb"]
+        return qweb._render(self._layout_xmlid(), values, lang=values["lang"])
+
+    def _brand_values(self):
+        if self.layout != "brand":
+            return {}
+        company = self.company_id or self.user_id.company_id
+        color = self.brand_color or company.email_secondary_color or ""
+        if not _COLOR.fullmatch(color):
+            color = _DEFAULT_COLOR
+        return {
+            "brand_color": color,
+            "brand_text_color": _readable_on(color),
+            "brand_name": self._rendered_name("", ""),
+            "has_brand_logo": bool(self._brand_image()),
+        }
+
+    def _brand_image(self):
+        """The logo in mails: (bytes, MIME type), or None.
+
+        The company's own when the address has none, unless it is Odoo's default one.
+        """
+        self.ensure_one()
+        company = self.company_id or self.user_id.company_id
+        encoded = self.brand_logo
+        if not encoded and not company.uses_default_logo:
+            encoded = company.logo_web
+        image = base64.b64decode(encoded or b"")
+        kind = guess_mimetype(image) if image else ""
+        return (image, kind) if kind in _LOGO_TYPES else None
+
+
+def _project_name(message):
+    """The name of the project that the message's record belongs to, or ""."""
+    record = (
+        message.env[message.model].browse(message.res_id) if message.model else None
+    )
+    if record is None or not hasattr(record, "_external_sender_project_id"):
+        return ""
+    project_id = record.exists()._external_sender_project_id()
+    return message.env["project.project"].browse(project_id or []).name or ""
+
+
+def check_sender_name(env, name):
+    """:raise ValidationError: when there is an unknown placeholder in the name"""
+    unknown = unknown_placeholders(name or "")
+    if unknown:
+        raise ValidationError(
+            env._(
+                "Sender Name: %(unknown)s is not known. Use {author}, {project} or "
+                "{company} in braces, or a name without braces.",
+                unknown=", ".join(text.strip() for text in unknown),
+            )
+        )
+
+
+def _readable_on(color):
+    """Black or white, whichever is easier to read on ``color`` (ITU-R BT.601 luma)."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#000000" if 299 * red + 587 * green + 114 * blue > 150000 else "#ffffff"

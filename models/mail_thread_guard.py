@@ -1,0 +1,43 @@
+from odoo import models
+
+from ..tools import from_guard
+
+
+class MailThread(models.AbstractModel):
+    """Who posts by a remote call does not do so in somebody else's name."""
+
+    _inherit = "mail.thread"
+
+    def message_post(self, **kwargs):
+        self._check_typed_sender("message_post", kwargs)
+        return super().message_post(**kwargs)
+
+    def message_notify(self, **kwargs):
+        self._check_typed_sender("message_notify", kwargs)
+        return super().message_notify(**kwargs)
+
+    def message_post_with_source(self, source_ref, **kwargs):
+        self._check_typed_sender("message_post_with_source", kwargs)
+        return super().message_post_with_source(source_ref, **kwargs)
+
+    def message_mail_with_source(self, source_ref, **kwargs):
+        self._check_typed_sender("message_mail_with_source", kwargs)
+        return super().message_mail_with_source(source_ref, **kwargs)
+
+    def _check_typed_sender(self, method, values):
+        """:raise AccessError: a remote caller names somebody else's address"""
+        account = self.env["mail.external.account"]
+        if (
+            self.env.su
+            or not (values.get("email_from") or values.get("author_id"))
+            or not account._any_configured()
+            or not from_guard.is_remote_call(self._name, method)
+        ):
+            return
+        author = self.env["res.partner"].browse(values.get("author_id") or [])
+        account._check_typed_from("email_from", values.get("email_from"))
+        account._check_typed_author("author_id", author.exists())
+
+    def _message_create(self, values_list):
+        with from_guard.posting():
+            return super()._message_create(values_list)

@@ -1,0 +1,167 @@
+from email.message import EmailMessage
+from types import SimpleNamespace
+
+from odoo.exceptions import AccessError
+
+from ..tools import from_guard
+from .common import ExternalAccountCase
+
+CEO = "ceo@brand-a.example"
+OWN = "notifications@corp.example"
+
+
+class TestFromGuard(ExternalAccountCase):
+    """The last place before SMTP: an external address leaves for its users only."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.domain = cls.env["mail.alias.domain"].create(
+            {"name": "corp.example", "default_from": "notifications"}
+        )
+        cls.company.alias_domain_id = cls.domain
+
+    def leave(self, email_from, session=None, **headers):
+        """From and envelope of a mail that is handed to Odoo's own server."""
+        message = EmailMessage()
+        message["From"] = email_from
+        message["To"] = "client@customer.example"
+        message["Reply-To"] = email_from
+        for name, value in headers.items():
+            message[name.replace("_", "-")] = value
+        session = session or SimpleNamespace(from_filter=False, smtp_from=False)
+        server = self.env["ir.mail_server"]
+        sender, _to, message = server._prepare_email_message__(message, session)
+        return message["From"], sender, message
+
+    def test_without_accounts_nothing_changes(self):
+        self.env["mail.external.account"].search([]).unlink()
+        self.assertEqual(self.leave(CEO)[0], CEO)
+
+    def test_a_draft_is_no_external_address(self):
+        self.account(CEO, self.anna, state="draft")
+        self.assertEqual(self.leave(CEO)[0], CEO)
+
+    def test_every_spelling_is_replaced(self):
+        self.account(CEO, self.anna)
+        for spelling in (
+            CEO,
+            "CEO@Brand-A.example",
+            f"The Boss <{CEO}>",
+            '"ceo"@brand-a.example',
+            f"x@customer.example, {CEO}",
+            "ceo(hi)@brand-a.example",
+        ):
+            header, envelope, message = self.leave(spelling)
+            self.assertEqual(message["From"].addresses[0].addr_spec, OWN, spelling)
+            self.assertNotIn(CEO, header.lower(), spelling)
+            self.assertEqual(envelope, self.domain.bounce_email)
+            self.assertIn("@brand-a.example", message["Reply-To"].lower())
+
+    def test_the_name_is_kept(self):
+        self.account(CEO, self.anna)
+        self.assertEqual(self.leave(f"The Boss <{CEO}>")[0], f"The Boss <{OWN}>")
+
+    def test_a_session_forces_no_external_address(self):
+        self.account(CEO, self.anna)
+        session = SimpleNamespace(from_filter="brand-a.example", smtp_from=CEO)
+        for email_from in (CEO, "Bohdan <bohdan@corp.example>"):
+            header, envelope, _message = self.leave(email_from, session)
+            self.assertNotIn(CEO, header)
+            self.assertEqual(envelope, OWN)
+
+    def test_envelope_and_sender_headers(self):
+        self.account(CEO, self.anna)
+        self.company.alias_domain_id = False
+        _from, envelope, message = self.leave(
+            "bohdan@corp.example", Return_Path=CEO, Sender=CEO, Resent_From=CEO
+        )
+        self.assertNotEqual(envelope, CEO)
+        self.assertFalse(message["Sender"] or message["Resent-From"])
+
+    def test_refused_and_archived_accounts(self):
+        account = self.account(CEO, self.anna, state="refused")
+        self.assertNotIn(CEO, self.leave(CEO)[0])
+        account.active = False
+        self.assertEqual(self.leave(CEO)[0], CEO)
+
+    def test_who_may_use_it_carries_it(self):
+        self.account(CEO, self.anna)
+        with from_guard.carrying(frozenset({CEO})):
+            self.assertEqual(self.leave(CEO)[0], CEO)
+        self.assertNotEqual(self.leave(CEO)[0], CEO)
+
+    def carried(self, user, **values):
+        message = self.post(user, email_from=CEO, external_account_id=False, **values)
+        mail = self.env["mail.mail"].with_user(user).sudo()
+        return mail.create({"mail_message_id": message.id})._carried_addresses()
+
+    def test_what_counts_is_who_wrote_it(self):
+        self.account(CEO, None, allowed_user_ids=[(4, self.anna.id)])
+        self.assertEqual(self.carried(self.anna), {CEO})
+        self.assertFalse(self.carried(self.bohdan))
+        self.assertFalse(self.carried(self.env.ref("base.user_root")))
+        self.assertFalse(self.carried(self.anna, message_type="email"))
+        self.anna.active = False
+        self.assertFalse(self.carried(self.anna))
+
+    def test_a_row_made_by_somebody_else_proves_nothing(self):
+        self.account(CEO, self.anna)
+        message = self.post(self.anna, email_from=CEO, external_account_id=False)
+        rows = self.env["mail.mail"].sudo()
+        values = {"mail_message_id": message.id}
+        for user, expected in (
+            (self.anna, {CEO}),
+            (self.bohdan, set()),
+            (self.env.ref("base.user_root"), {CEO}),  # notified later, by the queue
+        ):
+            row = rows.with_user(user).sudo().create(values)
+            self.assertEqual(row._carried_addresses(), expected)
+
+    def test_portal_users_carry_nothing(self):
+        account = self.account(CEO)
+        self.assertTrue(account._may_send(self.bohdan))
+        self.bohdan.group_ids = self.env.ref("base.group_portal")
+        self.assertFalse(account._may_send(self.bohdan))
+        self.assertFalse(account._addresses_of(self.bohdan.id))
+
+    def test_without_an_address_of_its_own_odoo_fails_visibly(self):
+        self.account(CEO, self.anna)
+        self.company.alias_domain_id = False
+        self.company.email = "info@corp.example"
+        self.assertIn("info@corp.example", self.leave(CEO)[0])
+        self.account("info@corp.example")
+        with self.assertRaises(AssertionError) as caught:
+            self.leave(CEO)
+        code, text = caught.exception.args
+        self.assertEqual(code, self.env["ir.mail_server"].NO_VALID_FROM)
+        self.assertIn("Default From", text)
+
+    def test_flows_are_not_stopped(self):
+        """What Odoo's code posts in somebody's name is kept as it is."""
+        self.account(CEO, self.anna)
+        self.anna.partner_id.email = CEO
+        for values in ({"email_from": CEO}, {"author_id": self.anna.partner_id.id}):
+            message = self.post(self.bohdan, **values)
+            self.assertIn(CEO, message.email_from)
+        with self.assertRaises(AccessError):
+            message.with_user(self.bohdan).copy()
+
+    def test_other_rows_of_mail_stay_the_administrators(self):
+        self.account(CEO, self.anna)
+        admin = self.env.ref("base.user_admin")
+        mail = (
+            self.env["mail.mail"]
+            .with_user(admin)
+            .create({"email_from": "admin@corp.example", "body_html": "x"})
+        )
+        mail.write({"body_html": "y", "email_to": "a@customer.example"})
+        self.assertEqual(mail.email_to, "a@customer.example")
+
+    def test_guarding_costs_no_query(self):
+        self.account(CEO, self.anna)
+        self.leave("bohdan@corp.example")  # warm
+        before = self.env.cr.sql_log_count
+        self.leave("bohdan@corp.example")
+        self.leave(CEO)
+        self.assertEqual(self.env.cr.sql_log_count, before)

@@ -1,0 +1,329 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import Form, tagged
+
+from .common import ExternalAccountCase
+
+
+class ComposerCase(ExternalAccountCase):
+    def composer(self, user, records=None, **values):
+        """The full composer as the client opens it for ``records``."""
+        context = {f"default_{name}": value for name, value in values.items()}
+        records = self.task if records is None else records
+        model = self.env["mail.compose.message"].with_user(user)
+        return model.with_context(
+            default_model=records._name,
+            default_res_ids=records.ids,
+            **({"default_subtype_xmlid": "mail.mt_comment"} | context),
+        )
+
+    def senders(self, composer):
+        return [row["id"] for row in composer.external_sender_options or []]
+
+
+@tagged("post_install", "-at_install")
+class TestFullComposer(ComposerCase):
+    def test_the_list_is_the_chatters(self):
+        bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
+        company = self.account("c@x.example")
+        self.account("b@x.example", self.anna, [(self.project_b, True)])
+        composer = self.composer(self.anna).create({"body": "x"})
+        self.assertEqual(self.senders(composer), [bound.id, company.id, 0])
+        best = composer.external_sender_options[0]
+        self.assertEqual(best["reason"], "personal default for “Brand A”")
+        self.assertEqual(composer.external_sender, bound.id)
+
+    def test_the_pick_is_used(self):
+        account = self.account("a@x.example", self.anna)
+        company = self.account("c@x.example")
+        for picked, expected in (
+            (company.id, company),
+            (account.id, account),
+            (0, account.browse()),
+        ):
+            composer = self.composer(self.anna).create({"body": "x"})
+            composer.external_sender = picked
+            composer._action_send_mail()
+            message = self.task.message_ids.sudo()[0]
+            self.assertEqual(message.external_account_id, expected)
+
+    def test_nobody_sends_through_what_he_may_not_use(self):
+        self.account("a@x.example", self.anna)
+        bohdans = self.account("b@x.example", self.bohdan)
+        composer = self.composer(self.anna).create({"body": "x"})
+        composer.external_sender = bohdans.id
+        with self.assertRaisesRegex(UserError, "Nothing was sent.*Market analysis"):
+            composer._action_send_mail()
+
+    def test_notes_and_what_has_its_own_server_have_no_from(self):
+        account = self.account("a@x.example", self.anna)
+        note = self.composer(self.anna, subtype_xmlid="mail.mt_note")
+        composer = note.with_context(default_subtype_xmlid="mail.mt_note").create(
+            {"body": "x", "subtype_id": self.env.ref("mail.mt_note").id}
+        )
+        self.assertFalse(composer.external_sender_options)
+        composer._action_send_mail()
+        self.assertFalse(self.task.message_ids.sudo()[0].external_account_id)
+        server = self.env["ir.mail_server"].create(
+            {"name": "Own", "smtp_host": "smtp.example.com"}
+        )
+        template = self.env["mail.template"].create(
+            {
+                "name": "T",
+                "model_id": self.env["ir.model"]._get_id("project.task"),
+                "subject": "S",
+                "body_html": "<p>From the template</p>",
+                "mail_server_id": server.id,
+            }
+        )
+        composer = self.composer(self.anna).create({"body": "x"})
+        self.assertEqual(composer.external_sender, account.id)
+        composer.template_id = template
+        self.assertFalse(composer.external_sender_options)
+        composer._action_send_mail()
+        message = self.task.message_ids.sudo()[0]
+        self.assertEqual(message.mail_server_id, server)
+        self.assertFalse(self.external_mails(message))
+
+    def test_a_template_keeps_the_picked_sender(self):
+        self.account("a@x.example", self.anna)
+        company = self.account("c@x.example")
+        template = self.env["mail.template"].create(
+            {
+                "name": "T",
+                "model_id": self.env["ir.model"]._get_id("project.task"),
+                "subject": "S",
+                "body_html": "<p>From the template</p>",
+            }
+        )
+        composer = self.composer(self.anna).create({"body": "x"})
+        composer.external_sender = company.id
+        composer.template_id = template
+        composer._action_send_mail()
+        message = self.task.message_ids.sudo()[0]
+        self.assertIn("From the template", message.body)
+        self.assertEqual(message.external_account_id, company)
+
+    def test_several_records_each_with_its_own_default(self):
+        bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
+        elsewhere = self.account("b@x.example", self.anna, [(self.project_b, True)])
+        other = self.task.create({"name": "Other", "project_id": self.project_b.id})
+        other.message_subscribe(self.customer.ids)
+        tasks = self.task | other
+        composer = self.composer(self.anna, tasks).create({"body": "x", "subject": "S"})
+        self.assertEqual(self.senders(composer)[0], -1)
+        composer._action_send_mail()
+        self.assertEqual(self.task.message_ids.sudo()[0].external_account_id, bound)
+        self.assertEqual(other.message_ids.sudo()[0].external_account_id, elsewhere)
+        before = len(tasks.message_ids)
+        composer = self.composer(self.anna, tasks).create(
+            {"body": "x", "subject": "S", "external_sender": bound.id}
+        )
+        with self.assertRaisesRegex(UserError, "Nothing was sent.*“Other”"):
+            composer._action_send_mail()
+        self.assertEqual(len(tasks.message_ids), before)
+
+    def test_the_signature_in_the_text_follows_the_sender(self):
+        self.anna.signature = "<p>Anna herself</p>"
+        own = self.account("a@x.example", self.anna)
+        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        body = (
+            '<div>Hello</div><div class="o-signature-container">'
+            '<div data-o-mail-quote="1"><br>-- <br><p>Anna herself</p></div></div>'
+        )
+        composer = self.composer(self.anna, body=body).with_context(
+            external_sender_id=brand.id
+        )
+        form = Form(composer, "mail.email_compose_message_wizard_form")
+        self.assertIn("Brand B", form.body)
+        self.assertNotIn("Anna herself", form.body)
+        form.external_sender = own.id
+        self.assertIn("Anna herself", form.body)
+        self.assertNotIn("Brand B", form.body)
+        form.body = "<div>Without a signature</div>"
+        form.external_sender = brand.id
+        self.assertNotIn("Brand B", form.body)
+
+    def test_another_models_chatter(self):
+        account = self.account("a@x.example", self.anna)
+        composer = self.composer(self.anna, self.customer).create(
+            {"body": "x", "partner_ids": self.second.ids}
+        )
+        self.assertEqual(self.senders(composer), [account.id, 0])
+        composer._action_send_mail()
+        message = self.customer.message_ids.sudo()[0]
+        self.assertEqual(message.external_account_id, account)
+        self.assertEqual(self.external_mails(message).recipient_ids, self.second)
+
+
+@tagged("post_install", "-at_install")
+class TestMassMode(ComposerCase):
+    def setUp(self):
+        super().setUp()
+        self.other = self.task.create(
+            {
+                "name": "Other",
+                "project_id": self.project_b.id,
+                "partner_id": self.second.id,
+            }
+        )
+        self.task.partner_id = self.customer
+        self.tasks = self.task | self.other
+
+    def mass(self, user, **values):
+        composer = self.composer(user, self.tasks, composition_mode="mass_mail")
+        return composer.create({"subject": "S", "body": "<p>Offer</p>", **values})
+
+    def test_each_record_resolves_its_own_default(self):
+        bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
+        mails, _messages = self.mass(self.anna)._action_send_mail()
+        by_task = {mail.res_id: mail for mail in mails}
+        mail = by_task[self.task.id]
+        self.assertEqual(mail.sending_account_id, bound)
+        self.assertEqual(mail.mail_message_id.external_account_id, bound)
+        self.assertEqual(mail.recipient_ids, self.customer)
+        self.assertEqual(mail.state, "outgoing", "only queued, whatever is forced")
+        other = by_task[self.other.id]
+        self.assertFalse(other.sending_account_id)
+        self.assertFalse(other.mail_message_id.external_account_id)
+
+    def test_the_picked_one_for_all_or_a_clear_refusal(self):
+        bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
+        company = self.account("c@x.example")
+        mails, _m = self.mass(self.anna, external_sender=company.id)._action_send_mail()
+        self.assertEqual(mails.sending_account_id, company)
+        self.assertEqual(len(mails), 2)
+        composer = self.mass(self.anna, external_sender=bound.id)
+        count = self.env["mail.mail"].search_count([])
+        with self.assertRaisesRegex(UserError, "Nothing was sent.*“Other”.*Choose"):
+            composer._action_send_mail()
+        self.assertEqual(self.env["mail.mail"].search_count([]), count)
+
+    def test_odoos_own_server(self):
+        self.account("c@x.example")
+        mails, _m = self.mass(self.anna, external_sender=0)._action_send_mail()
+        self.assertFalse(mails.sending_account_id)
+        self.assertFalse(mails.mail_message_id.external_account_id)
+
+    def test_colleagues_get_a_mail_of_their_own(self):
+        account = self.account("c@x.example", layout="brand", brand_color="#1a73e8")
+        composer = self.mass(self.anna, auto_delete=False)
+        composer.partner_ids = self.customer | self.bohdan.partner_id
+        composer._action_send_mail()
+        message = self.task.message_ids.sudo()[0]
+        mails = {mail.recipient_ids: mail for mail in message.mail_ids}
+        self.assertEqual(mails[self.customer].sending_account_id, account)
+        self.assertIn("#1a73e8", mails[self.customer].body_html)
+        colleagues = mails[self.bohdan.partner_id]
+        self.assertFalse(colleagues.sending_account_id)
+        self.assertNotIn("#1a73e8", colleagues.body_html)
+        self.assertIn("Offer", colleagues.body_html)
+        self.assertEqual(
+            message.notification_ids.res_partner_id,
+            self.customer | self.bohdan.partner_id,
+        )
+
+    def test_only_colleagues_need_no_account(self):
+        self.account("c@x.example")
+        composer = self.mass(self.anna)
+        composer.partner_ids = self.bohdan.partner_id
+        mails, _m = composer._action_send_mail()
+        self.assertFalse(mails.sending_account_id)
+        self.assertFalse(mails.mail_message_id.external_account_id)
+
+    def test_reply_to_stays_cores(self):
+        without, _m = self.mass(self.anna)._action_send_mail()
+        expected = without.mapped("reply_to")
+        self.account("c@x.example")
+        mails, _m = self.mass(self.anna)._action_send_mail()
+        self.assertEqual(mails.mapped("reply_to"), expected)
+
+
+@tagged("post_install", "-at_install")
+class TestScheduled(ComposerCase):
+    def scheduled(self, user, **values):
+        composer = self.composer(user).create(
+            {
+                "body": "<p>Later</p>",
+                "scheduled_date": fields.Datetime.now() + timedelta(hours=1),
+                **values,
+            }
+        )
+        return composer._action_schedule_message()
+
+    def cron(self, scheduled):
+        self.env.cr.execute(
+            "UPDATE mail_scheduled_message SET scheduled_date = %s WHERE id IN %s",
+            (fields.Datetime.now() - timedelta(minutes=1), scheduled._ids),
+        )
+        self.env.invalidate_all()
+        self.env["mail.scheduled.message"]._post_messages_cron()
+
+    def test_the_pick_waits_with_the_message(self):
+        self.account("a@x.example", self.anna)
+        company = self.account("c@x.example")
+        for picked, expected in ((company.id, company), (0, company.browse())):
+            scheduled = self.scheduled(self.anna, external_sender=picked)
+            self.assertEqual(scheduled.external_sender, picked)
+            self.cron(scheduled)
+            message = self.task.message_ids.sudo()[0]
+            self.assertIn("Later", message.body)
+            self.assertEqual(message.author_id, self.anna.partner_id)
+            self.assertEqual(message.external_account_id, expected)
+
+    def test_it_is_editable_before(self):
+        account = self.account("a@x.example", self.anna)
+        company = self.account("c@x.example")
+        scheduled = self.scheduled(self.anna).with_user(self.anna)
+        self.assertEqual(scheduled.external_sender, account.id)
+        self.assertEqual(self.senders(scheduled), [account.id, company.id, 0])
+        scheduled.external_sender = company.id
+        self.cron(scheduled)
+        message = self.task.message_ids.sudo()[0]
+        self.assertEqual(message.external_account_id, company)
+
+    def test_an_address_that_stopped_being_usable(self):
+        """It leaves in no other name; its author gets the text and the reason."""
+        self.account("a@x.example", self.anna)
+        company = self.account("c@x.example")
+        for spoil in (
+            lambda: company.write({"allowed_user_ids": [(4, self.bohdan.id)]}),
+            lambda: company.unlink(),
+        ):
+            scheduled = self.scheduled(self.anna, external_sender=company.id)
+            spoil()
+            with self.assertRaisesRegex(UserError, "was not sent.*Choose another"):
+                scheduled.with_user(self.anna).post_message()
+            self.cron(scheduled)
+            self.assertFalse(scheduled.exists())
+            notice = self.env["mail.message"].search([], order="id desc", limit=1)
+            self.assertEqual(notice.partner_ids, self.anna.partner_id)
+            self.assertEqual(
+                (notice.model, notice.res_id),
+                (
+                    "project.task",
+                    self.task.id,
+                ),
+            )
+            self.assertIn("Choose another sender", notice.body)
+            self.assertIn("Later", notice.body)
+            self.assertFalse(
+                self.task.message_ids.filtered(
+                    lambda m: m.message_type == "comment" and "Later" in m.body
+                )
+            )
+            company.exists().allowed_user_ids = False
+
+    def test_nobody_else_changes_what_leaves_from_an_address(self):
+        company = self.account("c@x.example")
+        scheduled = self.scheduled(self.anna, external_sender=company.id)
+        for user in (self.bohdan, self.manager, self.env.ref("base.user_admin")):
+            for vals in (
+                {"body": "Not Anna's"},
+                {"notification_parameters": "{}"},
+                {"external_sender": 0},
+            ):
+                with self.assertRaises(AccessError, msg=str(vals)):
+                    scheduled.with_user(user).write(vals)

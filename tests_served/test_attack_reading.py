@@ -1,0 +1,366 @@
+"""Finding out about, using and changing somebody else's external address."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import steps
+import test_first_mail as screens
+from attackers import KINDS, Attackers, gather
+from playwright.sync_api import Page, Route
+from site_setup import Site
+from steps import Window
+from test_secrets import MODELS, ask, leaks
+
+from devtools.rpc import OdooClient, OdooRpcError
+
+#: Anna's own, which no message has left from, and a company's for Anna alone.
+HIDDEN = "hidden@brand-a.test"
+BOARD = "board@brand-b.test"
+PASSWORD = "сир/Käse+quiet-9Zr"
+SIGNS = (HIDDEN, BOARD, "hidden sender", "hidden board")
+MANAGERS = ("manager", "admin")
+OUTSIDERS = tuple(kind for kind in KINDS if kind not in MANAGERS)
+
+
+@dataclass
+class Scene:
+    site: Site
+    attackers: Attackers
+    hidden: int
+    board: int
+    binding: int
+
+    def accounts(self) -> list[tuple[Any, ...]]:
+        """All that the database holds about the two, and who may use them."""
+        rows = []
+        for table, column in (
+            ("mail_external_account", "id"),
+            ("mail_external_account_project", "account_id"),
+            ("mail_external_account_user_rel", "mail_external_account_id"),
+            ("mail_external_secret", "account_id"),
+        ):
+            rows += steps.sql(
+                self.site.odoo,
+                f"SELECT * FROM {table} WHERE {column} IN %s"  # noqa: S608
+                " ORDER BY 1, 2",
+                (self.hidden, self.board),
+            )
+        return rows
+
+
+@pytest.fixture(scope="module")
+def scene(site: Site) -> Iterator[Scene]:
+    site.remove_accounts()
+    steps.forget_tests(site.odoo)
+    for address in (HIDDEN, BOARD):
+        site.bed.add_mailbox(address, PASSWORD)
+    hidden = steps.connect(
+        site.anna,
+        HIDDEN,
+        PASSWORD,
+        sender_name="hidden sender",
+        projects=((site.ids["project_brand_a"], True),),
+    )
+    board = steps.connect(
+        site.admin,
+        BOARD,
+        PASSWORD,
+        company=True,
+        sender_name="hidden board",
+        allowed_user_ids=[[6, 0, [site.anna.uid]]],
+    )
+    [binding] = site.anna.call(
+        f"{steps.ACCOUNT}.project", "search", [("account_id", "=", hidden)]
+    )
+    yield Scene(site, gather(site), hidden, board, binding)
+    site.remove_accounts()
+
+
+def without_traceback(error: OdooRpcError) -> str:
+    return f"{error.name} {error} {error.debug}"
+
+
+def answers(
+    client: OdooClient, model: str, ids: list[int]
+) -> Iterator[tuple[str, Any]]:
+    """Every way to read records of a model, also such as one cannot find."""
+    fields = ask(client, model, "fields_get")
+    if not isinstance(fields, dict):
+        yield "fields_get", fields
+        return
+    names = sorted(fields)
+    relations = {
+        name: {"fields": {"display_name": {}}}
+        for name in names
+        if fields[name]["type"] in ("many2one", "one2many", "many2many")
+    }
+    specification = {**{name: {} for name in names}, **relations}
+    stored = [n for n in names if fields[n].get("store") and fields[n].get("groupable")]
+    found = ask(client, model, "search", [])
+    yield "search", found
+    for some in (ids, found if isinstance(found, list) else []):
+        yield "read", ask(client, model, "read", some, names)
+        yield "web_read", ask(client, model, "web_read", some, specification)
+        yield "export_data", ask(client, model, "export_data", some, names)
+        yield "get_metadata", ask(client, model, "get_metadata", some)
+        yield "copy", ask(client, model, "copy", some)
+    yield "search_read", ask(client, model, "search_read", [], names)
+    yield "web_search_read", ask(client, model, "web_search_read", [], specification)
+    yield "name_search", ask(client, model, "name_search", "hidden")
+    # one by one where it matters: one refused field would hide the others
+    groups = [[name] for name in stored] if model == steps.ACCOUNT else [stored]
+    for names_of_group in groups:
+        yield (
+            f"formatted_read_group {names_of_group}",
+            ask(client, model, "formatted_read_group", [], names_of_group, ["__count"]),
+        )
+    yield "default_get", ask(client, model, "default_get", names)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_read(scene: Scene, kind: str) -> None:
+    client = scene.attackers.each()[kind]
+    before = scene.accounts()
+    ids = [scene.hidden, scene.board]
+    for model in (*MODELS, "mail.external.secret"):
+        for route, answer in answers(client, model, ids):
+            text = json.dumps(answer, ensure_ascii=False)
+            assert not leaks(PASSWORD, text.encode()), (model, route)
+            assert "gAAAA" not in text, (model, route)
+            if kind not in MANAGERS:
+                assert not any(sign in text for sign in SIGNS), (model, route, text)
+    assert scene.accounts() == before
+
+
+@pytest.mark.parametrize("kind", OUTSIDERS)
+def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
+    """Paths over other models, and yes-or-no questions about single values."""
+    client = scene.attackers.each()[kind]
+    questions = [
+        (steps.ACCOUNT, [("email", "=", HIDDEN)]),
+        (steps.ACCOUNT, [("smtp_login", "=", BOARD)]),
+        (steps.ACCOUNT, [("active", "in", [True, False]), ("email", "like", "board")]),
+        (steps.ACCOUNT, ["|", ("email", "=", BOARD), ("id", "=", scene.hidden)]),
+        (f"{steps.ACCOUNT}.project", [("account_id.email", "=", HIDDEN)]),
+        (f"{steps.ACCOUNT}.project", [("id", "=", scene.binding)]),
+        (f"{steps.ACCOUNT}.project", [("account_state", "=", "working")]),
+        ("res.users", [("external_account_ids.email", "=", HIDDEN)]),
+        ("res.users", [("external_account_ids", "any", [("email", "=", HIDDEN)])]),
+        ("res.company", [("external_account_ids.email", "=", BOARD)]),
+        (
+            "project.project",
+            [("external_account_binding_ids.account_id.email", "=", HIDDEN)],
+        ),
+        ("mail.message", [("external_account_id.email", "=", HIDDEN)]),
+        ("mail.mail", [("sending_account_id.email", "=", HIDDEN)]),
+        ("mail.external.delivery", [("account_email", "=", HIDDEN)]),
+        ("mail.external.secret", [("account_id.email", "=", HIDDEN)]),
+    ]
+    for model, domain in questions:
+        answer = ask(client, model, "search_count", domain)
+        if isinstance(answer, int):
+            assert answer == 0, (model, domain)
+        else:
+            assert not any(
+                sign in str(answer) for sign in SIGNS if sign not in str(domain)
+            )
+    for model, name in (
+        ("res.users", "external_account_ids"),
+        ("res.company", "external_account_ids"),
+        ("project.project", "external_account_binding_ids"),
+        ("res.config.settings", "external_account_ids"),
+    ):
+        some = ask(client, model, "search", [], 0, 50)
+        ids = some if isinstance(some, list) and some else [1, 2]
+        if model == "res.users":
+            ids = sorted({*ids, scene.site.anna.uid})
+        specification = {name: {"fields": {"display_name": {}}}}
+        for answer in (
+            ask(client, model, "read", ids, [name]),
+            ask(client, model, "web_read", ids, specification),
+            ask(client, model, "export_data", ids, [f"{name}/display_name"]),
+        ):
+            assert not any(sign in str(answer) for sign in SIGNS), (model, answer)
+
+
+@pytest.mark.parametrize("kind", OUTSIDERS)
+def test_the_connect_window_tells_nothing(scene: Scene, kind: str) -> None:
+    """Also not whether guessed settings are those of the account (stored password)."""
+    client, bed = scene.attackers.each()[kind], scene.site.bed
+    guessed = {
+        "email": HIDDEN,
+        "smtp_host": bed.host,
+        "smtp_port": bed.smtp_ssl,
+        "smtp_security": "ssl",
+        "smtp_login": HIDDEN,
+        "incoming_protocol": "none",
+        "ca_certificate": bed.ca_pem,
+        "is_company": False,
+        "user_id": scene.site.anna.uid,
+        "company_id": False,
+    }
+    asked = {
+        name: {} for name in ("has_password", "needs_password", "proof", "tested_ok")
+    }
+    whole = {"fields": {name: {} for name in ("email", "smtp_login", "sender_name")}}
+    for account in (scene.hidden, scene.board):
+        for attempt in (
+            ("onchange", [], {**guessed, "account_id": account}, [], asked),
+            ("onchange", [], {"account_id": account}, [], {"account_id": whole}),
+            ("web_save", [], {**guessed, "account_id": account}, {"account_id": whole}),
+            ("create", [{**guessed, "account_id": account}]),
+        ):
+            with pytest.raises(OdooRpcError) as caught:
+                client.call(steps.WINDOW, *attempt)
+            assert caught.value.name.endswith("AccessError"), caught.value
+            assert "hidden" not in str(caught.value)
+    if kind == "portal":
+        return
+    window = Window(client)
+    window.type_address("x@brand-a.test")
+    window.enter(password="q")
+    for values in ({"account_id": scene.hidden}, {"account_id": scene.board}):
+        steps.refusal(window.enter, **values)
+
+
+Change = Callable[[OdooClient, Scene], Any]
+CHANGES: dict[str, Change] = {
+    "write": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.hidden], {"sender_name": "x"}
+    ),
+    "web_save": lambda c, s: c.call(
+        steps.ACCOUNT, "web_save", [s.hidden], {"active": False}, {}
+    ),
+    "unlink": lambda c, s: c.call(steps.ACCOUNT, "unlink", [s.hidden]),
+    "archive": lambda c, s: c.call(steps.ACCOUNT, "action_archive", [s.hidden]),
+    "resequence": lambda c, s: c.call(
+        steps.ACCOUNT, "web_resequence", [s.hidden], {"sequence": {}}
+    ),
+    "connect": lambda c, s: c.call(steps.ACCOUNT, "action_connect", [s.hidden]),
+    "access": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(4, c.uid)]}
+    ),
+    "access opened": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(5, 0, 0)]}
+    ),
+    "access by group": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.board], {"allowed_group_ids": [(4, 1)]}
+    ),
+    "binding": lambda c, s: c.call(
+        f"{steps.ACCOUNT}.project", "write", [s.binding], {"is_default": False}
+    ),
+    "binding taken": lambda c, s: c.call(
+        f"{steps.ACCOUNT}.project", "write", [s.binding], {"account_id": s.board}
+    ),
+    "binding removed": lambda c, s: c.call(
+        f"{steps.ACCOUNT}.project", "unlink", [s.binding]
+    ),
+    "binding added": lambda c, s: c.call(
+        f"{steps.ACCOUNT}.project",
+        "create",
+        [{"account_id": s.board, "project_id": s.site.ids["project_brand_b"]}],
+    ),
+    "binding of the account": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.hidden], {"binding_ids": [(5, 0, 0)]}
+    ),
+    "binding of the project": lambda c, s: c.call(
+        "project.project",
+        "write",
+        [s.site.ids["project_brand_a"]],
+        {"external_account_binding_ids": [(2, s.binding)]},
+    ),
+    "own list": lambda c, s: c.call(
+        "res.users", "write", [c.uid], {"external_account_ids": [(4, s.hidden)]}
+    ),
+    "changed in own list": lambda c, s: c.call(
+        "res.users",
+        "write",
+        [c.uid],
+        {"external_account_ids": [(1, s.hidden, {"sender_name": "x"})]},
+    ),
+    "import": lambda c, s: loaded(
+        c.call(
+            steps.ACCOUNT, "load", [".id", "sender_name"], [[str(s.hidden), "changed"]]
+        )
+    ),
+    "connection": lambda c, s: c.call(
+        steps.ACCOUNT, "write", [s.hidden], {"smtp_host": "localhost"}
+    ),
+    "secret": lambda c, s: c.call(
+        "mail.external.secret", "create", [{"account_id": s.hidden, "sealed": "x"}]
+    ),
+    "ledger": lambda c, s: c.call(
+        "mail.external.delivery",
+        "create",
+        [{"message_id_header": "<x@y>", "recipient": "a@b.test", "state": "sent"}],
+    ),
+}
+
+
+def loaded(answer: dict[str, Any]) -> None:
+    if not answer["ids"]:
+        raise OdooRpcError({"data": answer["messages"][0]})
+
+
+@pytest.mark.parametrize("kind", OUTSIDERS)
+def test_nothing_is_changed(scene: Scene, kind: str) -> None:
+    client = scene.attackers.each()[kind]
+    before = scene.accounts()
+    accepted = []
+    for name, change in CHANGES.items():
+        try:
+            change(client, scene)
+        except OdooRpcError as error:
+            assert not leaks(PASSWORD, without_traceback(error).encode())
+        else:
+            accepted.append(name)
+        assert scene.accounts() == before, name
+    assert not accepted
+
+
+@pytest.mark.parametrize("kind", MANAGERS)
+def test_managers_reach_no_connection_and_no_secret(scene: Scene, kind: str) -> None:
+    client = scene.attackers.each()[kind]
+    before = scene.accounts()
+    for name in ("connection", "own list", "secret", "ledger", "binding taken"):
+        with pytest.raises(OdooRpcError):
+            CHANGES[name](client, scene)
+        assert scene.accounts() == before, name
+
+
+def test_what_is_said_to_the_browser_holds_no_password(
+    scene: Scene, page: Page, tmp_path: Path
+) -> None:
+    """All that the server answers while an address is connected and used."""
+    site, texts = scene.site, []
+
+    def keep(route: Route) -> None:
+        answer = route.fetch()
+        texts.append(route.request.url.encode() + answer.body())
+        route.fulfill(response=answer)
+
+    screens.sign_in(page, site, "anna")
+    page.route(re.compile(r"/(web/dataset|web/action|mail|bus)/"), keep)
+    page.goto(f"{site.odoo.url}/odoo/my-preferences/{site.anna.uid}")
+    page.get_by_role("tab", name="External Addresses").click()
+    page.get_by_role("button", name="Add External Address").click()
+    page.locator(".modal [name=email] input").fill("anna@brand-a.test")
+    page.locator(".modal [name=email] input").press("Tab")
+    screens.type_password(page, PASSWORD)
+    screens.line(page, "smtp_login", "failed")
+    page.locator(".modal .btn-close").click()
+    task = steps.new_task(site.admin, site.ids["project_brand_a"], "Traffic")
+    page.goto(f"{site.odoo.url}/odoo/project.task/{task}")
+    page.get_by_role("button", name="Send message").click()
+    page.locator(".o-mail-ExternalSenderPicker select").wait_for()
+    text = b"".join(texts)
+    assert b"run_check" in text
+    assert HIDDEN.encode() in text, "Anna sees her own address"
+    assert not leaks(PASSWORD, text)
+    for (sealed,) in steps.sql(site.odoo, "SELECT sealed FROM mail_external_secret"):
+        assert sealed.encode() not in text

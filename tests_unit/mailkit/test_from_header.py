@@ -1,0 +1,75 @@
+"""Ways to write somebody else's address into a From header."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailkit.from_header import address_key, header_addresses
+from mailkit.settings import same_address
+
+CEO = "ceo@brand-a.test"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ceo@brand-a.test",
+        "CEO@Brand-A.Test",
+        "The Boss <ceo@brand-a.test>",
+        '"The Boss" <ceo@brand-a.test>',
+        '"ceo"@brand-a.test',
+        'Boss <"ceo"@brand-a.test>',
+        "ceo(a comment)@brand-a.test",
+        "ceo @ brand-a.test",
+        "ceo@brand-a.test.",
+        "<@relay.test:ceo@brand-a.test>",
+        "friends: ceo@brand-a.test;",
+        "friends: a@b.test, ceo@brand-a.test;",
+        "evil@customer.test, ceo@brand-a.test",
+        "ceo@brand-a.test, evil@customer.test",
+        "evil@customer.test <ceo@brand-a.test>",
+        "<<ceo@brand-a.test>>",
+        "<ceo@brand-a.test",
+        "ceo@brand-a.test> <",
+        "[ceo@brand-a.test]",
+        "\tceo@brand-a.test\r\n ",
+    ],
+)
+def test_every_way_to_write_it_is_seen(text: str) -> None:
+    assert CEO in header_addresses(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Boss",
+        "other@brand-a.test",
+        "ceo@brand-a.test.evil.test",
+        "xceo@brand-a.test",
+        '"ceo@brand-a.test" <other@brand-a.test>',
+        "\u212aeo@brand-a.test",
+    ],
+)
+def test_others_are_not_taken_for_it(text: str) -> None:
+    assert CEO not in header_addresses(text)
+
+
+def test_domain_in_both_spellings() -> None:
+    assert header_addresses("Бос <ceo@бренд.test>") == header_addresses(
+        "ceo@xn--90agc6an.test"
+    )
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_it(text: str) -> None:
+    assert isinstance(header_addresses(text), frozenset)
+
+
+_LOCAL = st.text("abK\u212aß.+é", min_size=1, max_size=4)
+
+
+@given(_LOCAL, _LOCAL)
+def test_same_rule_as_for_accounts(one: str, two: str) -> None:
+    first, second = f"{one}@brand-a.test", f"{two}@brand-a.test"
+    assert (address_key(first) == address_key(second)) == same_address(first, second)

@@ -1,0 +1,72 @@
+"""Whose addresses the mail that is being handled right now may carry.
+
+Kept beside the environment: its context comes from remote callers, who could claim
+anything there.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from odoo.http import request
+from odoo.service.server import thread_local
+
+_carried = ContextVar("mail_external_account_carried", default=frozenset())
+_posting = ContextVar("mail_external_account_posting", default=False)
+
+
+@contextmanager
+def carrying(addresses):
+    """Mail that leaves meanwhile may have these external addresses in its From.
+
+    :param frozenset addresses: keys, see ``mailkit.from_header``
+    """
+    token = _carried.set(addresses)
+    try:
+        yield
+    finally:
+        _carried.reset(token)
+
+
+def carried():
+    """The addresses of ``carrying``; none outside of it."""
+    return _carried.get()
+
+
+@contextmanager
+def posting():
+    """Messages that are created meanwhile come from Odoo's code, not from a caller."""
+    token = _posting.set(True)
+    try:
+        yield
+    finally:
+        _posting.reset(token)
+
+
+def is_posting():
+    return _posting.get()
+
+
+def is_remote_call(model, *methods):
+    """Whether somebody called one of these methods of ``model`` from outside.
+
+    A business flow calls the same methods; only who is called by name can have been
+    given values that a person made up. Routes: ``web/controllers/dataset.py``,
+    ``rpc/controllers/json2.py``, ``service/model.py`` (XML-RPC and JSON-RPC).
+    """
+    return _remote_call() in {(model, method) for method in methods}
+
+
+def _remote_call():
+    # XML-RPC and its twins run without a request (http.borrow_request).
+    name = getattr(thread_local, "rpc_model_method", "")
+    if name:
+        model, _dot, method = name.rpartition(".")
+        return model, method
+    if not request:
+        return None
+    path = request.httprequest.path
+    if path.startswith("/web/dataset/call_"):
+        return request.params.get("model"), request.params.get("method")
+    if path.startswith("/json/2/"):
+        return request.params.get("__model__"), request.params.get("__method__")
+    return None
