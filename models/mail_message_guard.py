@@ -82,6 +82,8 @@ class MailMessage(models.Model):
             what Odoo itself wrote
         """
         self.ensure_one()
+        if self.external_origin == "mail":
+            return self._external_writer()  # it was proven when it came in
         if self.message_type == "email" or self.create_uid._is_superuser():
             return self.env["res.users"]
         return self.create_uid
