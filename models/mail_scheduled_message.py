@@ -116,8 +116,8 @@ class MailScheduledMessage(models.Model):
         account = account.browse(self[:1].external_sender).exists()
         return self.env._(
             "The message was not sent: the address chosen in “From” (%s) can no longer "
-            "be used here. It was deleted, is not working, is no longer shared with the "
-            "author, or is bound to other projects. Choose another sender.",
+            "be used here. It was deleted, is not working, is no longer shared with "
+            "the author, or is bound to other projects. Choose another sender.",
             account.email or self.env._("deleted"),
         )
 

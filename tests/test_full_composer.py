@@ -285,7 +285,7 @@ class TestScheduled(ComposerCase):
         self.assertEqual(message.external_account_id, company)
 
     def test_an_address_that_stopped_being_usable(self):
-        """It does not leave in another name; its author gets the text and the reason."""
+        """It leaves in no other name; its author gets the text and the reason."""
         self.account("a@x.example", self.anna)
         company = self.account("c@x.example")
         for spoil in (

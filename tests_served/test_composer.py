@@ -285,7 +285,9 @@ def test_many_at_once(clean: Site, page: Page, accounts: dict[str, int]) -> None
         values = {"partner_id": site.ids[customer]}
         site.admin.call("project.task", "write", [task], values)
     sign_in(page, site, "bohdan")
-    page.goto(f"{site.odoo.url}/odoo/action-project.action_view_all_task?view_type=list")
+    page.goto(
+        f"{site.odoo.url}/odoo/action-project.action_view_all_task?view_type=list"
+    )
     for name in ("Offer one", "Offer two"):
         row = page.locator(".o_data_row", has_text=name)
         row.locator("input[type=checkbox]").first.check()

@@ -2,7 +2,6 @@
 
 from lxml import etree
 from lxml import html as lxml_html
-
 from odoo.tools.mail import is_html_empty
 
 # mail/static/src/core/web/composer_patch.js marks it so
