@@ -1,11 +1,12 @@
 import base64
 import re
 from types import SimpleNamespace
+from typing import NamedTuple
 
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import formataddr, is_html_empty
+from odoo.tools import formataddr, is_html_empty, ormcache
 from odoo.tools.mimetypes import guess_mimetype
 
 from ..mailkit.sender_name import (
@@ -19,6 +20,22 @@ _LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DEFAULT_COLOR = "#714B67"
 LOGO_SIZE = (360, 120)  # pixels; shown at half of it on fine screens
+
+
+PLAIN_LAYOUT = "mail_external_account.mail_layout_plain"
+BRAND_LAYOUT = "mail_external_account.mail_layout_brand"
+
+
+class Look(NamedTuple):
+    """An account's own look; what comes from its company is read when needed."""
+
+    layout: str
+    signature: str  # sanitized HTML; empty: the author's own
+    show_record_button: bool
+
+    @property
+    def layout_xmlid(self):
+        return BRAND_LAYOUT if self.layout == "brand" else PLAIN_LAYOUT
 
 
 class MailExternalAccount(models.Model):
@@ -144,8 +161,16 @@ class MailExternalAccount(models.Model):
     def _has_signature(self):
         return not is_html_empty(self.signature)
 
-    def _layout_xmlid(self):
-        return f"mail_external_account.mail_layout_{self.layout}"
+    @api.model
+    @ormcache("account_id")
+    def _look(self, account_id):
+        """How one account's mails look; cached, because every posting asks for it."""
+        account = self.sudo().browse(account_id)
+        return Look(
+            layout=account.layout,
+            signature=str(account.signature) if account._has_signature() else "",
+            show_record_button=account.show_record_button,
+        )
 
     def _layout_values(self, render_values):
         """What the layouts need besides what core gives them.
@@ -153,16 +178,18 @@ class MailExternalAccount(models.Model):
         :param dict render_values: of ``_notify_by_email_prepare_rendering_context``
         """
         self.ensure_one()
+        look = self._look(self.id)
         author = render_values.get("author_user")
-        values = {"external_account": self, **self._brand_values()}
+        values = self._brand_values() if look.layout == "brand" else {}
         if (
             render_values.get("email_add_signature")
+            and look.signature
             and author
             and author._is_internal()
-            and self._has_signature()
         ):
-            # as core frames the user's own
-            values["signature"] = Markup("<div>-- <br/>%s</div>") % self.signature
+            # as core frames the user's own; the field has sanitized it
+            signature = Markup(look.signature)  # noqa: S704
+            values["signature"] = Markup("<div>-- <br/>%s</div>") % signature
         return values
 
     def _wrap_body(self, body, lang=None):
@@ -171,29 +198,28 @@ class MailExternalAccount(models.Model):
         Mass mailings have neither signature nor button.
         """
         self.ensure_one()
-        if self.layout == "plain":
+        if self._look(self.id).layout == "plain":
             return body
-        # as core's ``_render_encapsulate``: the composer's body is sanitized already
-        safe = Markup(body or "")  # noqa: S704
+        rendered = Markup(body or "")  # noqa: S704 - the HTML that core would send
         values = {
-            "message": SimpleNamespace(body=safe),
+            "message": SimpleNamespace(body=rendered),
             "lang": lang or self.env.lang,
             **self._brand_values(),
         }
         qweb = self.env["ir.qweb"]
-        return qweb._render(self._layout_xmlid(), values, lang=values["lang"])
+        return qweb._render(BRAND_LAYOUT, values, lang=values["lang"])
 
     def _brand_values(self):
-        if self.layout != "brand":
-            return {}
         company = self.company_id or self.user_id.company_id
+        # a person's name, or a pattern with one, is no brand's
+        fixed = not self.user_id and not is_pattern(self.sender_name or "")
         color = self.brand_color or company.email_secondary_color or ""
         if not _COLOR.fullmatch(color):
             color = _DEFAULT_COLOR
         return {
             "brand_color": color,
             "brand_text_color": _readable_on(color),
-            "brand_name": self._rendered_name("", ""),
+            "brand_name": fixed and self.sender_name or company.name or "",
             "has_brand_logo": bool(self._brand_image()),
         }
 

@@ -33,7 +33,7 @@ CONNECTION_FIELDS = frozenset(
         "failure_reply",
     }
 )
-# What the choice of the sender depends on; it is cached.
+# What the choice of the sender and the look of his mail depend on; it is cached.
 SENDER_FIELDS = frozenset(
     {
         "email",
@@ -46,6 +46,9 @@ SENDER_FIELDS = frozenset(
         "allowed_group_ids",
         "is_default",
         "state",
+        "signature",
+        "layout",
+        "show_record_button",
     }
 )
 DRAFT_FIELDS = frozenset({"email", "user_id", "company_id"})

@@ -35,16 +35,20 @@ class MailThread(models.AbstractModel):
         A layout that a template or a document asks for stays, with its button.
         """
         msg_vals = msg_vals or {}
-        values = {**(render_values or {}), **account._layout_values(render_values)}
+        look = account._look(account.id)
+        values = {
+            **(render_values or {}),
+            **account._layout_values(render_values or {}),
+        }
         explicit = (
             msg_vals["email_layout_xmlid"]
             if "email_layout_xmlid" in msg_vals
             else message.email_layout_xmlid
         )
         if not explicit:
-            msg_vals = {**msg_vals, "email_layout_xmlid": account._layout_xmlid()}
+            msg_vals = {**msg_vals, "email_layout_xmlid": look.layout_xmlid}
             # core decided who can open the record at all
-            button = account.show_record_button and group.get("has_button_access")
+            button = look.show_record_button and group.get("has_button_access")
             group = {**group, "has_button_access": button}
         return group, msg_vals, values
 

@@ -15,9 +15,9 @@ const scheduledMessagePatch = {
             (await orm.call("mail.scheduled.message", "external_sender_problem", [this.id]));
         if (problem) {
             notification.add(problem, { type: "warning", sticky: true });
-            return;
+        } else {
+            await super.send();
         }
-        return super.send();
     },
 };
 patch(ScheduledMessage.prototype, scheduledMessagePatch);
