@@ -9,6 +9,7 @@ from . import (
     mail_external_secret,
     mail_mail,
     mail_message,
+    mail_message_subtype,
     mail_notification,
     mail_thread,
     project_project,
