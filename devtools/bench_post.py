@@ -27,7 +27,7 @@ from .testbed.faults import FaultServer
 
 STOCK, WITHOUT, WITH = "stock", "without", "with"
 WARM_UP, ROUNDS, SLOW_ROUNDS = 10, 80, 30
-SLOW_SECONDS = 0.02
+SLOW_SECONDS, PAUSE_SECONDS = 0.02, 0.2
 LOGIN = "bench"
 POST, DATA = "/mail/message/post", "/mail/data"
 MESSAGES = "/mail/thread/messages"
@@ -84,7 +84,9 @@ class Site:
     def _timed(self, route: str, params: dict[str, object]) -> float:
         began = time.perf_counter()
         self.client.post(route, params)
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        time.sleep(PAUSE_SECONDS)  # what goes on after the answer is over
+        return seconds
 
     def queries(self, route: str, latest: int) -> int:
         """Return the queries of the middle one of the ``latest`` requests of a route.

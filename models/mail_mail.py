@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 
+from ..tools.cron_wake import wake_soon
 from ..tools.explanations import cause_and_remedy
 from ..tools.message_builder import envelope_form
 
@@ -88,7 +89,7 @@ class MailMail(models.Model):
             [{"cron_id": cron.id, "call_at": time} for time in times]
         )
         if min(times) <= now:
-            self.env.cr.postcommit.add(cron._notifydb)
+            self.env.cr.postcommit.add(lambda: wake_soon(cron))
 
     def _external_due_domain(self):
         now = fields.Datetime.now()
