@@ -1,6 +1,8 @@
 """The commands of ``./dev``."""
 
 import argparse
+import contextlib
+import json
 import os
 import signal
 import sys
@@ -8,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from .bench import BENCHES
 from .console import DevError, say
 from .provision import provision
 from .state import REPOSITORY, State
+from .suites import SUITES
 
 _EPILOG = """\
 State is kept in .dev/ (MEA_STATE=FOLDER for another). ODOO_HOME=FOLDER uses an Odoo 19
@@ -64,6 +68,31 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("-x", action="store_true", help="stop at the first failure")
     test.set_defaults(command=_test)
 
+    suites = commands.add_parser(
+        "suites", help="compare Odoo's own tests without and with the addon"
+    )
+    suites.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        choices=SUITES,
+        help=f"one of {', '.join(SUITES)}; may be repeated (all)",
+    )
+    suites.add_argument("--tags", help="these tests instead (as Odoo's --test-tags)")
+    suites.set_defaults(command=_suites)
+
+    bench = commands.add_parser(
+        "bench", help="measure; one JSON line on standard output"
+    )
+    bench.add_argument(
+        "name",
+        metavar="NAME",
+        choices=BENCHES,
+        help="\n".join(f"{name}: {what}" for name, (_, what) in BENCHES.items()),
+    )
+    bench.set_defaults(command=_bench)
+
     lint = commands.add_parser("lint", help="run all static checks")
     lint.add_argument("--fix", action="store_true", help="mend what can be mended")
     lint.set_defaults(command=_lint)
@@ -108,6 +137,23 @@ def _test(state: State, options: argparse.Namespace, arguments: Sequence[str]) -
     if not routed:
         say("There are no tests.")
     return testing.run_tests(state, routed, passed_on)
+
+
+def _suites(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import suites
+
+    _enter(state, arguments, testing=True)
+    return suites.main(state, options.only, options.tags)
+
+
+def _bench(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from . import bench
+
+    with contextlib.redirect_stdout(sys.stderr):
+        _enter(state, arguments, testing=True)
+        result = bench.measure(state, options.name)
+    say(json.dumps(result))
+    return 0
 
 
 def _run(state: State, options: argparse.Namespace, arguments: Sequence[str]) -> int:

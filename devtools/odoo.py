@@ -1,7 +1,8 @@
 """Odoo processes on databases cloned from templates that are made once.
 
 Two templates: Odoo's own modules with demo data, and the same with the addon installed.
-Each is named after what it depends on, so a change makes a new one.
+(``suites.py`` has two more.) Each is named after what it depends on, so a change makes
+a new one.
 """
 
 import os
@@ -124,11 +125,12 @@ class Odoo:
         *,
         update: bool = False,
         language: bool = False,
+        demo: bool = True,
     ) -> None:
-        """Install modules with demo data into ``database``, or update them there.
+        """Install modules into ``database``, or update them there.
 
         :param language: also add ``LANGUAGES``; later modules then come with them
-
+        :param demo: with demo data
         :raises DevError: with Odoo's own last error
         """
         config = self.write_config(self.state.folder / f"{database}.conf", database)
@@ -137,6 +139,7 @@ class Odoo:
         try:
             action = ["-u" if update else "-i", ",".join(modules)]
             action += ["--load-language", LANGUAGES] if language else []
+            action += ["--with-demo"] if demo else []
             self._install(config, action, log, label)
             log.unlink()
         finally:
@@ -147,8 +150,7 @@ class Odoo:
     ) -> None:
         command = self.command(
             config,
-            *(*action, "--with-demo", "--stop-after-init"),
-            *("--max-cron-threads=0", "--log-level=info"),
+            *(*action, "--stop-after-init", "--max-cron-threads=0", "--log-level=info"),
         )
         with step(label) as progress:
             child = spawn(command, env=self.environment(), log=log)
@@ -194,22 +196,25 @@ class Odoo:
 
     def stock_template(self) -> str:
         """Return the database with Odoo's own modules; make it when needed."""
-        home = odoo_home(self.state)
-        parts = [(home / name) for name in _RELEASE_FILES]
-        marks = [part.read_text() for part in parts if part.exists()]
-        name = self.name("stock", fingerprint([str(home), *marks, *MODULES, LANGUAGES]))
-        self._ensure_template(
-            name, None, MODULES, "Making a database of Odoo's modules"
+        name = self.name(
+            "stock", fingerprint([*self.release_marks(), *MODULES, LANGUAGES])
         )
+        self.ensure_template(name, None, MODULES, "Making a database of Odoo's modules")
         return name
 
     def addon_template(self) -> str:
         """Return the database that has the addon installed; make it when needed."""
         stock = self.stock_template()
         name = self.name("addon", fingerprint([stock, self.addon_fingerprint()]))
-        self._ensure_template(name, stock, (ADDON,), "Installing the addon")
-        self._forget_templates("addon")
+        self.ensure_template(name, stock, (ADDON,), "Installing the addon")
+        self.forget_templates("addon")
         return name
+
+    def release_marks(self) -> list[str]:
+        """Return what tells one Odoo from another."""
+        home = odoo_home(self.state)
+        parts = [(home / name) for name in _RELEASE_FILES]
+        return [str(home), *(part.read_text() for part in parts if part.exists())]
 
     def addon_fingerprint(self) -> str:
         """Return what changes when an installed addon has to be updated."""
@@ -244,17 +249,28 @@ class Odoo:
                 self._files(source), self._files(target), copy_function=os.link
             )
 
-    def _ensure_template(
-        self, name: str, source: str | None, modules: Sequence[str], label: str
+    def ensure_template(
+        self,
+        name: str,
+        source: str | None,
+        modules: Sequence[str],
+        label: str,
+        demo: bool = True,
     ) -> None:
+        """Make template ``name`` when it isn't there: ``source`` and ``modules``."""
         mark = self.state.folder / f"template-{name}"
         with self.state.locked("templates"):
             if name not in self.postgres.databases():
-                self._make_template(name, source, modules, label)
+                self._make_template(name, source, modules, label, demo)
             mark.touch()
 
     def _make_template(
-        self, name: str, source: str | None, modules: Sequence[str], label: str
+        self,
+        name: str,
+        source: str | None,
+        modules: Sequence[str],
+        label: str,
+        demo: bool,
     ) -> None:
         """Make it under another name first: half a template is never used."""
         making = f"{name}-new"
@@ -263,7 +279,8 @@ class Odoo:
         try:
             if source:
                 self._copy_files(source, making)
-            self.install(making, modules, label, language=source is None)
+            language = demo and source is None
+            self.install(making, modules, label, language=language, demo=demo)
         except BaseException:
             self.drop(making)
             raise
@@ -272,7 +289,7 @@ class Odoo:
         if self._files(making).exists():
             self._files(making).rename(self._files(name))
 
-    def _forget_templates(self, kind: str) -> None:
+    def forget_templates(self, kind: str) -> None:
         """Drop the templates that were not used for longest."""
         with self.state.locked("templates"):
             marks = sorted(

@@ -29,7 +29,18 @@ _CONTENTS = (
         "data",
         "postgres",
     ),
-    *("run", "test", "node", "lint", "*.lock", "template-*", "*-new.log", "*-new.conf"),
+    *(
+        "run",
+        "test",
+        "suites",
+        "bench",
+        "node",
+        "lint",
+        "*.lock",
+        "template-*",
+        "*-new.log",
+        "*-new.conf",
+    ),
     *("demo.log", "demo.conf", "secret.key"),
 )
 

@@ -24,6 +24,7 @@ from . import (
     mail_mail,
     mail_message,
     mail_message_guard,
+    mail_message_subtype,
     mail_notification,
     mail_scheduled_message,
     mail_scheduled_message_guard,

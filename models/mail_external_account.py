@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import ormcache
 
 from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
@@ -281,6 +282,13 @@ class MailExternalAccount(models.Model):
                             "breaks or control characters."
                         )
                     )
+
+    @api.model
+    @ormcache("account_id")
+    def _address_of(self, account_id):
+        """The address of an account, for who may know it: no query when warm."""
+        # cleared with the senders, see SENDER_FIELDS
+        return self.sudo().browse(account_id).email
 
     def _secret_context(self, purpose):
         """What the account's stored password is bound to."""

@@ -117,9 +117,10 @@ class MailMessage(models.Model):
 
     def _external_sender_data(self):
         """The line "sent through ..." of a message; why it still waits, if it does."""
+        account = self.env["mail.external.account"]
         return {
             # sudo: who may read the message may know which address it left through
-            "label": self.sudo().external_account_id.email,
+            "label": account._address_of(self.sudo().external_account_id.id),
             "waiting": self.external_waiting or "",
         }
 
@@ -150,18 +151,34 @@ class MailMessage(models.Model):
         self._notify_message_notification_update()
 
     def _compute_external_waiting(self):
-        waiting = (
-            self.env["mail.mail"]
-            .sudo()
-            .search(
-                [
-                    ("mail_message_id", "in", self.ids),
-                    ("sending_account_id", "!=", False),
-                    ("state", "=", "outgoing"),
-                ]
-            )
-            .grouped("mail_message_id")
-        )
+        waiting = self._external_waiting_mails().grouped("mail_message_id")
+        # In the answer to a post it is not known yet what the server does, and its
+        # sender can be used: no need to read the account for that.
+        posting = "message_post_store" in self.env.context
         for message in self:
-            mails = waiting.get(message.sudo())
-            message.external_waiting = mails and mails._external_waiting_reason()
+            mails = waiting.get(message)
+            if mails and posting:
+                message.external_waiting = self.env._("waiting to be sent")
+            else:
+                message.external_waiting = mails and mails._external_waiting_reason()
+
+    def _external_waiting_mails(self):
+        """The mails of these messages that wait for their account.
+
+        The notifications, which the web client reads anyway, tell it of most messages
+        without a query. Mass mailings have none.
+        """
+        notified = self.filtered(
+            lambda message: (
+                "email" in message.notification_ids.mapped("notification_type")
+            )
+        )
+        ready = notified.notification_ids.filtered(
+            lambda notification: notification.notification_status == "ready"
+        )
+        mails = ready.mail_mail_id
+        if others := self - notified:
+            mails |= mails.search([("mail_message_id", "in", others.ids)])
+        return mails.filtered(
+            lambda mail: mail.sending_account_id and mail.state == "outgoing"
+        )

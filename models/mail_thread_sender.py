@@ -103,8 +103,12 @@ class MailThread(models.AbstractModel):
         )
 
     def _is_hidden_from_customers(self, vals):
-        subtype = self.env["mail.message.subtype"].sudo().browse(vals.get("subtype_id"))
-        return bool(vals.get("is_internal") or not subtype.id or subtype.internal)
+        subtype_id = vals.get("subtype_id")
+        return bool(
+            vals.get("is_internal")
+            or not subtype_id
+            or self.env["mail.message.subtype"]._is_internal_id(subtype_id)
+        )
 
     def _is_written_by_user(self, vals):
         return (

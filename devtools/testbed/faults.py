@@ -114,6 +114,12 @@ class FaultServer:
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def misbehave(self, faults: Mapping[str, Action | InTurn]) -> None:
+        """Have these faults from now on, instead of those before."""
+        with self._lock:
+            self._faults = dict(faults)
+            self._reached.clear()
+
     def stop(self) -> None:
         """End the listener and all connections."""
         self.stopping.set()
