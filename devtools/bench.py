@@ -21,6 +21,7 @@ Value = int | float | None
 #: Name -> (module whose function ``measure`` is the bench, what it measures).
 BENCHES = {
     "post": ("bench_post", "what posting and a chatter cost with the addon"),
+    "fetch": ("bench_fetch", "reading mailboxes, against imaplib and stock Odoo"),
     "sender": ("bench_sender", "what choosing the sender costs among 5,000 accounts"),
 }
 Key = TypeVar("Key")

@@ -176,6 +176,12 @@ class TestBed:
         self._add(address.lower(), password, (login or address).lower())
         self._write_users()
 
+    def add_mailboxes(self, addresses: Iterable[str]) -> None:
+        """`add_mailbox` for many at once."""
+        for address in addresses:
+            self._add(address.lower(), PASSWORD, address.lower())
+        self._write_users()
+
     def set_recipient_refusal(self, address: str, reply: str | None) -> None:
         """Answer RCPT TO for `address` with `reply` ("550 5.7.1 Text"); None: accept.
 
