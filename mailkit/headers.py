@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 
 from . import fields
 from .addresses import Address, parse
 from .fields import Fields
+from .lazy import lazy
 
 MAX_REFERENCES = 64  # the newest; Odoo takes 32 (mail_thread.py, message_route)
 MAX_MESSAGE_ID = 998  # RFC 5322's longest line; a database index has a limit too
@@ -52,65 +52,65 @@ class Headers:
 
     fields: Fields = field(default_factory=dict, repr=False)
 
-    @cached_property
+    @lazy
     def message_id(self) -> str:
         return self._first_id("message-id")
 
-    @cached_property
+    @lazy
     def references(self) -> tuple[str, ...]:
         """The newest `MAX_REFERENCES`, oldest first."""
         return self._ids("references")[-MAX_REFERENCES:]
 
-    @cached_property
+    @lazy
     def in_reply_to(self) -> tuple[str, ...]:
         return self._ids("in-reply-to")[:MAX_REFERENCES]
 
-    @cached_property
+    @lazy
     def odoo_message_id(self) -> str:
         """X-Odoo-Message-Id: what our own mail was called before a rewriting server."""
         return self._first_id("x-odoo-message-id")
 
-    @cached_property
+    @lazy
     def original_message_id(self) -> str:
         """The id before a server of Microsoft's or Google's replaced it."""
         found = (self._first_id(name) for name in ORIGINAL_ID_FIELDS)
         return next(filter(None, found), "")
 
-    @cached_property
+    @lazy
     def from_(self) -> tuple[Address, ...]:
         return self._addresses("from")
 
-    @cached_property
+    @lazy
     def author(self) -> Address:
         """The first From, as Odoo takes it."""
         return self.from_[0] if self.from_ else Address("")
 
-    @cached_property
+    @lazy
     def sender(self) -> tuple[Address, ...]:
         return self._addresses("sender")
 
-    @cached_property
+    @lazy
     def reply_to(self) -> tuple[Address, ...]:
         return self._addresses("reply-to")
 
-    @cached_property
+    @lazy
     def to(self) -> tuple[Address, ...]:
         return self._addresses("to")
 
-    @cached_property
+    @lazy
     def cc(self) -> tuple[Address, ...]:
         return self._addresses("cc")
 
-    @cached_property
+    @lazy
     def delivered_to(self) -> tuple[str, ...]:
         return self._emails("delivered-to")
 
-    @cached_property
+    @lazy
     def failed_recipients(self) -> tuple[str, ...]:
         """X-Failed-Recipients: Exim and Gmail."""
         return self._emails("x-failed-recipients")
 
-    @cached_property
+    @lazy
     def return_path(self) -> str | None:
         """None when absent, "" for the null path of reports."""
         if "return-path" not in self.fields:
@@ -118,59 +118,59 @@ class Headers:
         emails = self._emails("return-path")
         return emails[0] if emails else ""
 
-    @cached_property
+    @lazy
     def subject(self) -> str:
         return fields.decode_words(self._text("subject"))[:_MAX_SUBJECT]
 
-    @cached_property
+    @lazy
     def date(self) -> datetime | None:
         """Aware; None when it is absent or no date."""
         return _date(self._text("date"))
 
-    @cached_property
+    @lazy
     def auto_submitted(self) -> str:
         """RFC 3834's keyword, lower case."""
         return self._keyword("auto-submitted")
 
-    @cached_property
+    @lazy
     def precedence(self) -> str:
         return self._keyword("precedence")
 
-    @cached_property
+    @lazy
     def auto_response_suppress(self) -> str:
         return self._text("x-auto-response-suppress")[:200]
 
-    @cached_property
+    @lazy
     def automatic_fields(self) -> tuple[str, ...]:
         """Those of `AUTOMATIC_FIELDS` that are there."""
         return tuple(name for name in AUTOMATIC_FIELDS if name in self.fields)
 
-    @cached_property
+    @lazy
     def list_id(self) -> str:
         return fields.decode_words(self._text("list-id"))[:250]
 
-    @cached_property
+    @lazy
     def is_list(self) -> bool:
         return "list-id" in self.fields or "list-post" in self.fields
 
-    @cached_property
+    @lazy
     def content_type(self) -> str:
         """Lower case, without parameters: "multipart/report"."""
         return self._text("content-type").partition(";")[0].strip().lower()[:120]
 
-    @cached_property
+    @lazy
     def report_type(self) -> str:
         """Of multipart/report: "delivery-status", "disposition-notification", ..."""
         match = _REPORT_TYPE.search(self._text("content-type"), 0, 2000)
         return match.group(1).lower() if match else ""
 
-    @cached_property
+    @lazy
     def authentication_results(self) -> tuple[str, ...]:
         """Raw; the topmost, which the mailbox's own server wrote, comes first."""
         values = self.fields.get("authentication-results", ())
         return tuple(fields.text(value)[:_MAX_RESULTS] for value in values)
 
-    @cached_property
+    @lazy
     def thread_index(self) -> str:
         """Outlook's, base64 (MS-OXOMSG 2.2.1.3)."""
         return _INSIDE.sub("", self._text("thread-index"))[:2000]

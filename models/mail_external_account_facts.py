@@ -46,7 +46,12 @@ class MailExternalAccount(models.Model):
             facts = Facts(messages, addressees, correspondents, facts.own)
             decisions = [
                 decide(headers, facts, found)
-                for headers, found in zip(batch, tokens, strict=True)
+                if decision.outcome is Outcome.NONE
+                and headers.author.email in correspondents
+                else decision
+                for headers, found, decision in zip(
+                    batch, tokens, decisions, strict=True
+                )
             ]
         return decisions, facts
 

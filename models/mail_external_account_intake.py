@@ -27,17 +27,21 @@ class MailExternalAccount(models.Model):
         if decision.outcome is Outcome.OWN_COPY:
             return decision.reason is Reason.OWN_ANSWER
         if decision.outcome is Outcome.NONE:
-            return self._takes_new_mail(decision, headers)
+            return self._makes_tasks() and self._takes_new_mail(decision, headers)
         return True
+
+    def _makes_tasks(self):
+        return (
+            self.new_mail == "task"
+            and not self.user_id
+            and bool(self.new_mail_project_id)
+        )
 
     def _takes_new_mail(self, decision, headers):
         return (
             decision.reason is Reason.UNRELATED
-            and automatic(headers) is None
-            and not self.user_id
-            and self.new_mail == "task"
-            and bool(self.new_mail_project_id)
             and bool(headers.author.email)
+            and automatic(headers) is None
         )
 
     def _take_in(self, raw, decision, facts, *, place="", is_sent=False):
@@ -131,4 +135,5 @@ class MailExternalAccount(models.Model):
             return "auto_reply" if decision.automatic else "answer"
         if decision.outcome is Outcome.OWN_COPY:
             return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
-        return "new" if self._takes_new_mail(decision, headers) else None
+        is_new = self._makes_tasks() and self._takes_new_mail(decision, headers)
+        return "new" if is_new else None

@@ -12,6 +12,7 @@ from odoo import fields
 
 from ..mailkit.errors import ErrorCode
 from ..mailkit.headers import message_key, parse_headers
+from ..mailkit.matching import Outcome
 from . import mailbox_visit as visit
 from .account_session import SIGN_IN_CODES
 
@@ -59,10 +60,14 @@ class MailboxWork:
         headers = [parse_headers(raw) for raw in seen.headers]
         decisions, facts = self.account._decide_batch(headers)
         self.batch = [(*pair, facts) for pair in zip(decisions, headers, strict=True)]
+        # Most of a mailbox is left alone: that is decided with the least of questions.
+        makes_tasks = self.account._makes_tasks()
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
-            if self.account._wants_whole(decision, header) and not self._is_old(header)
+            if (decision.outcome is not Outcome.NONE or makes_tasks)
+            and self.account._wants_whole(decision, header)
+            and not self._is_old(header)
         )
         self.unrelated += len(headers) - len(wanted)
         return wanted
