@@ -131,7 +131,7 @@ class MailExternalAccount(models.Model):
         ).unlink()
 
     def _follow_archiving(self):
-        """An archived address is not read; restored, it is read on from where it was."""
+        """Archived: not read. Restored: read on from where it was."""
         if not self.active:
             self._end_reading()
         elif self._reads_mailbox() and not self.mailbox_ids:

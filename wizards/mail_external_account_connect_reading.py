@@ -1,3 +1,4 @@
+import base64
 import secrets
 
 from odoo import api, fields, models
@@ -6,10 +7,12 @@ from odoo.exceptions import AccessError, UserError
 from ..mailkit.imap_folders import sent_folder
 from ..tools.connection import READ_PROTOCOLS
 
-# 26 characters of 5 bits: 130 bits. As ``mail_thread_forwarded`` looks for them.
-TOKEN_LENGTH = 26
-TOKEN_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 MAX_LOOK_BACK_DAYS = 90
+
+
+def _new_token():
+    """26 letters of base32, 130 bits: what ``mail_thread_forwarded`` looks for."""
+    return base64.b32encode(secrets.token_bytes(20)).decode().lower()[:26]
 
 
 class MailExternalAccountConnect(models.TransientModel):
@@ -93,9 +96,7 @@ class MailExternalAccountConnect(models.TransientModel):
             known = window._known_token()
             token = known or hidden.forward_token
             if not token or (not known and token == hidden.account_id.forward_token):
-                token = "".join(
-                    secrets.choice(TOKEN_LETTERS) for _letter in range(TOKEN_LENGTH)
-                )
+                token = _new_token()
             if token != hidden.forward_token:
                 hidden.forward_token = token
 
