@@ -25,9 +25,9 @@ _SPECIFICATION: dict[str, dict[str, Any]] = {
     for name in (
         "email sender_name provider_id user_id is_company company_id is_default "
         "password incoming_password has_password smtp_host smtp_port smtp_security "
-        "smtp_login receive_replies incoming_protocol incoming_host incoming_port incoming_security "
-        "incoming_login ca_certificate tested_ok needs_password proof code_entry "
-        "code_sent account_id look_back_days keep_sent_copy new_mail "
+        "smtp_login receive_replies incoming_protocol incoming_host incoming_port "
+        "incoming_security incoming_login ca_certificate tested_ok needs_password "
+        "proof code_entry code_sent account_id look_back_days keep_sent_copy new_mail "
         "new_mail_project_id forward_address forward_problem forward_confirmation"
     ).split()
 }
