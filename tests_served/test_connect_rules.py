@@ -264,7 +264,7 @@ def test_one_step_left_out_is_not_enough(clean: Site) -> None:
     *early, last = window.steps()
     for step in early:
         assert window.check(step)["ok"]
-    assert "Sending as" in str(refusal(window.press, "action_save"))
+    assert "IMAP: list of messages" in str(refusal(window.press, "action_save"))
     assert window.check(last)["ok"]
     window.save()
     assert count(clean) == 1
