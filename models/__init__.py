@@ -11,6 +11,7 @@ from . import (
     mail_external_account_layout,
     mail_external_account_project,
     mail_external_account_protection,
+    mail_external_account_reading,
     mail_external_account_release,
     mail_external_account_sender,
     mail_external_arrival,

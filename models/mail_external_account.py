@@ -89,11 +89,6 @@ class MailExternalAccount(models.Model):
         compute="_compute_forward_address",
         help="Where the mailbox redirects its mail to. Keep it secret.",
     )
-    forward_confirmation = fields.Text(
-        copy=False,
-        readonly=True,
-        help="What the mail service sent to confirm the redirection.",
-    )
     look_back_days = fields.Integer(
         "Look Back (Days)", help="Of a mailbox that is newly connected. 0: from now."
     )
@@ -221,15 +216,23 @@ class MailExternalAccount(models.Model):
 
         :return: the address, or False when this is not how its mail comes in
         """
-        # sudo: alias domains are not readable for everybody; see who may ask
         account = self.sudo()
-        company = account.company_id or account.user_id.company_id
-        domain = company.alias_domain_id or self.env["mail.alias.domain"].sudo().search(
-            [], limit=1
-        )
-        if account.incoming_protocol != "forwarded" or not domain:
+        if account.incoming_protocol != "forwarded" or not account.forward_token:
             return False
-        return f"{FORWARD_PREFIX}{account.forward_token}@{domain.name}"
+        company = account.company_id or account.user_id.company_id
+        return self._forward_address_for(company, account.forward_token)
+
+    @api.model
+    def _forward_address_for(self, company, token):
+        domain = self._forward_domain(company)
+        return domain and f"{FORWARD_PREFIX}{token}@{domain}"
+
+    @api.model
+    def _forward_domain(self, company):
+        """:return: the domain at which Odoo gets mail, or False"""
+        # sudo: alias domains are not readable for everybody
+        domains = self.env["mail.alias.domain"].sudo()
+        return (company.sudo().alias_domain_id or domains.search([], limit=1)).name
 
     @api.depends("failure_code", "failure_reply")
     def _compute_failure_text(self):

@@ -23,6 +23,7 @@ CONNECTION_FIELDS = frozenset(
         "receive_replies",
         "forward_token",
         "forward_confirmation",
+        "forward_notice",
         "state",
         "verified_fingerprint",
         "proof",

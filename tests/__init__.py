@@ -2,6 +2,7 @@ from . import (
     test_accounts,
     test_automatic_mail,
     test_connect,
+    test_connect_reading,
     test_demo,
     test_from_guard,
     test_full_composer,

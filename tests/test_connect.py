@@ -61,9 +61,11 @@ class TestConnect(ExternalAccountCase):
         self.assertEqual(form.provider_id, self.provider)
         self.assertEqual(form.smtp_host, "smtp.brand-a.example")
         self.assertEqual(form.smtp_login, "anna@brand-b.example")
-        form.incoming_protocol = "imap"
+        self.assertTrue(form.receive_replies)
+        self.assertEqual(form.incoming_protocol, "imap")
         self.assertEqual(form.incoming_host, "imap.brand-a.example")
         self.assertEqual(form.incoming_port, 993)
+        self.assertEqual(form.incoming_login, "anna@brand-b.example")
 
     def test_presets_of_known_services(self):
         for email, host in (
@@ -124,6 +126,7 @@ class TestConnect(ExternalAccountCase):
             {"password": "another"},
             {"email": "bohdan@brand-a.example"},
             {"incoming_protocol": "imap", "incoming_host": "imap.brand-a.example"},
+            {"incoming_protocol": "pop3", "receive_replies": True},
         ):
             with self.cr.savepoint() as savepoint:
                 window.write(change)

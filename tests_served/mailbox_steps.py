@@ -15,6 +15,7 @@ def incoming(site: Site, email: str, protocol: str = "imap") -> dict[str, Any]:
     """The settings with which the bed's mailbox of ``email`` is read."""
     port = {"imap": site.bed.imap_ssl, "pop3": site.bed.pop3_ssl}[protocol]
     return {
+        "receive_replies": True,
         "incoming_protocol": protocol,
         "incoming_host": site.bed.host,
         "incoming_port": port,
@@ -28,42 +29,17 @@ def connect(
     email: str,
     protocol: str = "imap",
     client: OdooClient | None = None,
-    folders: tuple[tuple[str, bool], ...] = (("INBOX", False),),
     **values: Any,
 ) -> int:
-    """Connect a mailbox of the bed that is read; return the account's id."""
+    """Connect a mailbox of the bed that is read from now on; return the account's id.
+
+    ``values``: as for ``steps.connect``, also ``folders``.
+    """
     account = steps.connect(
-        client or site.anna, email, **incoming(site, email, protocol), **values
+        client or site.anna, email, **{**incoming(site, email, protocol), **values}
     )
-    switch_on(site, account, folders)
     fetch(site, account)  # from now on
     return account
-
-
-def switch_on(site: Site, account: int, folders: tuple[tuple[str, bool], ...]) -> None:
-    steps.sql(
-        site.odoo,
-        "UPDATE mail_external_account SET receive_replies = true WHERE id = %s",
-        account,
-    )
-    steps.sql(
-        site.odoo,
-        "INSERT INTO mail_external_mailbox (account_id, next_look, reading_since)"
-        " VALUES (%s, now() AT TIME ZONE 'UTC' + interval '1 day',"
-        " now() AT TIME ZONE 'UTC')",
-        account,
-    )
-    for path, is_sent in folders:
-        steps.sql(
-            site.odoo,
-            "INSERT INTO mail_external_folder (account_id, path, is_sent)"
-            " VALUES (%s, %s, %s)",
-            account,
-            path,
-            is_sent,
-        )
-    # Odoo's own caches do not know what was written behind its back.
-    site.admin.call("ir.config_parameter", "set_param", "test.cache", str(account))
 
 
 def fetch(site: Site, account: int) -> None:

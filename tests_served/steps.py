@@ -25,12 +25,16 @@ _SPECIFICATION: dict[str, dict[str, Any]] = {
     for name in (
         "email sender_name provider_id user_id is_company company_id is_default "
         "password incoming_password has_password smtp_host smtp_port smtp_security "
-        "smtp_login incoming_protocol incoming_host incoming_port incoming_security "
-        "incoming_login ca_certificate tested_ok needs_password proof code_entry "
-        "code_sent account_id"
+        "smtp_login receive_replies incoming_protocol incoming_host incoming_port "
+        "incoming_security incoming_login ca_certificate tested_ok needs_password "
+        "proof code_entry code_sent account_id look_back_days keep_sent_copy new_mail "
+        "new_mail_project_id forward_address forward_problem forward_confirmation"
     ).split()
 }
 _SPECIFICATION["project_ids"] = {"fields": {"project_id": {}, "is_default": {}}}
+_SPECIFICATION["folder_ids"] = {"fields": {"name": {}, "is_read": {}}}
+# What somebody chooses who only wants to send.
+SEND_ONLY = {"receive_replies": False, "incoming_protocol": "none"}
 
 Result = TypeVar("Result")
 
@@ -99,6 +103,17 @@ class Window:
         """Press a button of the window."""
         return self.client.call(WINDOW, action, [self.id])
 
+    def choose_folders(self, *names: str) -> None:
+        """Tick these folders of the list, and no others."""
+        listed = self.read()["folder_ids"]
+        assert set(names) <= {folder["name"] for folder in listed}, listed
+        self.enter(
+            folder_ids=[
+                [1, folder["id"], {"is_read": folder["name"] in names}]
+                for folder in listed
+            ]
+        )
+
     def save(self) -> int:
         """Press "Save"; return the account's id."""
         self.press("action_save")
@@ -118,9 +133,14 @@ def connect(
     *,
     company: bool = False,
     projects: tuple[tuple[int, bool], ...] = (),
+    folders: tuple[str, ...] = (),
     **values: Any,
 ) -> int:
-    """Connect a mailbox of the bed through the window; return the account's id."""
+    """Connect a mailbox of the bed through the window; return the account's id.
+
+    It only sends, unless ``values`` say how replies come in. ``folders``: those that
+    are read instead of what the window chooses.
+    """
     window = Window(client, **({"default_is_company": True} if company else {}))
     window.type_address(email)
     window.enter(
@@ -129,10 +149,12 @@ def connect(
             [0, 0, {"project_id": project, "is_default": default}]
             for project, default in projects
         ],
-        **values,
+        **{**SEND_ONLY, **values},
     )
     lines = window.test()
     assert lines[-1]["ok"], lines[-1]
+    if folders:
+        window.choose_folders(*folders)
     return window.save()
 
 

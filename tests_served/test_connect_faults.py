@@ -31,6 +31,7 @@ def window(clean: Site) -> Iterator[Window]:
 def incoming(site: Site, protocol: str) -> dict[str, Any]:
     """The settings of the bed's IMAP or POP3."""
     return {
+        "receive_replies": True,
         "incoming_protocol": protocol,
         "incoming_host": site.bed.host,
         "incoming_port": getattr(site.bed, f"{protocol}_ssl"),
@@ -150,7 +151,9 @@ def test_right_settings_pass_and_are_saved(
     clean: Site, window: Window, protocol: str, security: str
 ) -> None:
     bed = clean.bed
-    settings = {} if protocol == "none" else incoming(clean, protocol)
+    settings = {**steps.SEND_ONLY}
+    if protocol != "none":
+        settings = incoming(clean, protocol)
     if security == "starttls":
         settings["smtp_port"] = bed.smtp_starttls
         settings["smtp_security"] = "starttls"

@@ -4,14 +4,18 @@ Passwords exist here as plain text for the moment of a test; nothing here can be
 reached by RPC or from a server action.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
-from ..mailkit.settings import Credentials
+from ..mailkit.imap_mailbox import ImapMailbox
+from ..mailkit.settings import Credentials, Protocol
 from . import vault
 from .destination import server
 
+# Incoming modes for which Odoo signs in somewhere.
+READ_PROTOCOLS = ("imap", "pop3")
 SMTP_STEPS = (
     checks.Step.SMTP_HOST,
     checks.Step.SMTP_PORT,
@@ -43,9 +47,9 @@ class Passwords(NamedTuple):
 
 def steps(wizard):
     """The checks that must pass before ``wizard`` may be saved, in order."""
-    if wizard.incoming_protocol == "none":
-        return SMTP_STEPS
-    return SMTP_STEPS + INCOMING_STEPS
+    if wizard.incoming_protocol in READ_PROTOCOLS:
+        return SMTP_STEPS + INCOMING_STEPS
+    return SMTP_STEPS
 
 
 def passwords(wizard):
@@ -104,6 +108,7 @@ def fingerprint(wizard):
             wizard.env.uid,
             wizard.email or "",
             wizard.allow_private_host,
+            wizard.receive_replies,
             *wizard._destination("smtp"),
             *wizard._destination("incoming"),
             *("-" if secret is None else f"+{secret}" for secret in secrets),
@@ -118,7 +123,7 @@ def store_passwords(wizard, account):
     model.search([("account_id", "=", account.id)]).unlink()
     for purpose, secret in (("smtp", secrets.smtp), ("incoming", secrets.incoming)):
         if secret is None or (
-            purpose == "incoming" and wizard.incoming_protocol == "none"
+            purpose == "incoming" and wizard.incoming_protocol not in READ_PROTOCOLS
         ):
             continue
         model.create(
@@ -137,15 +142,26 @@ def run_step(wizard, step):
     """One check against the network; nothing is written.
 
     :param mailkit.checks.Step step:
-    :rtype: mailkit.checks.CheckResult
+    :return: (mailkit.checks.CheckResult, the folders of an IMAP mailbox that can be
+        listed: tuple of mailkit.imap_folders.Folder)
     """
     try:
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
         target = server(wizard, purpose)
         credentials = _credentials(wizard, step)
     except MailError as error:
-        return checks.CheckResult(step, False, 0.0, {}, error)
-    return checks.run(step, target, credentials, wizard.email or "")
+        return checks.CheckResult(step, False, 0.0, {}, error), ()
+    result = checks.run(step, target, credentials, wizard.email or "")
+    is_listing = step is checks.Step.INCOMING_LISTING
+    if not (result.ok and is_listing and target.protocol is Protocol.IMAP):
+        return result, ()
+    try:
+        with ImapMailbox(target, credentials) as mailbox:
+            mailbox.open()
+            mailbox.login()
+            return result, mailbox.folders()
+    except MailError as error:
+        return replace(result, ok=False, error=error), ()
 
 
 def _credentials(wizard, step):

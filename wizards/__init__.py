@@ -8,5 +8,6 @@ from . import (
     mail_external_account_connect_name,
     mail_external_account_connect_presets,
     mail_external_account_connect_proof,
+    mail_external_account_connect_reading,
     mail_external_account_connect_save,
 )

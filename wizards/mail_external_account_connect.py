@@ -7,6 +7,7 @@ from odoo.fields import Command
 from ..mailkit.checks import Step
 from ..mailkit.errors import MailError
 from ..mailkit.settings import normalize_address
+from ..models.mail_external_account import INCOMING
 from ..models.mail_external_provider import SECURITY
 from ..tools import connection, vault
 from ..tools.destination import secret_context
@@ -55,7 +56,7 @@ class MailExternalAccountConnect(models.TransientModel):
     smtp_security = fields.Selection(SECURITY, "SMTP Security", default="ssl")
     smtp_login = fields.Char("SMTP User")
     incoming_protocol = fields.Selection(
-        [("none", "None"), ("imap", "IMAP"), ("pop3", "POP3")],
+        INCOMING,
         "Incoming Mail",
         default="none",
         required=True,
@@ -66,9 +67,7 @@ class MailExternalAccountConnect(models.TransientModel):
     incoming_login = fields.Char("Incoming User")
     ca_certificate = fields.Text("Additional CA Certificate")
     allow_private_host = fields.Boolean(compute="_compute_allow_private_host")
-    receive_replies = fields.Boolean(
-        "Receive Replies to This Same Address", readonly=True
-    )
+    receive_replies = fields.Boolean("Receive Replies to This Same Address")
     is_default = fields.Boolean("General Default")
     project_ids = fields.One2many(
         "mail.external.account.connect.project", "wizard_id", "Projects"
@@ -220,6 +219,7 @@ class MailExternalAccountConnect(models.TransientModel):
         "smtp_port",
         "smtp_security",
         "smtp_login",
+        "receive_replies",
         "incoming_protocol",
         "incoming_host",
         "incoming_port",
@@ -274,7 +274,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if step not in [known.value for known in connection.steps(self)]:
             raise UserError(self.env._("There is no check named %s here.", step))
         wanted = Step(step)
-        result = connection.run_step(self, wanted)
+        result, folders = connection.run_step(self, wanted)
         self.env["mail.external.account.connect.check"].sudo().create(
             {
                 "wizard_id": self.id,
@@ -283,6 +283,8 @@ class MailExternalAccountConnect(models.TransientModel):
                 "fingerprint": connection.fingerprint(self),
             }
         )
+        if folders:
+            self._keep_folders(folders)
         return self._result_data(result)
 
     def _result_data(self, result):

@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from ..tools.connection import READ_PROTOCOLS
+
 
 class MailExternalAccountConnect(models.TransientModel):
     """Filling in: what the address and the mail service say about the settings."""
@@ -40,12 +42,12 @@ class MailExternalAccountConnect(models.TransientModel):
     @api.onchange("incoming_protocol")
     def _onchange_incoming_protocol(self):
         self._fill_incoming()
-        if self.incoming_protocol != "none" and not self.incoming_login:
+        if self.incoming_protocol in READ_PROTOCOLS and not self.incoming_login:
             self.incoming_login = self.smtp_login
 
     def _fill_incoming(self):
         protocol, provider = self.incoming_protocol, self.provider_id
-        if protocol == "none":
+        if protocol not in READ_PROTOCOLS:
             return
         if provider[f"{protocol}_host"]:
             self.incoming_host = provider[f"{protocol}_host"]

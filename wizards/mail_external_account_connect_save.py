@@ -24,6 +24,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_address()
+        self._check_reading()
         missing = self._untested()
         if missing:
             raise UserError(
@@ -43,8 +44,10 @@ class MailExternalAccountConnect(models.TransientModel):
                 )
             )
         values = {**self._owner_values(), **self._connection_values(proof)}
+        folders, anew = self._chosen_folders(), self._starts_reading()
         account = self._write_account(values)
         connection.store_passwords(self, account)
+        account._set_up_reading(folders, anew)
         _logger.info(
             "External address %s connected by user %s for %s, proof: %s",
             account.email,
@@ -170,7 +173,7 @@ class MailExternalAccountConnect(models.TransientModel):
         }
 
     def _connection_values(self, proof):
-        incoming = self.incoming_protocol != "none"
+        incoming = self.incoming_protocol in connection.READ_PROTOCOLS
         known = self.account_id.sudo()
         same_proof = (
             known.proof == proof
@@ -182,6 +185,7 @@ class MailExternalAccountConnect(models.TransientModel):
             "smtp_port": self.smtp_port,
             "smtp_security": self.smtp_security,
             "smtp_login": self.smtp_login,
+            **self._reading_values(),
             "incoming_protocol": self.incoming_protocol,
             "incoming_host": self.incoming_host if incoming else False,
             "incoming_port": self.incoming_port if incoming else False,

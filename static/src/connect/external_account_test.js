@@ -17,6 +17,7 @@ const SETTINGS = [
     "smtp_port",
     "smtp_security",
     "smtp_login",
+    "receive_replies",
     "incoming_protocol",
     "incoming_host",
     "incoming_port",

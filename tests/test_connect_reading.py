@@ -1,0 +1,426 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import Form
+
+from ..mailkit.imap_folders import Folder, FolderUse
+from ..tools import connection
+from .common import ExternalAccountCase
+
+FOLDERS = (
+    Folder("INBOX", "INBOX", FolderUse.INBOX),
+    Folder("Archive", "Archive", FolderUse.ARCHIVE),
+    Folder("Sent", "Sent", FolderUse.SENT),
+    Folder("Trash", "Trash", FolderUse.TRASH),
+)
+
+
+class TestConnectReading(ExternalAccountCase):
+    """Receiving replies: what may be saved, and what the saved account then reads."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.provider = cls.env["mail.external.provider"].create(
+            {
+                "name": "Example Mail",
+                "domains": "brand-a.example",
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_port": 465,
+                "imap_host": "imap.brand-a.example",
+                "imap_port": 993,
+                "saves_sent": True,
+            }
+        )
+        cls.domain = cls.env["mail.alias.domain"].create({"name": "corp.example"})
+        cls.company.alias_domain_id = cls.domain
+
+    def window(self, user=None, account=None, **values):
+        user = user or self.anna
+        model = self.env["mail.external.account.connect"].with_user(user)
+        if account:
+            return model.with_context(default_account_id=account.id).create(values)
+        email = values.get("email", "anna@brand-a.example")
+        return model.create(
+            {
+                "email": email,
+                "user_id": user.id,
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_login": email,
+                "password": "hunter2",
+                **values,
+            }
+        )
+
+    def imap(self, **values):
+        return self.window(
+            **{
+                "receive_replies": True,
+                "incoming_protocol": "imap",
+                "incoming_host": "imap.brand-a.example",
+                "incoming_port": 993,
+                "incoming_login": "anna@brand-a.example",
+                **values,
+            }
+        )
+
+    def company_window(self, **values):
+        return self.imap(
+            user=self.manager,
+            is_company=True,
+            user_id=False,
+            company_id=self.company.id,
+            **values,
+        )
+
+    def passed(self, window, folders=FOLDERS):
+        """As if every check had just passed for what stands in the window."""
+        self.env["mail.external.account.connect.check"].create(
+            [
+                {
+                    "wizard_id": window.id,
+                    "step": step.value,
+                    "ok": True,
+                    "fingerprint": connection.fingerprint(window),
+                }
+                for step in connection.steps(window)
+            ]
+        )
+        if window.incoming_protocol == "imap":
+            window._keep_folders(folders)
+        window.invalidate_recordset()
+
+    def saved(self, window, **values):
+        if values:
+            window.write(values)
+        self.passed(window)
+        window.action_save()
+        return window.account_id.sudo()
+
+    def paths(self, account):
+        return {folder.path: folder.is_sent for folder in account.folder_ids}
+
+    # Filling in
+
+    def test_a_known_service_is_read_by_imap(self):
+        form = Form(self.env["mail.external.account.connect"].with_user(self.anna))
+        self.assertFalse(form.receive_replies)
+        form.email = "anna@brand-a.example"
+        self.assertTrue(form.receive_replies)
+        self.assertEqual(form.incoming_protocol, "imap")
+        self.assertFalse(form.keep_sent_copy)
+        form.receive_replies = False
+        self.assertEqual(form.incoming_protocol, "none")
+        form.receive_replies = True
+        self.assertEqual(form.incoming_protocol, "imap")
+        self.assertEqual(form.incoming_host, "imap.brand-a.example")
+
+    def test_a_service_without_imap_is_read_by_pop3(self):
+        self.provider.write(
+            {"imap_host": False, "pop3_host": "p.brand-a.example", "pop3_port": 995}
+        )
+        form = Form(self.env["mail.external.account.connect"].with_user(self.anna))
+        form.email = "anna@brand-a.example"
+        self.assertEqual(form.incoming_protocol, "pop3")
+        self.assertEqual(form.incoming_host, "p.brand-a.example")
+        self.assertEqual(form.incoming_port, 995)
+
+    def test_a_service_without_mailbox_leaves_it_off(self):
+        self.provider.imap_host = False
+        form = Form(self.env["mail.external.account.connect"].with_user(self.anna))
+        form.email = "anna@brand-a.example"
+        self.assertFalse(form.receive_replies)
+        self.assertEqual(form.incoming_protocol, "none")
+
+    # What is refused
+
+    def test_switch_needs_a_way_in(self):
+        window = self.window(receive_replies=True)
+        self.passed(window)
+        with self.assertRaisesRegex(UserError, "choose how they come in"):
+            window.action_save()
+
+    def test_switch_is_part_of_what_was_tested(self):
+        window = self.imap(receive_replies=False)
+        self.passed(window)
+        window.receive_replies = True
+        with self.assertRaisesRegex(UserError, "Nothing was saved"):
+            window.action_save()
+        window = self.window()
+        self.passed(window)
+        window.write({"receive_replies": True, "incoming_protocol": "pop3"})
+        with self.assertRaisesRegex(UserError, "POP3: sign-in"):
+            window.action_save()
+
+    def test_switch_of_an_account_cannot_be_written(self):
+        account = self.saved(self.window())
+        for values in (
+            {"receive_replies": True},
+            {"forward_token": "a" * 26},
+            {"forward_confirmation": "x"},
+            {"forward_notice": "x"},
+        ):
+            with self.assertRaises(AccessError, msg=values):
+                account.with_user(self.anna).write(values)
+
+    def test_values_out_of_range(self):
+        for values, words in (
+            ({"look_back_days": -1}, "Look Back"),
+            ({"look_back_days": 91}, "Look Back"),
+        ):
+            window = self.imap(**values)
+            self.passed(window)
+            with self.assertRaisesRegex(UserError, words):
+                window.action_save()
+
+    def test_at_least_one_folder(self):
+        window = self.imap()
+        self.passed(window)
+        window.folder_ids.is_read = False
+        with self.assertRaisesRegex(UserError, "choose at least one"):
+            window.action_save()
+
+    # What is read
+
+    def test_off_reads_nothing(self):
+        account = self.saved(self.window())
+        self.assertEqual(account.state, "working")
+        self.assertFalse(account.receive_replies)
+        self.assertFalse(account.mailbox_ids)
+        self.assertFalse(account.folder_ids)
+        self.assertEqual(account.reply_mode, "odoo")
+
+    def test_inbox_and_sent_are_read_from_now_on(self):
+        triggers = self.env["ir.cron.trigger"].search_count([])
+        account = self.saved(self.imap())
+        self.assertEqual(self.paths(account), {"INBOX": False, "Sent": True})
+        self.assertEqual(account.reply_mode, "here")
+        [mailbox] = account.mailbox_ids
+        now = fields.Datetime.now()
+        self.assertLessEqual(mailbox.next_look, now)
+        self.assertLess(now - mailbox.reading_since, timedelta(minutes=1))
+        self.assertGreater(self.env["ir.cron.trigger"].search_count([]), triggers)
+
+    def test_looking_back(self):
+        account = self.saved(self.imap(look_back_days=7))
+        self.assertEqual(account.look_back_days, 7)
+        age = fields.Datetime.now() - account.mailbox_ids.reading_since
+        self.assertEqual(age.days, 7)
+
+    def test_pop3_has_one_folder(self):
+        account = self.saved(self.imap(incoming_protocol="pop3"))
+        self.assertEqual(self.paths(account), {"INBOX": False})
+        self.assertFalse(account.keep_sent_copy)
+
+    def test_folders_are_chosen_from_the_list_only(self):
+        window = self.imap()
+        self.passed(window)
+        archive = window.folder_ids.filtered(lambda f: f.path == "Archive")
+        with self.assertRaises(AccessError):
+            archive.path = "Elsewhere"
+        with self.assertRaises(AccessError):
+            archive.create({"wizard_id": window.id, "path": "Elsewhere"})
+        with self.assertRaises(AccessError):
+            archive.with_user(self.bohdan).is_read = True
+        archive.is_read = True
+        self.passed(window, (*FOLDERS, Folder("New", "New")))
+        self.assertEqual(
+            window.folder_ids.filtered("is_read").mapped("path"),
+            ["INBOX", "Archive", "Sent"],
+        )
+        account = self.saved(window)
+        self.assertEqual(
+            self.paths(account), {"INBOX": False, "Archive": False, "Sent": True}
+        )
+
+    def test_tested_again_reading_goes_on(self):
+        account = self.saved(self.imap())
+        inbox = account.folder_ids[0]
+        inbox.state = {"path": "INBOX", "uid_validity": 1, "next_uid": 5}
+        since = fields.Datetime.now() - timedelta(days=30)
+        account.mailbox_ids.write(
+            {"failure_code": "login_refused", "next_look": False, "attempts": 3}
+        )
+        account.mailbox_ids.reading_since = since
+        window = self.window(account=account, password="newer")
+        self.passed(window)
+        sent = window.folder_ids.filtered("is_sent")
+        self.assertTrue(sent.is_read)
+        sent.is_read = False
+        window.action_save()
+        self.assertEqual(account.folder_ids, inbox)
+        self.assertEqual(inbox.state["next_uid"], 5)
+        mailbox = account.mailbox_ids
+        self.assertEqual(mailbox.reading_since, since)
+        self.assertTrue(mailbox.next_look)
+        self.assertFalse(mailbox.failure_code)
+        self.assertFalse(mailbox.attempts)
+
+    def test_another_mailbox_is_read_from_now_on(self):
+        account = self.saved(self.imap())
+        for values in (
+            {"incoming_protocol": "pop3"},
+            {"incoming_host": "mail.brand-a.example"},
+            {"incoming_login": "anna"},
+        ):
+            account.folder_ids.state = {"next_uid": 5}
+            inbox = account.folder_ids[0]
+            self.env["mail.external.seen"].create(
+                {"folder_id": inbox.id, "uidl": "one"}
+            )
+            account.mailbox_ids.reading_since = "2020-01-01 00:00:00"
+            window = self.window(account=account, password="hunter2", **values)
+            self.saved(window)
+            self.assertFalse(any(account.folder_ids.mapped("state")), values)
+            self.assertFalse(self.env["mail.external.seen"].search([]))
+            self.assertGreater(
+                account.mailbox_ids.reading_since,
+                fields.Datetime.now() - timedelta(minutes=1),
+            )
+
+    def test_switched_off_again(self):
+        account = self.saved(self.imap())
+        account.keep_sent_copy = True
+        account._keep_copy("<1@x>", b"x")
+        window = self.window(
+            account=account, receive_replies=False, incoming_protocol="none"
+        )
+        self.saved(window)
+        self.assertFalse(account.mailbox_ids)
+        self.assertFalse(account.folder_ids)
+        self.assertFalse(self.env["mail.external.sent.copy"].search([]))
+
+    def test_archived_is_not_read_and_restored_goes_on(self):
+        account = self.saved(self.imap())
+        account.folder_ids.state = {"next_uid": 5}
+        account.with_user(self.anna).active = False
+        self.assertFalse(account.mailbox_ids)
+        account.with_user(self.anna).active = True
+        self.assertEqual(len(account.mailbox_ids), 1)
+        self.assertEqual(account.folder_ids[0].state, {"next_uid": 5})
+        account.with_user(self.anna).unlink()
+        self.assertFalse(self.env["mail.external.mailbox"].search([]))
+
+    def test_choosing_folders_later(self):
+        account = self.saved(self.imap())
+        account.folder_ids.state = {"next_uid": 5}
+        own = account.with_user(self.anna)
+        own._set_folders(["INBOX", "Work"])
+        self.assertEqual(
+            [(f.path, bool(f.state)) for f in account.folder_ids],
+            [("INBOX", True), ("Work", False)],
+        )
+        for paths in ([], ["INBOX\r\nA1 DELETE INBOX"], ["Надіслані"], [""]):
+            with self.assertRaises(UserError, msg=paths):
+                own._set_folders(paths)
+        with self.assertRaises(AccessError):
+            account.with_user(self.bohdan)._set_folders(["INBOX"])
+
+    # New mail of company addresses
+
+    def test_new_mail_of_a_company_becomes_a_task(self):
+        window = self.company_window(new_mail="task")
+        self.passed(window)
+        window.action_vouch()
+        with self.assertRaisesRegex(UserError, "Tasks In"):
+            window.action_save()
+        window.new_mail_project_id = self.project_a
+        window.action_save()
+        account = window.account_id.sudo()
+        self.assertEqual(account.new_mail, "task")
+        self.assertEqual(account.new_mail_project_id, self.project_a)
+
+    def test_new_mail_of_a_person_is_left_alone(self):
+        account = self.saved(
+            self.imap(new_mail="task", new_mail_project_id=self.project_a.id)
+        )
+        self.assertEqual(account.new_mail, "ignore")
+        self.assertFalse(account.new_mail_project_id)
+
+    # Forwarded
+
+    def forwarded(self, **values):
+        return self.window(
+            receive_replies=True, incoming_protocol="forwarded", **values
+        )
+
+    def test_forwarded_to_a_secret_address(self):
+        window = self.forwarded()
+        self.assertRegex(window.forward_address, r"^reply-[a-z2-7]{26}@corp\.example$")
+        self.assertNotEqual(window.forward_address, self.forwarded().forward_address)
+        account = self.saved(window)
+        self.assertEqual(account.forward_address, window.forward_address)
+        self.assertFalse(account.mailbox_ids)
+        again = self.window(account=account)
+        self.assertEqual(again.forward_address, account.forward_address)
+        self.saved(again)
+        self.assertEqual(account.forward_address, window.forward_address)
+
+    def test_forwarded_needs_an_alias_domain(self):
+        domains = self.env["mail.alias.domain"].search([])
+        self.env["mail.alias"].search([]).alias_domain_id = False
+        self.env["res.company"].search([]).alias_domain_id = False
+        domains.unlink()
+        window = self.forwarded()
+        self.passed(window)
+        self.assertFalse(window.forward_address)
+        self.assertIn("Alias Domain", window.forward_problem)
+        with self.assertRaisesRegex(UserError, "Alias Domain"):
+            window.action_save()
+
+    def test_secret_address_is_for_owner_and_managers(self):
+        window = self.company_window(
+            incoming_protocol="forwarded", smtp_host="smtp.corp.example"
+        )
+        self.passed(window)
+        window.action_vouch()
+        window.action_save()
+        account = window.account_id
+        account.sudo().forward_confirmation = "Code 4711"
+        self.assertTrue(account.with_user(self.manager).forward_address)
+        self.assertEqual(
+            account.with_user(self.manager).forward_confirmation, "Code 4711"
+        )
+        reopened = self.window(self.manager, account)
+        self.assertEqual(reopened.forward_confirmation, "Code 4711")
+        seen = account.with_user(self.anna)  # may send from it
+        self.assertEqual(seen.email, "anna@brand-a.example")
+        self.assertFalse(seen.forward_address)
+        self.assertFalse(seen.forward_confirmation)
+        for name in ("forward_token", "forward_notice"):
+            with self.assertRaises(AccessError):
+                seen.read([name])
+            with self.assertRaises(AccessError):
+                seen.search([(name, "ilike", "a")])
+        with self.assertRaises(AccessError):
+            window.with_user(self.manager).read(["forward_token"])
+
+    def test_window_tells_nobody_the_address_of_others(self):
+        account = self.saved(self.forwarded())
+        account.forward_confirmation = "Code 4711"
+        for user_id in (self.bohdan, self.anna):
+            window = self.window(self.bohdan, user_id=user_id.id)
+            window.write(
+                {
+                    "account_id": account.id,
+                    "receive_replies": True,
+                    "incoming_protocol": "forwarded",
+                }
+            )
+            self.assertFalse(window.forward_confirmation)
+            self.assertNotEqual(window.forward_address, account.forward_address)
+
+    def test_another_owner_gets_another_address(self):
+        account = self.saved(self.forwarded())
+        before = account.forward_address
+        account.forward_confirmation = "Code 4711"
+        window = self.window(self.manager, account, password="hunter2")
+        window.user_id = self.bohdan
+        self.passed(window)
+        window.action_vouch()
+        window.action_save()
+        self.assertEqual(account.user_id, self.bohdan)
+        self.assertTrue(account.forward_address)
+        self.assertNotEqual(account.forward_address, before)
+        self.assertFalse(account.forward_confirmation)
