@@ -112,7 +112,11 @@ class MailMessage(models.Model):
                 "external_sender",
                 value=lambda message: message._external_sender_data(),
                 predicate=lambda message: message.sudo().external_account_id,
-            )
+            ),
+            Store.Attr(
+                "external_mark",
+                predicate=lambda message: message.external_mark,
+            ),
         ]
 
     def _external_sender_data(self):
