@@ -269,7 +269,11 @@ def _is_free(port: int) -> bool:
 
 
 def mail(state: State, arguments: Sequence[str]) -> int:
-    """List or show the sandbox's mailboxes."""
-    from .sandbox import show
+    """List or show the sandbox's mailboxes, or answer one of their mails."""
+    from .sandbox import reply, show
 
-    return show.main(Demo(state).mail_folder, arguments)
+    demo = Demo(state)
+    if arguments[:1] != ["reply"]:
+        return show.main(demo.mail_folder, arguments)
+    port = demo.mail_base(None) + _RELAY_OFFSET
+    return reply.main(demo.mail_folder, port, arguments[1:])
