@@ -54,7 +54,10 @@ Steps to try
          ./dev mail client@customer.test 1
      and the copy of a colleague, from Odoo's own server:
          ./dev mail olena@corp.test 1
-  4. Connect another mailbox: your picture > My Preferences > External Addresses.
+  4. Answer it as the customer, to the mailbox of anna@brand-a.test; the answer is in
+     the task within a minute or two, or at once with "Fetch Now" on her address:
+         ./dev mail reply client@customer.test 1 "Thank you, that suits us."
+  5. Connect another mailbox: your picture > My Preferences > External Addresses.
      Every mailbox of brand-a.test and brand-b.test has the password "sandbox".
 
 Ctrl-C ends Odoo, PostgreSQL and the sandbox mail server. ./dev reset begins anew.

@@ -13,13 +13,6 @@ class MailExternalAccount(models.Model):
 
     _inherit = "mail.external.account"
 
-    # Nobody by itself: who may only send would read the mailbox's mail in it.
-    forward_confirmation = fields.Text(groups=fields.NO_ACCESS)
-    confirmation_text = fields.Text(
-        "Confirmation",
-        compute="_compute_mailbox_status",
-        help="What the mail service sent to confirm the redirection.",
-    )
     can_fetch = fields.Boolean(compute="_compute_mailbox_status")
     mailbox_status = fields.Char(
         "Reading",
@@ -50,7 +43,6 @@ class MailExternalAccount(models.Model):
         "incoming_protocol",
         "state",
         "user_id",
-        "forward_confirmation",
         "folder_ids.failure_code",
         "mailbox_ids.last_look",
         "mailbox_ids.next_look",
@@ -60,15 +52,13 @@ class MailExternalAccount(models.Model):
     )
     def _compute_mailbox_status(self):
         self.can_fetch = self.mailbox_failed = False
-        self.mailbox_status = self.confirmation_text = False
-        self.mailbox_last_look = False
+        self.mailbox_status = self.mailbox_last_look = False
         self.mailbox_answer_count = self.mailbox_unrelated_count = 0
         for account in self.filtered(lambda a: a._sees_mailbox()):
             # sudo: the mailbox's own rules know no employee who only has a look
             # at a list; see the filter above
             mailbox = account.sudo().mailbox_ids
             account.mailbox_failed, account.mailbox_status = account._reading_words()
-            account.confirmation_text = account.sudo().forward_confirmation
             account.mailbox_last_look = mailbox.last_look
             account.mailbox_answer_count = mailbox.answer_count
             account.mailbox_unrelated_count = mailbox.unrelated_count
