@@ -1,7 +1,5 @@
 from odoo import api, fields, models
 
-from ..tools.explanations import cause_and_remedy
-
 READ_PROTOCOLS = ("imap", "pop3")
 
 
@@ -20,9 +18,7 @@ class MailExternalAccount(models.Model):
         help="How the mailbox is read; for its owner and for managers.",
     )
     mailbox_failed = fields.Boolean(compute="_compute_mailbox_status")
-    mailbox_last_look = fields.Datetime(
-        "Last Read", compute="_compute_mailbox_status"
-    )
+    mailbox_last_look = fields.Datetime("Last Read", compute="_compute_mailbox_status")
     mailbox_answer_count = fields.Integer(
         "Taken In",
         compute="_compute_mailbox_status",
@@ -33,9 +29,7 @@ class MailExternalAccount(models.Model):
         compute="_compute_mailbox_status",
         help="Other messages in the mailbox: only counted, never kept.",
     )
-    quarantine_count = fields.Integer(
-        "Quarantine", compute="_compute_quarantine_count"
-    )
+    quarantine_count = fields.Integer("Quarantine", compute="_compute_quarantine_count")
 
     @api.depends_context("uid", "lang")
     @api.depends(
@@ -86,28 +80,23 @@ class MailExternalAccount(models.Model):
         if not account.receive_replies:
             return False, False
         if account.incoming_protocol == "forwarded":
-            return False, self.env._("Reading: the mailbox forwards to Odoo.")
+            return False, self.env._("The mailbox forwards to Odoo.")
         if account.state == "refused":
             return True, self.env._(
-                "Reading: stopped, because sending is refused. Choose “Connect” and "
-                "test the settings again."
+                "Stopped, because sending is refused. Choose “Connect” and test the "
+                "settings again."
             )
         if mailbox.failure_code:
-            return True, self._reading_failed(mailbox.failure_code)
+            return True, mailbox.failure_text
         if failed_folder:
             return True, self.env._(
-                "Reading: the folder “%(folder)s” fails. %(text)s",
+                "The folder “%(folder)s” fails. %(text)s",
                 folder=failed_folder.name,
-                text=" ".join(cause_and_remedy(self.env, failed_folder.failure_code)),
+                text=failed_folder.failure_text,
             )
         if not mailbox.last_look:
-            return False, self.env._("Reading: waits for its first turn.")
-        return False, self.env._("Reading: works.")
-
-    def _reading_failed(self, code):
-        return self.env._(
-            "Reading: %s", " ".join(cause_and_remedy(self.env, code))
-        )
+            return False, self.env._("Waits for its first turn.")
+        return False, self.env._("Works.")
 
     @api.depends_context("uid")
     def _compute_quarantine_count(self):

@@ -186,7 +186,7 @@ class TestMailboxRights(ReadingRightsCase):
         ):
             facts = self.facts(account, user)
             with self.subTest(account=account.email, user=user.login):
-                self.assertEqual(facts["mailbox_status"], "Reading: works.")
+                self.assertEqual(facts["mailbox_status"], "Works.")
                 self.assertEqual(facts["mailbox_answer_count"], 3)
                 self.assertEqual(facts["mailbox_unrelated_count"], 40)
                 self.assertEqual(facts.get("quarantine_count", 0), quarantine)
@@ -215,7 +215,9 @@ class TestMailboxRights(ReadingRightsCase):
                     self.assertLessEqual(found.sudo().account_id, visible)
                     if user != self.stranger:
                         self.assertEqual(found.sudo().account_id, visible)
-                    hidden = records.filtered(lambda r, v=visible: r.account_id not in v)
+                    hidden = records.filtered(
+                        lambda r, v=visible: r.account_id not in v
+                    )
                     for record in hidden:
                         with self.assertRaises(AccessError):
                             record.with_user(user).read([])

@@ -26,9 +26,9 @@ class TestReadingScreens(ExternalAccountCase):
         return self.own.with_user(self.anna).mailbox_status
 
     def test_the_state_of_reading_in_words(self):
-        self.assertIn("waits for its first turn", self.words())
+        self.assertIn("Waits for its first turn", self.words())
         self.mailbox.last_look = fields.Datetime.now()
-        self.assertIn("works", self.words())
+        self.assertIn("Works", self.words())
         folder = self.env["mail.external.folder"].create(
             {"account_id": self.own.id, "path": "Old", "failure_code": "folder_missing"}
         )
