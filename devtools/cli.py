@@ -103,9 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     shell.set_defaults(command=_shell)
 
     mail = commands.add_parser(
-        "mail", help="list the sandbox's mailboxes, one of them, or one mail"
+        "mail",
+        help="list the sandbox's mailboxes, one of them, or one mail;\n"
+        'or answer one: ./dev mail reply ADDRESS NUMBER "text"',
     )
-    mail.add_argument("words", nargs="*", metavar="ADDRESS [NUMBER]")
+    mail.add_argument("words", nargs="*", metavar="[reply] ADDRESS NUMBER")
     mail.set_defaults(command=_mail)
 
     reset = commands.add_parser("reset", help="empty the state folder")

@@ -54,7 +54,10 @@ Steps to try
          ./dev mail client@customer.test 1
      and the copy of a colleague, from Odoo's own server:
          ./dev mail olena@corp.test 1
-  4. Connect another mailbox: your picture > My Preferences > External Addresses.
+  4. Answer it as the customer, to the mailbox of anna@brand-a.test; the answer is in
+     the task within a minute or two, or at once with "Fetch Now" on her address:
+         ./dev mail reply client@customer.test 1 "Thank you, that suits us."
+  5. Connect another mailbox: your picture > My Preferences > External Addresses.
      Every mailbox of brand-a.test and brand-b.test has the password "sandbox".
 
 Ctrl-C ends Odoo, PostgreSQL and the sandbox mail server. ./dev reset begins anew.
@@ -269,7 +272,11 @@ def _is_free(port: int) -> bool:
 
 
 def mail(state: State, arguments: Sequence[str]) -> int:
-    """List or show the sandbox's mailboxes."""
-    from .sandbox import show
+    """List or show the sandbox's mailboxes, or answer one of their mails."""
+    from .sandbox import reply, show
 
-    return show.main(Demo(state).mail_folder, arguments)
+    demo = Demo(state)
+    if arguments[:1] != ["reply"]:
+        return show.main(demo.mail_folder, arguments)
+    port = demo.mail_base(None) + _RELAY_OFFSET
+    return reply.main(demo.mail_folder, port, arguments[1:])

@@ -100,7 +100,17 @@ prepare()
 admin = env.ref("base.user_admin")  # noqa: F821
 brand_a, brand_b = record("demo_project_brand_a"), record("demo_project_brand_b")
 support = record("demo_project_support")
-connect(record("demo_user_anna"), "anna@brand-a.test", [(brand_a, True)])
+connect(
+    record("demo_user_anna"),
+    "anna@brand-a.test",
+    [(brand_a, True)],
+    receive_replies=True,
+    incoming_protocol="imap",
+    incoming_host="localhost",
+    incoming_port=base + 993,
+    incoming_security="ssl",
+    incoming_login="anna@brand-a.test",
+)
 connect(
     record("demo_user_bohdan"),
     "bohdan@brand-b.test",

@@ -43,6 +43,7 @@ _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
 _UTF7 = re.compile("&([^-]*)-")
+_NOT_PRINTABLE = re.compile("&|[^ -~]+")
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,18 @@ def readable_name(raw: bytes) -> str:
         return _UTF7.sub(_utf7_part, raw.decode("utf-8"))
     except ValueError:
         return raw.decode("utf-8", "replace")
+
+
+def written_name(name: str) -> bytes:
+    """Return a mailbox's name as it goes over the wire: modified UTF-7, ASCII only."""
+    return _NOT_PRINTABLE.sub(_utf7_written, name).encode()
+
+
+def _utf7_written(found: re.Match[str]) -> str:
+    if found.group() == "&":
+        return "&-"
+    text = base64.b64encode(found.group().encode("utf-16-be")).decode()
+    return f"&{text.rstrip('=').replace('/', ',')}-"
 
 
 def _utf7_part(found: re.Match[str]) -> str:

@@ -111,8 +111,15 @@ class MailMessage(models.Model):
             Store.Attr(
                 "external_sender",
                 value=lambda message: message._external_sender_data(),
-                predicate=lambda message: message.sudo().external_account_id,
-            )
+                # what is marked was not sent to anybody outside
+                predicate=lambda message: (
+                    message.sudo().external_account_id and not message.external_mark
+                ),
+            ),
+            Store.Attr(
+                "external_mark",
+                predicate=lambda message: message.external_mark,
+            ),
         ]
 
     def _external_sender_data(self):

@@ -13,6 +13,9 @@ class ResConfigSettings(models.TransientModel):
     external_sender_policy = fields.Selection(
         related="company_id.external_sender_policy", readonly=False
     )
+    external_finished_policy = fields.Selection(
+        related="company_id.external_finished_policy", readonly=False
+    )
     external_orphan_policy = fields.Selection(
         related="company_id.external_orphan_policy", readonly=False
     )

@@ -14,6 +14,8 @@ from . import (
     test_posting,
     test_queries,
     test_rights,
+    test_rights_reading,
+    test_screens_reading,
     test_send_again,
     test_sender_rules,
     test_vault,

@@ -207,6 +207,14 @@ TEXTS = {
         _lt("Its answer tells more; the mailbox may be full."),
     ),
     # Not from a mail server
+    "loop": (
+        _lt("Too many answers came from this sender within an hour: perhaps a loop."),
+        _lt("See what a program answers there; “Retry” takes this message in."),
+    ),
+    "not_understood": (
+        _lt("Odoo could not make a message of this mail."),
+        _lt("Try again; if it stays so, read it in the mailbox and dismiss it here."),
+    ),
     "not_processed": (
         _lt("Odoo could not build this mail."),
         _lt("Write it again; if it fails again, the server's log tells the reason."),

@@ -31,15 +31,16 @@ def main(folder: Path, argv: Sequence[str]) -> int:
     if not argv:
         lines = _mailboxes(folder)
     elif len(argv) == 1:
-        lines = _overview(argv[0], _read(folder, argv[0]))
+        lines = _overview(argv[0], read_mailbox(folder, argv[0]))
     else:
-        lines = _one(_read(folder, argv[0]), argv[1])
+        lines = _one(read_mailbox(folder, argv[0]), argv[1])
     for line in lines:
         say(line)
     return 0
 
 
-def _read(folder: Path, address: str) -> list[EmailMessage]:
+def read_mailbox(folder: Path, address: str) -> list[EmailMessage]:
+    """The mails of `address`, oldest first. Raises DevError when it has no mailbox."""
     try:
         return messages(folder, address)
     except KeyError:
@@ -56,6 +57,7 @@ def _mailboxes(folder: Path) -> Iterator[str]:
     for address, count in boxes:
         yield f"{address:<{width}}  {count:>4}"
     yield "./dev mail ADDRESS lists a mailbox, ./dev mail ADDRESS NUMBER shows a mail."
+    yield '"./dev mail reply ADDRESS NUMBER TEXT" answers it.'
 
 
 def _overview(address: str, mails: Sequence[EmailMessage]) -> Iterator[str]:
@@ -66,12 +68,17 @@ def _overview(address: str, mails: Sequence[EmailMessage]) -> Iterator[str]:
         yield f"      {mail['Subject']}"
 
 
-def _one(mails: Sequence[EmailMessage], number: str) -> Iterator[str]:
+def wanted_position(mails: Sequence[EmailMessage], number: str) -> int:
+    """Where the mail `number`, counted from 1, is. Raises DevError: nowhere."""
     if not number.isdigit() or not 1 <= int(number) <= len(mails):
         raise DevError(
             f"There is no mail {number} in this mailbox; it has {len(mails)}."
         )
-    mail = mails[int(number) - 1]
+    return int(number) - 1
+
+
+def _one(mails: Sequence[EmailMessage], number: str) -> Iterator[str]:
+    mail = mails[wanted_position(mails, number)]
     for name in HEADERS:
         for value in mail.get_all(name, ()):
             yield f"{name + ':':<14}{value}"

@@ -122,3 +122,37 @@ test("the author tries failed recipients of an external address again", async ()
     await contains(".o-mail-MessageNotificationPopover", { count: 0 });
     await waitForSteps([`again ${messageId}`]);
 });
+
+test("what came back cannot be sent again, what failed beside it can", async () => {
+    const { messageId, notificationId } = await openMessage({
+        failure_type: "mail_bounce",
+        notification_status: "bounce",
+    });
+    await receive({
+        "mail.message": [
+            { id: messageId, external_sender: { label: "anna@brand-a.test", waiting: "" } },
+        ],
+    });
+    await click(".o-mail-Message-notification");
+    await contains(".o-mail-MessageNotificationPopover", { text: "Clara" });
+    await contains(".o-mail-NotificationSendAgain", { count: 0 });
+    await receive({
+        "mail.notification": [{ id: notificationId, notification_status: "exception" }],
+    });
+    await contains(".o-mail-NotificationSendAgain");
+});
+
+test("a message from a mailbox says what is special about it", async () => {
+    const { messageId } = await openMessage({ notification_status: "sent" });
+    await contains(".o-mail-Message-externalMark", { count: 0 });
+    for (const [external_mark, text] of [
+        ["auto_reply", "Automatic reply"],
+        ["stranger", "Not an addressee: only the team was told"],
+        ["unproven", "Not proven who wrote this"],
+        ["own_copy", "Sent from a mail program"],
+    ]) {
+        await receive({ "mail.message": [{ id: messageId, external_mark }] });
+        expect(".o-mail-Message-externalMark").toHaveText(text);
+    }
+    await contains(".o-mail-Message-externalSender", { count: 0 });
+});

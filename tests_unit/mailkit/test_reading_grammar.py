@@ -112,6 +112,21 @@ def test_names_for_people(raw: bytes, name: str) -> None:
     assert grammar.readable_name(raw) == name
 
 
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("INBOX/Customers", b"INBOX/Customers"),
+        ("ä&ü", b"&AOQ-&-&APw-"),
+        ("😀", b"&2D3eAA-"),
+        ("Надіслані", b"&BB0EMAQ0BFYEQQQ7BDAEPQRW-"),
+        ("R&D", b"R&-D"),
+    ],
+)
+def test_names_as_written(name: str, raw: bytes) -> None:
+    assert grammar.written_name(name) == raw
+    assert grammar.readable_name(raw) == name
+
+
 def test_paths_go_back_as_they_came() -> None:
     assert grammar.string(b'a "b" \\ {5}') == b'"a \\"b\\" \\\\ {5}"'
     assert grammar.string(b"\xd0\x9d") == Literal(b"\xd0\x9d")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from devtools.console import DevError
-from devtools.sandbox import show
+from devtools.sandbox import reply, show
 from devtools.sandbox.accounts import APP_PASSWORD, FULL, NOBODY, PASSWORD, SECURE_LOGIN
 from devtools.sandbox.maildir import list_mailboxes, messages
 from devtools.sandbox.service import authority
@@ -324,6 +324,42 @@ def test_mails_are_shown(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -
     for wrong in ([CLIENT, "3"], [CLIENT, "x"], ["absent@brand-a.test"]):
         with pytest.raises(DevError, match="There is no"):
             show.main(sandbox.folder, wrong)
+
+
+def test_a_mail_is_answered_by_its_receiver(sandbox: Sandbox) -> None:
+    message = letter()
+    message["Reply-To"] = f"Brand A <{ANNA}>"
+    message["References"] = "<0@brand-a.test>"
+    with sandbox.relay() as smtp:
+        smtp.sendmail("bounce@corp.test", [CLIENT], wire(message))
+    relay = sandbox.ports["relay"]
+    reply.main(sandbox.folder, relay, [CLIENT, "1", "Дякую"])
+    [answer] = messages(sandbox.folder, ANNA)
+    assert answer["From"] == CLIENT
+    assert answer["Return-Path"] == f"<{CLIENT}>"
+    assert answer["Subject"] == "Re: Новини"
+    assert answer["In-Reply-To"] == "<1@brand-a.test>"
+    assert answer["References"].split() == ["<0@brand-a.test>", "<1@brand-a.test>"]
+    body = answer.get_body(("plain",))
+    assert body is not None
+    assert "Дякую" in body.get_content() and "> Добрий день" in body.get_content()
+
+
+def test_what_cannot_be_answered_is_told(sandbox: Sandbox) -> None:
+    fill(sandbox, "one\n")
+    for words, told in (
+        ([CLIENT, "2", "Yes"], "There is no mail 2"),
+        (["absent@brand-a.test", "1", "Yes"], "There is no mailbox"),
+        ([CLIENT, "1"], "mail reply ADDRESS NUMBER"),
+        ([CLIENT, "1", " "], "mail reply ADDRESS NUMBER"),
+    ):
+        with pytest.raises(DevError, match=told):
+            reply.main(sandbox.folder, sandbox.ports["relay"], words)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(DevError, match="./dev run"):
+            port = nobody.getsockname()[1]
+            reply.main(sandbox.folder, port, [CLIENT, "1", "Yes"])
 
 
 def test_taken_port_is_told_in_one_line(tmp_path: Path) -> None:

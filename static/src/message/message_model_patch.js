@@ -15,6 +15,24 @@ const messagePatch = {
          * @type {{ label: string, waiting: string } | undefined}
          */
         this.external_sender = fields.Attr(undefined);
+        /** @type {"auto_reply" | "own_copy" | "stranger" | "unproven" | undefined} */
+        this.external_mark = fields.Attr(undefined);
+    },
+
+    /** What is special about a message that came out of a mailbox; empty: nothing. */
+    get externalMarkText() {
+        const texts = {
+            auto_reply: _t("Automatic reply"),
+            own_copy: _t("Sent from a mail program"),
+            stranger: _t("Not an addressee: only the team was told"),
+            unproven: _t("Not proven who wrote this"),
+        };
+        return texts[this.external_mark] ?? "";
+    },
+
+    /** Marks that the reader should think about before he answers. */
+    get isExternalMarkWarning() {
+        return ["stranger", "unproven"].includes(this.external_mark);
     },
 
     get externalSenderText() {
@@ -26,7 +44,11 @@ const messagePatch = {
         return Boolean(
             this.external_sender &&
             this.isSelfAuthored &&
-            this.notification_ids.some((notification) => notification.isFailure),
+            // what came back left long ago: there is no mail to try again
+            this.notification_ids.some(
+                (notification) =>
+                    notification.isFailure && notification.notification_status !== "bounce",
+            ),
         );
     },
 

@@ -1,0 +1,85 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..mailkit.imap_grammar import readable_name, written_name
+from ..tools.explanations import cause_and_remedy
+
+# What a user decides; the rest is what the fetching knows.
+CHOICES = frozenset({"account_id", "path", "name", "is_sent"})
+
+
+class MailExternalFolder(models.Model):
+    """Choosing the folders of an IMAP mailbox that are read."""
+
+    _inherit = "mail.external.folder"
+
+    name = fields.Char(
+        "Folder",
+        compute="_compute_name",
+        inverse="_inverse_name",
+        help="As your mail program shows it, with the folders above: INBOX/Customers.",
+    )
+
+    failure_text = fields.Char("Problem", compute="_compute_failure_text")
+
+    @api.depends("path")
+    def _compute_name(self):
+        for folder in self:
+            # a path is kept as on the wire, each octet a character
+            path = (folder.path or "").encode("latin-1", "replace")
+            folder.name = readable_name(path)
+
+    def _inverse_name(self):
+        for folder in self:
+            folder.path = written_name((folder.name or "").strip()).decode()
+
+    @api.depends_context("lang")
+    @api.depends("failure_code")
+    def _compute_failure_text(self):
+        for folder in self:
+            folder.failure_text = folder.failure_code and " ".join(
+                cause_and_remedy(self.env, folder.failure_code)
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            name = vals.pop("name", None)
+            if name is not None:
+                vals["path"] = written_name(name.strip()).decode()
+            if not self.env.su:
+                self._check_choice(vals)
+        folders = super().create(vals_list)
+        if not self.env.su:
+            # A new folder starts from now: let that be soon.
+            folders.account_id.sudo()._look_soon(0)
+        return folders
+
+    def write(self, vals):
+        if not self.env.su and vals.keys() - {"is_sent"}:
+            raise UserError(
+                self.env._(
+                    "A folder that is read cannot be changed into another one. "
+                    "Remove it and add the other."
+                )
+            )
+        return super().write(vals)
+
+    def _check_choice(self, vals):
+        """:raise UserError: not a folder, or of a mailbox that has none to choose"""
+        account = self.env["mail.external.account"].browse(vals.get("account_id"))
+        path = vals.get("path") or ""
+        if vals.keys() - CHOICES or account.incoming_protocol != "imap":
+            raise UserError(
+                self.env._("Folders can be chosen for mailboxes read by IMAP only.")
+            )
+        if not path or any(ord(char) < 32 or ord(char) > 126 for char in path):
+            raise UserError(self.env._("Enter the name of a folder of the mailbox."))
+        if not account._may_connect():
+            raise UserError(
+                self.env._(
+                    "Only the owner or a manager may change which folders of %s are "
+                    "read.",
+                    account.email,
+                )
+            )
