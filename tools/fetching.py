@@ -11,7 +11,7 @@ import time
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
-from .mailbox_visit import Stopped, visit
+from .mailbox_visit import Failed, Stopped, visit
 from .mailbox_work import MailboxWork
 
 _logger = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ class FetchRun:
 
     def _end(self, work, error):
         del self.active[work.account.id]
+        if isinstance(error, Failed):
+            error = MailError(ErrorCode.TEMPORARY)
         if isinstance(error, Stopped):
             self._in_transaction(work.put_back, work)
         else:
@@ -115,7 +117,7 @@ class FetchRun:
     def _in_transaction(self, function, work):
         """Commit what ``function`` did, or nothing; a conflict is tried again.
 
-        :return: what it returned; Stopped when it cannot be done now
+        :return: what it returned; Failed when it cannot be done now
         """
         for attempt in range(_TRIES):
             try:
@@ -131,4 +133,4 @@ class FetchRun:
                 self.env.invalidate_all()
                 _logger.exception("Mailbox %s", work.account.id)
                 break
-        return Stopped()
+        return Failed()

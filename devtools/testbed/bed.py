@@ -88,6 +88,7 @@ class TestBed:
         self._users: dict[str, dovecot.User] = {}
         self._logins: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
+        self._routes: dict[str, str] = {}
         self._servers: list[postfix.Postfix | dovecot.Dovecot] = []
 
     @staticmethod
@@ -185,6 +186,17 @@ class TestBed:
         if reply is not None:
             self._refusals[address.lower()] = reply
         self._postfix.write_table("refusals", self._refusals)
+
+    def set_route(self, domain: str, port: int | None) -> None:
+        """Hand mail to `domain` on to SMTP at `port` of this machine; None: refuse it.
+
+        Postfix accepts it first: what is refused there comes back as its own report,
+        at once, also when nobody listens.
+        """
+        self._routes.pop(domain, None)
+        if port is not None:
+            self._routes[domain] = f"smtp:[127.0.0.1]:{port}"
+        self._postfix.write_table("routes", self._routes)
 
     def messages(self, address: str) -> list[ReceivedMail]:
         """What lies in the mailbox, oldest first; nothing is marked as read."""
@@ -284,11 +296,13 @@ class TestBed:
 
     def _write_first_tables(self) -> None:
         self._refusals = dict(REFUSALS)
+        self._routes.clear()
         self._users.clear()
         self._logins.clear()
         for address in ADDRESSES:
             self._add(address, PASSWORD, address)
         self._postfix.write_table("refusals", self._refusals)
+        self._postfix.write_table("routes", self._routes)
         self._write_users()
 
     def _add(self, address: str, password: str, login: str) -> None:
