@@ -229,9 +229,9 @@ def waits_for_lock(site: Site) -> bool:
 
 def in_copies(site: Site, original: bytes) -> int:
     """How many of the messages in the folder of sent mail are this one."""
-    name = parse_headers(original).message_id.encode()
+    name = parse_headers(original).message_id
     found = box.contents(site, ANNA, SENT).values()
-    return sum(name in content for _flags, content in found)
+    return sum(parse_headers(content).message_id == name for _flags, content in found)
 
 
 def test_the_owners_own_answer_and_copies_in_the_sent_folder(

@@ -12,6 +12,7 @@ import steps
 from site_setup import Site
 
 from devtools.testbed import clients
+from devtools.testbed.bed import PASSWORD
 from devtools.testbed.faults import FaultServer, Hang
 
 ANNA = "anna@brand-a.test"
@@ -107,19 +108,115 @@ def test_each_answer_is_there_once_when_several_read_at_a_time(
     assert box.quarantine(site) == []
 
 
+MAKE_ACCOUNTS = """
+from odoo.addons.mail_external_account.tools import vault
+from odoo.addons.mail_external_account.tools.destination import mailbox_secret_context
+
+uuid = env["ir.config_parameter"].get_param("database.uuid")
+columns = (
+    "user_id company_id incoming_protocol incoming_host incoming_port"
+    " incoming_security incoming_login ca_certificate"
+).split()
+for values in VALUES:
+    password = values.pop("password")
+    account = env["mail.external.account"].create(values)
+    row = {"id": account.id, **{name: account[name] for name in columns}}
+    row.update(user_id=account.user_id.id, company_id=account.company_id.id)
+    context = mailbox_secret_context(uuid, row)
+    env["mail.external.secret"].create(
+        {
+            "account_id": account.id,
+            "purpose": "incoming",
+            "sealed": vault.seal(env, password, context),
+        }
+    )
+    now = env.cr.now()
+    env["mail.external.mailbox"].create(
+        {"account_id": account.id, "next_look": now, "reading_since": now}
+    )
+    env["mail.external.folder"].create({"account_id": account.id, "path": "INBOX"})
+    print("made", account.id)
+env.cr.commit()
+"""
+
+
+def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
+    """Mailboxes of Anna's at (address, port, CA), due at once; return their ids.
+
+    Made behind the connect window, which would look at each of them first.
+    """
+    values = [
+        {
+            "email": address,
+            "user_id": site.anna.uid,
+            "state": "working",
+            "receive_replies": True,
+            "incoming_protocol": "imap",
+            "incoming_host": "localhost",
+            "incoming_port": port,
+            "incoming_security": "ssl",
+            "incoming_login": address,
+            "ca_certificate": ca,
+            "allow_private_host": True,
+            "password": PASSWORD,
+        }
+        for address, port, ca in servers
+    ]
+    said = site.odoo.shell(MAKE_ACCOUNTS.replace("VALUES", repr(values)))
+    return [int(number) for number in re.findall(r"made (\d+)", said)]
+
+
 def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
-    site: Site, accounts: dict[str, int], task: int
+    site: Site, accounts: dict[str, int]
 ) -> None:
-    original = box.ask(site, accounts[ANNA], task, CLIENT)
+    addresses = [f"box{number}@brand-a.test" for number in range(10)]
+    for address in addresses:
+        site.bed.add_mailbox(address)
+    good = [(address, site.bed.imap_ssl, site.bed.ca_pem) for address in addresses]
     with (
         FaultServer("imap", "ssl", faults={"greeting": Hang()}) as hanging,
         FaultServer("imap", "ssl", password="another") as refusing,  # noqa: S106
     ):
-        broken = {}
-        for name, server in (("hangs", hanging), ("refuses", refusing)):
-            broken[name] = accounts[ANNA]
-            del server
-        del broken
-        site.bed.put(ANNA, answers(original, 1))
-        box.fetch(site, accounts[ANNA])
-    assert numbers(site, task) == [0]
+        hangs = ("hangs@brand-a.test", hanging.port, hanging.ca_pem)
+        refused = ("refused@brand-a.test", refusing.port, refusing.ca_pem)
+        made = many(site, [hangs, refused, *good])
+        site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+        begun = time.monotonic()
+        steps.until(lambda: len(looked_at(site, made)) == 10, "ten were read", 15)
+        assert time.monotonic() - begun < 10
+        assert set(looked_at(site, made)) == set(made[2:])
+        steps.until(lambda: refusing.logins, "a sign-in was tried")
+        steps.until(lambda: failure(site, made[1]), "it is stopped")
+        for _again in range(2):
+            site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+            steps.run_cron(site.admin, "mail_external_account.ir_cron_fetch")
+        assert len(refusing.logins) == 1, "nobody locks the mailbox"
+    assert failure(site, made[1]) == "login_refused"
+    assert failure(site, made[0]) == "timeout"
+    [notice] = site.admin.call(
+        "mail.message",
+        "search_read",
+        [("subject", "=", "refused@brand-a.test: the mail server refused the sign-in")],
+        ["notified_partner_ids"],
+    )
+    [anna] = site.admin.call("res.users", "read", [site.anna.uid], ["partner_id"])
+    assert notice["notified_partner_ids"] == [anna["partner_id"][0]]
+
+
+def looked_at(site: Site, accounts: list[int]) -> list[int]:
+    rows = steps.sql(
+        site.odoo,
+        "SELECT account_id FROM mail_external_mailbox"
+        " WHERE account_id = ANY(%s) AND last_look IS NOT NULL",
+        accounts,
+    )
+    return [account for (account,) in rows]
+
+
+def failure(site: Site, account: int) -> str | None:
+    [[code]] = steps.sql(
+        site.odoo,
+        "SELECT failure_code FROM mail_external_mailbox WHERE account_id = %s",
+        account,
+    )
+    return None if code is None else str(code)
