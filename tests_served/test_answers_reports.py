@@ -63,9 +63,8 @@ def test_reports_that_postfix_makes_itself(site: Site, account: int) -> None:
             "down.test": free_port(),
         }
         customers = [site.ids["customer"]]
-        for domain, port in ports.items():
-            site.bed.set_route(domain, port)
-            customers.append(site.customer(domain, f"boss@{domain}"))
+        site.bed.set_routes(ports)
+        customers += [site.customer(name, f"boss@{name}") for name in ports]
         task = new_task(site, *customers)
         message = steps.post(site.anna, task, "<p>Hello</p>", account)
         reports = site.bed.wait_for(ANNA, 3, seconds=40)

@@ -15,7 +15,7 @@ import pwd
 import shutil
 import smtplib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +88,6 @@ class TestBed:
         self._users: dict[str, dovecot.User] = {}
         self._logins: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
-        self._routes: dict[str, str] = {}
         self._servers: list[postfix.Postfix | dovecot.Dovecot] = []
 
     @staticmethod
@@ -187,16 +186,16 @@ class TestBed:
             self._refusals[address.lower()] = reply
         self._postfix.write_table("refusals", self._refusals)
 
-    def set_route(self, domain: str, port: int | None) -> None:
-        """Hand mail to `domain` on to SMTP at `port` of this machine; None: refuse it.
+    def set_routes(self, ports: Mapping[str, int]) -> None:
+        """Hand mail to these domains on to SMTP at a port of this machine.
 
         Postfix accepts it first: what is refused there comes back as its own report,
-        at once, also when nobody listens.
+        at once, also when nobody listens. Takes a second or two.
         """
-        self._routes.pop(domain, None)
-        if port is not None:
-            self._routes[domain] = f"smtp:[127.0.0.1]:{port}"
-        self._postfix.write_table("routes", self._routes)
+        rows = {name: f"smtp:[127.0.0.1]:{port}" for name, port in ports.items()}
+        self._postfix.write_table("routes", rows)
+        self._postfix.stop()  # its resolver never reads this table again
+        self._postfix.start()
 
     def messages(self, address: str) -> list[ReceivedMail]:
         """What lies in the mailbox, oldest first; nothing is marked as read."""
@@ -296,13 +295,12 @@ class TestBed:
 
     def _write_first_tables(self) -> None:
         self._refusals = dict(REFUSALS)
-        self._routes.clear()
         self._users.clear()
         self._logins.clear()
         for address in ADDRESSES:
             self._add(address, PASSWORD, address)
         self._postfix.write_table("refusals", self._refusals)
-        self._postfix.write_table("routes", self._routes)
+        self._postfix.write_table("routes", {})
         self._write_users()
 
     def _add(self, address: str, password: str, login: str) -> None:
