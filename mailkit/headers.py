@@ -14,7 +14,7 @@ from .fields import Fields
 from .lazy import lazy
 
 MAX_REFERENCES = 64  # the newest; Odoo takes 32 (mail_thread.py, message_route)
-MAX_MESSAGE_ID = 998  # RFC 5322's longest line; a database index has a limit too
+MAX_MESSAGE_ID = 998  # octets: RFC 5322's longest line; an index has a limit too
 _MAX_SUBJECT = 998
 _MAX_RESULTS = 2000
 _KEY_BODY = 1 << 20
@@ -233,7 +233,7 @@ def message_ids(value: str) -> tuple[str, ...]:
         elif not closed:
             inside = (inside.split() or [""])[0]
         inside = _INSIDE.sub("", inside)
-        if inside and len(inside) <= MAX_MESSAGE_ID - 2:
+        if inside and len(inside.encode("utf-8", "replace")) <= MAX_MESSAGE_ID - 2:
             found.pop(f"<{inside}>", None)
             found[f"<{inside}>"] = None
     return tuple(found)

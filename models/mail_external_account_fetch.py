@@ -21,6 +21,16 @@ RUN_CLASS = 0x6D786672
 THREADS = 32
 # Seconds that one command of a mailbox may take.
 STEP_TIMEOUT = 20.0
+# Mailboxes that may be read at all.
+_READABLE_FROM = SQL(
+    "mail_external_mailbox m"
+    " JOIN mail_external_account a ON a.id = m.account_id"
+    " LEFT JOIN res_users u ON u.id = a.user_id"
+)
+_READABLE = SQL(
+    "a.active AND a.state = 'working' AND a.receive_replies"
+    " AND a.incoming_protocol IN ('imap', 'pop3') AND (u.id IS NULL OR u.active)"
+)
 
 
 class MailExternalAccount(models.Model):
@@ -62,8 +72,9 @@ class MailExternalAccount(models.Model):
         """Look into these mailboxes in ``minutes`` at the latest."""
         when = fields.Datetime.add(fields.Datetime.now(), minutes=minutes)
         self.env.cr.execute(
+            # One that is being read now may be past what has just come.
             "UPDATE mail_external_mailbox SET next_look = %s"
-            " WHERE account_id = ANY(%s) AND next_look > %s",
+            " WHERE account_id = ANY(%s) AND (next_look > %s OR run <> 0)",
             (when, self.ids, when),
         )
         if self.env.cr.rowcount:
@@ -112,7 +123,9 @@ class MailExternalAccount(models.Model):
         if more:
             cron._trigger()
         elif next_look := self._next_look():
-            cron._trigger(at=max(next_look, fields.Datetime.now()))
+            # Due, and still here: another run reads it. Look again soon.
+            soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
+            cron._trigger(at=max(next_look, soon))
 
     @contextmanager
     def _fetch_run(self):
@@ -124,7 +137,10 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _next_look(self):
-        self.env.cr.execute("SELECT min(next_look) FROM mail_external_mailbox")
+        """When the next mailbox is due; of those that a run may read."""
+        self.env.cr.execute(
+            SQL("SELECT min(m.next_look) FROM %s WHERE %s", _READABLE_FROM, _READABLE)
+        )
         return self.env.cr.fetchone()[0]
 
     @api.model
@@ -138,13 +154,9 @@ class MailExternalAccount(models.Model):
                 """
                 WITH due AS (
                     SELECT m.id
-                      FROM mail_external_mailbox m
-                      JOIN mail_external_account a ON a.id = m.account_id
-                      LEFT JOIN res_users u ON u.id = a.user_id
+                      FROM %(readable_from)s
                      WHERE m.next_look <= now() AT TIME ZONE 'UTC'
-                       AND a.active AND a.state = 'working' AND a.receive_replies
-                       AND a.incoming_protocol IN ('imap', 'pop3')
-                       AND (u.id IS NULL OR u.active)
+                       AND %(readable)s
                        AND (COALESCE(m.run, 0) = 0
                             OR pg_try_advisory_xact_lock(%(class)s, m.run))
                      ORDER BY m.next_look
@@ -178,6 +190,8 @@ class MailExternalAccount(models.Model):
                     ON s.account_id = a.id AND s.purpose = 'incoming'
                 """,
                 **{"class": RUN_CLASS, "limit": limit, "number": number},
+                readable_from=_READABLE_FROM,
+                readable=_READABLE,
             )
         )
         rows = self.env.cr.dictfetchall()

@@ -1,13 +1,17 @@
+import logging
 import re
 
 from odoo import SUPERUSER_ID, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit import mime
-from ..mailkit.headers import message_key, parse_headers
+from ..mailkit.headers import Headers, message_key, parse_headers
 from ..mailkit.loops import automatic
 from ..mailkit.matching import Outcome, Reason, decide, decide_body
 from ..mailkit.reports import Kind, classify
 from ..tools import vault
+
+_logger = logging.getLogger(__name__)
 
 # Who writes, and about what, when a mailbox is to be redirected: Gmail, and others.
 _CONFIRMATION = re.compile(
@@ -58,11 +62,33 @@ class MailExternalAccount(models.Model):
         """
         self.ensure_one()
         headers = parse_headers(raw)
-        decision, report = self._look_inside(raw, headers, decision, facts)
-        kind = self._kind(decision, report, headers)
-        if kind is None:
-            return None
-        arrival = self.env["mail.external.arrival"]._claim(
+        try:
+            with self.env.cr.savepoint():
+                found, report = self._look_inside(raw, headers, decision, facts)
+                kind = self._kind(found, report, headers)
+                if kind is None:
+                    return None
+                arrival = self._claim_arrival(headers, raw, kind, place)
+                if arrival:
+                    arrival._process(raw, found, report, is_sent)
+                return arrival
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            # Trouble before it could be told what it is: nothing stops for one mail.
+            _logger.exception("Message of mailbox %s", self.id)
+            self.env.invalidate_all()
+            arrival = self._claim_arrival(Headers(), raw, "answer", place)
+            if arrival:
+                arrival._quarantine("not_understood", raw)
+            return arrival
+
+    def _claim_arrival(self, headers, raw, kind, place):
+        """The message's row in the ledger, none when it is there already.
+
+        :param bytes raw: b"" when only its headers could be had
+        """
+        return self.env["mail.external.arrival"]._claim(
             {
                 "key": message_key(headers, raw),
                 "account_id": self.id,
@@ -75,9 +101,6 @@ class MailExternalAccount(models.Model):
                 "place": place,
             }
         )
-        if arrival:
-            arrival._process(raw, decision, report, is_sent)
-        return arrival
 
     def _take_in_forwarded(self, raw):
         """One message that the mailbox redirected to Odoo's gateway.

@@ -1,6 +1,7 @@
 """Mailboxes that are read: connecting them, answering out of them, looking inside."""
 
 import imaplib
+import re
 import ssl
 from typing import Any
 
@@ -42,12 +43,14 @@ def connect(
     return account
 
 
-def fetch(site: Site, account: int) -> None:
+def fetch(site: Site, account: int, seconds: float = 40.0) -> None:
     """Press "Fetch now" and wait until it is done."""
-    before = _looks(site, account)
+    before = steps.until(lambda: _looks(site, account), "nobody reads it now", 40)
     site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
     steps.until(
-        lambda: _looks(site, account) not in (None, before), "the mailbox was read", 40
+        lambda: _looks(site, account) not in (None, before),
+        "the mailbox was read",
+        seconds,
     )
     [[failure]] = steps.sql(
         site.odoo,
@@ -90,6 +93,45 @@ def contents(site: Site, email: str, folder: str = "INBOX") -> dict[bytes, Any]:
             flags = set(imaplib.ParseFlags(head)) - {rb"\Recent"}
             found[uid] = (flags, part[1])
     return found
+
+
+def make_folder(site: Site, email: str, folder: str) -> None:
+    """A folder of the mailbox, if it is not there."""
+    client = imap(site, email)
+    client.create(folder)
+    client.logout()
+
+
+def ask(site: Site, account: int, task: int, address: str, body: str = "") -> bytes:
+    """Send from the task; return the mail as the customer got it."""
+    known = len(site.bed.messages(address))
+    steps.post(site.anna, task, f"<p>{body or 'What do you think?'}</p>", account)
+    return site.bed.wait_for(address, known + 1)[known].raw
+
+
+def told(site: Site, message: int) -> list[str]:
+    """Names of those who were notified of a message, in order."""
+    rows = steps.sql(
+        site.odoo,
+        "SELECT p.name FROM mail_notification n JOIN res_partner p"
+        " ON p.id = n.res_partner_id WHERE n.mail_message_id = %s ORDER BY p.name",
+        message,
+    )
+    return [name.split()[0] for (name,) in rows]
+
+
+def quarantine(site: Site) -> list[tuple[Any, ...]]:
+    """(reason, subject, place) of what could not be processed."""
+    return steps.sql(
+        site.odoo,
+        "SELECT reason, subject, place FROM mail_external_arrival"
+        " WHERE state = 'quarantine' ORDER BY id",
+    )
+
+
+def left_for(site: Site, since: int) -> set[str]:
+    """Whom Postfix took mail for since its log had that length."""
+    return set(re.findall(r" to=<([^>]*)>", site.bed.log()[since:]))
 
 
 def thread(client: OdooClient, task: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import time
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
-from .mailbox_visit import Stopped, visit
+from .mailbox_visit import Failed, Stopped, Whole, visit
 from .mailbox_work import MailboxWork
 
 _logger = logging.getLogger(__name__)
@@ -103,24 +103,32 @@ class FetchRun:
         elif time.monotonic() > self.deadline:
             replies.put(Stopped())
         else:
-            replies.put(self._in_transaction(lambda: work.answer(request), work))
+            taken_in = int(isinstance(request, Whole))
+            replies.put(
+                self._in_transaction(lambda: work.answer(request), work, taken_in)
+            )
 
     def _end(self, work, error):
         del self.active[work.account.id]
+        if isinstance(error, Failed):
+            error = MailError(ErrorCode.TEMPORARY)
         if isinstance(error, Stopped):
             self._in_transaction(work.put_back, work)
         else:
             self._in_transaction(lambda: work.finish(error), work)
 
-    def _in_transaction(self, function, work):
+    def _in_transaction(self, function, work, taken_in=0):
         """Commit what ``function`` did, or nothing; a conflict is tried again.
 
-        :return: what it returned; Stopped when it cannot be done now
+        :param int taken_in: messages, of which the scheduled action tells as progress
+        :return: what it returned; Failed when it cannot be done now
         """
         for attempt in range(_TRIES):
             try:
                 answer = function()
-                self.env.cr.commit()  # pylint: disable=invalid-commit
+                # Without progress Odoo takes a third crash in a row for a hung
+                # action, and leaves it out for ten minutes.
+                self.env["ir.cron"]._commit_progress(taken_in)
                 return answer
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 self.env.cr.rollback()
@@ -131,4 +139,4 @@ class FetchRun:
                 self.env.invalidate_all()
                 _logger.exception("Mailbox %s", work.account.id)
                 break
-        return Stopped()
+        return Failed()

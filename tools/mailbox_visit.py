@@ -30,6 +30,10 @@ class Stopped(Exception):
     """The run is over; what was not looked at is looked at by the next one."""
 
 
+class Failed(Stopped):
+    """Odoo could not keep what was read; the next try comes after a while."""
+
+
 @dataclass(frozen=True)
 class FolderJob:
     """A folder to look into. ``state``: as ``mail.external.folder`` keeps it."""

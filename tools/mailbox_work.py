@@ -11,7 +11,7 @@ from datetime import timedelta, timezone
 from odoo import fields
 
 from ..mailkit.errors import ErrorCode
-from ..mailkit.headers import message_key, parse_headers
+from ..mailkit.headers import parse_headers
 from ..mailkit.matching import Outcome
 from . import mailbox_visit as visit
 from .account_session import SIGN_IN_CODES
@@ -103,19 +103,7 @@ class MailboxWork:
         """What cannot be fetched is told in the quarantine, unless it is gone."""
         if whole.problem == ErrorCode.MESSAGE_GONE.value:
             return
-        arrival = self.env["mail.external.arrival"]._claim(
-            {
-                "key": message_key(header, b""),
-                "account_id": self.account.id,
-                "user_id": self.account.user_id.id,
-                "company_id": self.account.company_id.id,
-                "kind": "answer",
-                "sender": header.author.email,
-                "subject": header.subject[:500],
-                "date": fields.Datetime.now(),
-                "place": place,
-            }
-        )
+        arrival = self.account._claim_arrival(header, b"", "answer", place)
         arrival.write({"state": "quarantine", "reason": whole.problem})
 
     def _advance(self, advanced):

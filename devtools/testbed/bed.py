@@ -15,7 +15,7 @@ import pwd
 import shutil
 import smtplib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
@@ -192,6 +192,17 @@ class TestBed:
             self._refusals[address.lower()] = reply
         self._postfix.write_table("refusals", self._refusals)
 
+    def set_routes(self, ports: Mapping[str, int]) -> None:
+        """Hand mail to these domains on to SMTP at a port of this machine.
+
+        Postfix accepts it first: what is refused there comes back as its own report,
+        at once, also when nobody listens. Takes a second or two.
+        """
+        rows = {name: f"smtp:[127.0.0.1]:{port}" for name, port in ports.items()}
+        self._postfix.write_table("routes", rows)
+        self._postfix.stop()  # its resolver never reads this table again
+        self._postfix.start()
+
     def messages(self, address: str) -> list[ReceivedMail]:
         """What lies in the mailbox, oldest first; nothing is marked as read."""
         return self._mailboxes.read(address.lower())
@@ -295,6 +306,7 @@ class TestBed:
         for address in ADDRESSES:
             self._add(address, PASSWORD, address)
         self._postfix.write_table("refusals", self._refusals)
+        self._postfix.write_table("routes", {})
         self._write_users()
 
     def _add(self, address: str, password: str, login: str) -> None:

@@ -40,6 +40,12 @@ data_directory = {folder}/data
 maillog_file = {folder}/mail.log
 maillog_file_prefixes = {folder}
 
+# Mail to these domains is handed on; what cannot be at once comes back at once.
+relay_domains = texthash:{folder}/routes
+transport_maps = texthash:{folder}/routes
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 0
+
 virtual_mailbox_domains = {domains}
 virtual_mailbox_base = {mail}
 virtual_mailbox_maps = texthash:{folder}/mailboxes
@@ -100,6 +106,7 @@ proxymap  unix   - - n -    - proxymap
 showq     unix   n - n -    - showq
 error     unix   - - n -    - error
 retry     unix   - - n -    - error
+smtp      unix   - - n -    - smtp
 virtual   unix   - n n -    - virtual
   -o max_use=1
 anvil     unix   - - n -    1 anvil
@@ -200,7 +207,7 @@ class Postfix(Server):
             folder.chmod(mode)
 
     def write_table(self, name: str, rows: Mapping[str, str]) -> None:
-        """Replace a lookup table ("mailboxes", "sender_logins", "refusals")."""
+        """Replace a lookup table ("mailboxes", "sender_logins", "refusals", "routes")."""
         text = "".join(f"{key} {value}\n" for key, value in rows.items())
         _write(self.folder / name, text)
 

@@ -1,0 +1,228 @@
+"""Crashes, several readers at once, and mailboxes that do not work."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import mailbox_steps as box
+import pytest
+import steps
+from site_setup import Site
+
+from devtools.testbed import clients
+from devtools.testbed.bed import PASSWORD
+from devtools.testbed.faults import FaultServer, Hang
+
+ANNA = "anna@brand-a.test"
+BOHDAN = "bohdan@brand-b.test"
+CLIENT = "client@customer.test"
+
+
+@pytest.fixture(scope="module")
+def accounts(site: Site) -> Iterator[dict[str, int]]:
+    """Two connected mailboxes."""
+    site.bed.clear()
+    site.remove_accounts()
+    steps.forget_tests(site.odoo)
+    yield {
+        ANNA: box.connect(site, ANNA),
+        BOHDAN: box.connect(site, BOHDAN, client=site.bohdan),
+    }
+    site.remove_accounts()
+
+
+@pytest.fixture
+def task(site: Site) -> int:
+    customers = (site.ids["customer"],)
+    return steps.new_task(site.admin, site.ids["project_brand_a"], "Crash", customers)
+
+
+def answers(original: bytes, count: int) -> list[bytes]:
+    names = sorted(clients.CLIENTS)
+    return [
+        clients.answer(
+            names[number % 8],
+            original,
+            to=f"{ANNA}, {BOHDAN}",
+            text=f"Answer {number}.",
+        )
+        for number in range(count)
+    ]
+
+
+def numbers(site: Site, task: int) -> list[int]:
+    """Which answers are in the task."""
+    found = [re.search(r"Answer (\d+)\.", m["body"]) for m in box.mails(site, task)]
+    return sorted(int(match[1]) for match in found if match)
+
+
+def taken(site: Site) -> int:
+    [[count]] = steps.sql(
+        site.odoo, "SELECT count(*) FROM mail_external_arrival WHERE kind = 'answer'"
+    )
+    return int(count)
+
+
+def test_each_answer_is_there_once_after_five_crashes(
+    site: Site, accounts: dict[str, int], task: int
+) -> None:
+    original = box.ask(site, accounts[ANNA], task, CLIENT)
+    site.bed.put(ANNA, answers(original, 40))
+    seed = int(time.time())
+    moments = random.Random(seed)  # noqa: S311 - no secret
+    reached = [0]
+    site.admin.call(steps.ACCOUNT, "action_fetch_now", [accounts[ANNA]])
+    for _crash in range(5):
+        so_far = reached[-1]
+        steps.until(lambda n=so_far: taken(site) > n, f"it goes on ({reached})", 90)
+        time.sleep(moments.uniform(0.0, 1.0))
+        site.odoo.kill()
+        reached.append(taken(site))
+        site.odoo.start()
+        steps.wake_crons(site.odoo)
+    steps.until(lambda: len(numbers(site, task)) >= 40, f"all ({seed}, {reached})", 60)
+    box.fetch(site, accounts[ANNA])
+    assert numbers(site, task) == list(range(40)), (seed, reached)
+    assert box.quarantine(site) == []
+
+
+def test_each_answer_is_there_once_when_several_read_at_a_time(
+    site: Site, accounts: dict[str, int], task: int
+) -> None:
+    """The scheduled action of this Odoo, and two that other hosts' would be."""
+    original = box.ask(site, accounts[ANNA], task, CLIENT)
+    both = answers(original, 20)
+    for address in (ANNA, BOHDAN):
+        site.bed.put(address, both)
+    script = "env['mail.external.account']._cron_fetch()"
+    others = [
+        threading.Thread(target=site.odoo.shell, args=(script,)) for _ in range(2)
+    ]
+    for other in others:
+        other.start()
+    end = time.monotonic() + 60
+    while any(other.is_alive() for other in others) and time.monotonic() < end:
+        site.admin.call(steps.ACCOUNT, "action_fetch_now", list(accounts.values()))
+        time.sleep(0.5)
+    for other in others:
+        other.join()
+    for account in accounts.values():
+        box.fetch(site, account)
+    assert numbers(site, task) == list(range(20))
+    assert box.quarantine(site) == []
+
+
+MAKE_ACCOUNTS = """
+from odoo.addons.mail_external_account.tools import vault
+from odoo.addons.mail_external_account.tools.destination import mailbox_secret_context
+
+uuid = env["ir.config_parameter"].get_param("database.uuid")
+columns = (
+    "user_id company_id incoming_protocol incoming_host incoming_port"
+    " incoming_security incoming_login ca_certificate"
+).split()
+for values in VALUES:
+    password = values.pop("password")
+    account = env["mail.external.account"].create(values)
+    row = {"id": account.id, **{name: account[name] for name in columns}}
+    row.update(user_id=account.user_id.id, company_id=account.company_id.id)
+    context = mailbox_secret_context(uuid, row)
+    env["mail.external.secret"].create(
+        {
+            "account_id": account.id,
+            "purpose": "incoming",
+            "sealed": vault.seal(env, password, context),
+        }
+    )
+    now = env.cr.now()
+    env["mail.external.mailbox"].create(
+        {"account_id": account.id, "next_look": now, "reading_since": now}
+    )
+    env["mail.external.folder"].create({"account_id": account.id, "path": "INBOX"})
+    print("made", account.id)
+env.cr.commit()
+"""
+
+
+def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
+    """Mailboxes of Anna's at (address, port, CA), due at once; return their ids.
+
+    Made behind the connect window, which would look at each of them first.
+    """
+    values = [
+        {
+            "email": address,
+            "user_id": site.anna.uid,
+            "state": "working",
+            "receive_replies": True,
+            "incoming_protocol": "imap",
+            "incoming_host": "localhost",
+            "incoming_port": port,
+            "incoming_security": "ssl",
+            "incoming_login": address,
+            "ca_certificate": ca,
+            "allow_private_host": True,
+            "password": PASSWORD,
+        }
+        for address, port, ca in servers
+    ]
+    said = site.odoo.shell(MAKE_ACCOUNTS.replace("VALUES", repr(values)))
+    return [int(number) for number in re.findall(r"made (\d+)", said)]
+
+
+def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
+    site: Site, accounts: dict[str, int]
+) -> None:
+    addresses = [f"box{number}@brand-a.test" for number in range(10)]
+    for address in addresses:
+        site.bed.add_mailbox(address)
+    good = [(address, site.bed.imap_ssl, site.bed.ca_pem) for address in addresses]
+    with (
+        FaultServer("imap", "ssl", faults={"greeting": Hang()}) as hanging,
+        FaultServer("imap", "ssl", password="another") as refusing,  # noqa: S106
+    ):
+        hangs = ("hangs@brand-a.test", hanging.port, hanging.ca_pem)
+        refused = ("refused@brand-a.test", refusing.port, refusing.ca_pem)
+        made = many(site, [hangs, refused, *good])
+        site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+        begun = time.monotonic()
+        steps.until(lambda: len(looked_at(site, made)) == 10, "ten were read", 15)
+        assert time.monotonic() - begun < 10
+        assert set(looked_at(site, made)) == set(made[2:])
+        steps.until(lambda: refusing.logins, "a sign-in was tried")
+        steps.until(lambda: failure(site, made[1]), "it is stopped")
+        for _again in range(2):
+            site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+            steps.run_cron(site.admin, "mail_external_account.ir_cron_fetch")
+        assert len(refusing.logins) == 1, "nobody locks the mailbox"
+    assert failure(site, made[1]) == "login_refused"
+    assert failure(site, made[0]) == "timeout"
+    [notice] = site.admin.call(
+        "mail.message",
+        "search_read",
+        [("subject", "=", "refused@brand-a.test: the mail server refused the sign-in")],
+        ["notified_partner_ids"],
+    )
+    [anna] = site.admin.call("res.users", "read", [site.anna.uid], ["partner_id"])
+    assert notice["notified_partner_ids"] == [anna["partner_id"][0]]
+
+
+def looked_at(site: Site, accounts: list[int]) -> list[int]:
+    rows = steps.sql(
+        site.odoo,
+        "SELECT account_id FROM mail_external_mailbox"
+        " WHERE account_id = ANY(%s) AND last_look IS NOT NULL",
+        accounts,
+    )
+    return [account for (account,) in rows]
+
+
+def failure(site: Site, account: int) -> str | None:
+    [[code]] = steps.sql(
+        site.odoo,
+        "SELECT failure_code FROM mail_external_mailbox WHERE account_id = %s",
+        account,
+    )
+    return None if code is None else str(code)
