@@ -7,5 +7,6 @@ from . import (
     test_queries,
     test_rights,
     test_send_again,
+    test_sender_scale,
     test_vault,
 )
