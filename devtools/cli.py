@@ -134,6 +134,8 @@ def _test(state: State, options: argparse.Namespace, arguments: Sequence[str]) -
     from . import testing
 
     routed = testing.route(options.paths, Path.cwd())
+    if options.k:
+        routed.pop(testing.QUERIES, None)  # its names are Odoo's
     _enter(state, arguments, testing=True, odoo=routed.keys() != {testing.UNIT})
     passed_on = [*(["-k", options.k] if options.k else []), *["-x"] * options.x]
     if not routed:

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,16 @@ from .odoo import Odoo
 from .postgres import Postgres
 from .processes import run
 from .state import ADDON, REPOSITORY, State
+from .suites import Result, Suites, short
 
 UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
 RUNNERS = (UNIT, ODOO, SERVED)
+#: Not a folder of ours: how many queries Odoo's own tests allow.
+QUERIES = "queries"
+QUERY_MODULE = "test_mail"
+QUERY_TESTS = f"/{QUERY_MODULE}/tests/test_performance.py"
 #: As this module and tests_served/conftest.py name them; nobody else's may match.
-_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|served\d+)$")
+_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served\d+)$")
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 
@@ -47,6 +52,17 @@ class Tally:
             self.skipped += number["skipped"]
             self.passed += number["tests"] - failed - number["skipped"]
 
+    def add_results(self, results: Mapping[str, Result]) -> None:
+        """Add what Odoo's own runner found; name what didn't pass."""
+        for test, result in results.items():
+            if result.outcome == "passed":
+                self.passed += 1
+            elif result.outcome == "skipped":
+                self.skipped += 1
+            else:
+                self.failed += 1
+                say(f"FAILED {short(test)}: {result.said}")
+
     def closing_line(self) -> str:
         """Return the last line of all; what is broken counts as failed."""
         failed = self.failed + len(self.broken)
@@ -57,16 +73,15 @@ _REPORTED = ("tests", "failures", "errors", "skipped")
 
 
 def route(paths: Sequence[str], here: Path) -> dict[str, list[str]]:
-    """Sort test paths by runner; without any, every runner gets its whole folder.
+    """Sort test paths by runner; without any, every runner gets all that it has.
 
     :param paths: ``FILE``, ``FOLDER`` or ``FILE::CASE``, from ``here`` or the root
     :return: runner -> paths from the repository's root
     :raises DevError: for a path without tests
     """
     if not paths:
-        return {
-            runner: [runner] for runner in RUNNERS if (REPOSITORY / runner).is_dir()
-        }
+        whole = [name for name in RUNNERS if (REPOSITORY / name).is_dir()]
+        return {runner: [runner] for runner in [*whole, QUERIES]}
     routed: dict[str, list[str]] = {}
     for path in paths:
         name, separator, case = path.partition("::")
@@ -100,7 +115,7 @@ def run_tests(
         if UNIT in routed:
             say("== Unit tests (no Odoo)")
             _pytest(state, tally, folder, UNIT, [*routed[UNIT], *options])
-        if routed.keys() & {ODOO, SERVED}:
+        if routed.keys() - {UNIT}:
             with Postgres(state) as postgres:
                 odoo = Odoo(state, postgres)
                 _drop_leftovers(odoo, folder)
@@ -135,10 +150,23 @@ def _run_with_odoo(
         arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *paths, *options]
         _pytest(odoo.state, tally, folder, ODOO, arguments, odoo.environment())
         odoo.drop(database)
+    if QUERIES in routed:
+        say("== Query counts (Odoo's own tests, no account configured)")
+        _count_queries(odoo, tally, folder, template)
     if SERVED in routed:
         say("== Served tests (Odoo as a server, real mail servers, a browser)")
         env = {"MEA_TEST_FOLDER": str(folder), "MEA_TEST_TEMPLATE": template}
         _pytest(odoo.state, tally, folder, SERVED, [*routed[SERVED], *options], env)
+
+
+def _count_queries(odoo: Odoo, tally: Tally, folder: Path, template: str) -> None:
+    suites = Suites(odoo, folder)
+    try:
+        results = suites.run(template, "", QUERY_TESTS, install=[QUERY_MODULE])
+    except DevError as error:
+        tally.broken.append(str(error))
+    else:
+        tally.add_results(results)
 
 
 def _pytest(

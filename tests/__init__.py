@@ -18,5 +18,6 @@ from . import (
     test_screens_reading,
     test_send_again,
     test_sender_rules,
+    test_sender_scale,
     test_vault,
 )

@@ -98,9 +98,7 @@ def test_nasty_answers_stop_no_fetch_and_none_is_lost(
             continue
         key = message_key(parse_headers(each.raw), each.raw)
         state, message, source = ledger.get(key, ("missing", None, False))
-        if not (state == "done" and message) and not (
-            state == "quarantine" and source
-        ):
+        if not (state == "done" and message) and not (state == "quarantine" and source):
             lost.append((name, state, message, source))
     assert lost == []
     assert "<other1@elsewhere.test>" not in ledger

@@ -38,7 +38,9 @@ def assert_one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> No
 
 def test_help_explains_every_command() -> None:
     said = dev().stdout
-    for command in ("run", "test", "lint", "shell", "mail", "reset"):
+    for command in (
+        *("run", "test", "suites", "bench", "lint", "shell", "mail", "reset"),
+    ):
         assert f"\n    {command}" in said
 
 

@@ -1,0 +1,105 @@
+from odoo.addons.mail.tools.discuss import Store
+from odoo.tests import tagged
+
+from .common import ExternalAccountCase
+
+ACCOUNTS = """
+    INSERT INTO mail_external_account
+        (email, active, sequence, user_id, company_id, state, incoming_protocol)
+    SELECT 'a' || n || '@scale.example', true, 10,
+           CASE WHEN n % 2 = 0 THEN %s END, %s, 'working', 'none'
+      FROM generate_series(1, 5000) n
+ RETURNING id, user_id
+"""
+BINDINGS = """
+    INSERT INTO mail_external_account_project (account_id, project_id, is_default)
+    SELECT account, project, false
+      FROM unnest(%s::int[]) account, unnest(%s::int[]) project
+"""
+ALLOWED = """
+    INSERT INTO mail_external_account_user_rel
+        (mail_external_account_id, res_users_id)
+    SELECT account, %s FROM unnest(%s::int[]) account
+"""
+
+
+@tagged("post_install", "-at_install")
+class TestSenderScale(ExternalAccountCase):
+    """What the sender costs, in queries: per post, per chatter, and among many."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        accounts = cls.env["mail.external.account"].with_context(active_test=False)
+        accounts.search([]).unlink()
+
+    def count(self, function):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        function()
+        self.env.flush_all()
+        return self.env.cr.sql_log_count - before
+
+    def warm_count(self, function):
+        function()
+        return min(self.count(function) for _ in range(3))
+
+    def add_thousands(self):
+        """5,000 addresses of others, 2,000 bindings."""
+        cr = self.env.cr
+        cr.execute(ACCOUNTS.replace(" % 2", " %% 2"), [self.bohdan.id, self.company.id])
+        rows = cr.fetchall()
+        shared = [account for account, owner in rows if not owner]
+        cr.execute(ALLOWED, [self.bohdan.id, shared])
+        bound = [account for account, _owner in rows[:1000]]
+        cr.execute(BINDINGS, [bound, (self.project_a | self.project_b).ids])
+        self.env.invalidate_all()
+
+    def test_choosing_among_thousands_takes_no_more_queries(self):
+        own = self.account("anna@a.example", self.anna, [(self.project_a, True)])
+        shared = self.account("info@a.example")
+        accounts = self.env["mail.external.account"].with_user(self.anna)
+
+        def choose():
+            options = accounts._sender_options(self.task.sudo())
+            self.assertEqual([row.id for row, _ in options], [own.id, shared.id])
+
+        def choose_cold():
+            self.env.registry.clear_cache()
+            choose()
+
+        few = self.warm_count(choose_cold), self.warm_count(choose)
+        self.add_thousands()
+        many = self.warm_count(choose_cold), self.warm_count(choose)
+        self.assertEqual(many, few)
+
+    def queued_post(self):
+        # Odoo's own mail only queues as well: the same work on both sides
+        anna = self.anna.with_context(mail_notify_force_send=False)
+        return self.post(anna, self.task.with_context(mail_notify_force_send=False))
+
+    def test_posting_with_an_account_takes_one_more_query_at_most(self):
+        without = self.warm_count(self.queued_post)
+        self.account("anna@a.example", self.anna, [(self.project_a, True)])
+        # It starts the delivery. The wake-up after the commit isn't counted here.
+        self.assertLessEqual(self.warm_count(self.queued_post), without + 1)
+        self.assertTrue(self.external_mails(self.queued_post()))
+
+    def test_opening_a_chatter_takes_one_more_query_at_most(self):
+        task = self.task.with_user(self.anna)
+
+        def open_chatter():
+            store = Store().add(
+                task, as_thread=True, request_list=["followers", "suggestedRecipients"]
+            )
+            return store.add(messages.with_user(self.anna)).get_result()
+
+        messages = self.queued_post() | self.queued_post()
+        without = self.warm_count(open_chatter)
+        self.account("anna@a.example", self.anna, [(self.project_a, True)])
+        messages = self.queued_post() | self.queued_post()
+        self.external_mails(messages).sudo()._postprocess_sent_message(
+            messages.notification_ids.res_partner_id, []
+        )
+        self.assertLessEqual(self.warm_count(open_chatter), without + 1)
