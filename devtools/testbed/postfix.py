@@ -207,7 +207,7 @@ class Postfix(Server):
             folder.chmod(mode)
 
     def write_table(self, name: str, rows: Mapping[str, str]) -> None:
-        """Replace a lookup table ("mailboxes", "sender_logins", "refusals", "routes")."""
+        """Replace a lookup table ("mailboxes", "sender_logins", "refusals", ...)."""
         text = "".join(f"{key} {value}\n" for key, value in rows.items())
         _write(self.folder / name, text)
 
