@@ -157,6 +157,50 @@ class TestIntake(ExternalAccountCase):
         self.assertIn("An answer", self.task.message_ids[0].body)
         self.assertFalse(arrival.raw)
 
+    def test_trouble_before_it_is_told_apart_keeps_the_source_too(self):
+        raw = self.mail()
+        failing = patch.object(
+            type(self.own), "_look_inside", side_effect=ValueError("broken")
+        )
+        with failing, self.assertLogs("odoo.addons.mail_external_account", "ERROR"):
+            self.assertFalse(self.take_in(raw))
+            self.assertFalse(self.take_in(raw))
+        [arrival] = self.env["mail.external.arrival"].search([])
+        self.assertEqual(arrival.state, "quarantine")
+        self.assertEqual(base64.b64decode(arrival.raw), raw)
+        arrival.with_user(self.anna).action_retry()
+        self.assertIn("An answer", self.task.message_ids[0].body)
+
+    # When to look
+
+    def test_only_mailboxes_that_may_be_read_ask_for_a_run(self):
+        past = fields.Datetime.subtract(fields.Datetime.now(), days=1)
+        mailbox = self.env["mail.external.mailbox"].create(
+            {"account_id": self.own.id, "next_look": past}
+        )
+        self.env.flush_all()
+        self.assertEqual(self.own._next_look(), past)
+        for values in (
+            {"receive_replies": False},
+            {"state": "refused"},
+            {"active": False},
+        ):
+            before = {name: self.own[name] for name in values}
+            self.own.write(values)
+            mailbox.next_look = past
+            self.env.flush_all()
+            self.assertFalse(self.own._next_look(), values)
+            self.own.write(before)
+
+    def test_fetch_now_is_heard_while_the_mailbox_is_being_read(self):
+        past = fields.Datetime.subtract(fields.Datetime.now(), minutes=1)
+        mailbox = self.env["mail.external.mailbox"].create(
+            {"account_id": self.own.id, "next_look": past, "run": 7}
+        )
+        self.own.action_fetch_now()
+        mailbox.invalidate_recordset()
+        self.assertGreater(mailbox.next_look, past)
+
     def test_a_loop_ends_in_the_quarantine(self):
         self.patch(mail_external_arrival_process, "LOOP_LIMIT", 3)
         for number in range(5):

@@ -126,9 +126,12 @@ class FetchRun:
         for attempt in range(_TRIES):
             try:
                 answer = function()
-                # Without progress Odoo takes a third crash in a row for a hung
-                # action, and leaves it out for ten minutes.
-                self.env["ir.cron"]._commit_progress(taken_in)
+                if taken_in:
+                    # Without progress Odoo takes a third crash in a row for a hung
+                    # action, and leaves it out for ten minutes.
+                    self.env["ir.cron"]._commit_progress(taken_in)
+                else:  # two queries less
+                    self.env.cr.commit()  # pylint: disable=invalid-commit
                 return answer
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 self.env.cr.rollback()
