@@ -134,24 +134,27 @@ class Suites:
         self._folder = folder
         self._runs = 0
 
-    def templates(self) -> dict[str, str]:
-        """Return the databases of both sides; make them when needed."""
-        odoo, kind = self._odoo, "suitesaddon"
-        stock = odoo.name("suites", fingerprint([*odoo.release_marks(), *SUITES]))
-        label = "Making a database of the suites' modules"
-        odoo.ensure_template(stock, None, SUITES, label, demo=False)
+    def templates(
+        self, modules: Sequence[str] = SUITES, kind: str = "suites"
+    ) -> dict[str, str]:
+        """Return the databases of both sides; make them when needed.
+
+        :param kind: begins their names
+        """
+        odoo = self._odoo
+        stock = odoo.name(kind, fingerprint([*odoo.release_marks(), *modules]))
+        label = f"Making a database of {', '.join(modules)}"
+        odoo.ensure_template(stock, None, modules, label, demo=False)
+        kind += "addon"
         addon = odoo.name(kind, fingerprint([stock, odoo.addon_fingerprint()]))
-        label = "Installing the addon"
+        label = "Installing the addon in a copy of it"
         odoo.ensure_template(addon, stock, (ADDON,), label, demo=False)
         odoo.forget_templates(kind)
         return {STOCK: stock, WITH_ADDON: addon}
 
-    def run(
-        self, template: str, label: str, tags: str, *, install: Sequence[str] = ()
-    ) -> dict[str, Result]:
+    def run(self, template: str, label: str, tags: str) -> dict[str, Result]:
         """Run tests on a copy of a database; return how each ended.
 
-        :param install: modules to install there first; only they are tested then
         :raises DevError: when Odoo breaks, or runs no test
         """
         self._runs += 1
@@ -166,14 +169,11 @@ class Suites:
             http_port=free_port(),
             cron_threads=0,
         )
-        installing = ["-i", ",".join(install)] if install else []
-        command = self._odoo.command(
-            config, f"--test-tags={tags}", "--stop-after-init", *installing
-        )
+        command = self._odoo.command(config, f"--test-tags={tags}", "--stop-after-init")
         command[1:3] = [str(RUNNER)]  # instead of "-m odoo"
         began = time.monotonic()
         try:
-            with step(f"Odoo's tests {label}".rstrip()):
+            with step(f"Odoo's tests {label}"):
                 run(
                     command,
                     env={

@@ -17,14 +17,14 @@ from .odoo import Odoo
 from .postgres import Postgres
 from .processes import run
 from .state import ADDON, REPOSITORY, State
-from .suites import Result, Suites, short
+from .suites import WITH_ADDON, Result, Suites, short
 
 UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
 RUNNERS = (UNIT, ODOO, SERVED)
 #: Not a folder of ours: how many queries Odoo's own tests allow.
 QUERIES = "queries"
-QUERY_MODULE = "test_mail"
-QUERY_TESTS = f"/{QUERY_MODULE}/tests/test_performance.py"
+QUERY_MODULES = ("project", "test_mail")  # more of them make more queries
+QUERY_TESTS = "/test_mail/tests/test_performance.py,/mail/tests/test_mail_render.py"
 #: As this module and tests_served/conftest.py name them; nobody else's may match.
 _TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served\d+)$")
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
@@ -152,17 +152,18 @@ def _run_with_odoo(
         odoo.drop(database)
     if QUERIES in routed:
         say("== Query counts (Odoo's own tests, no account configured)")
-        _count_queries(odoo, tally, folder, template)
+        _count_queries(odoo, tally, folder)
     if SERVED in routed:
         say("== Served tests (Odoo as a server, real mail servers, a browser)")
         env = {"MEA_TEST_FOLDER": str(folder), "MEA_TEST_TEMPLATE": template}
         _pytest(odoo.state, tally, folder, SERVED, [*routed[SERVED], *options], env)
 
 
-def _count_queries(odoo: Odoo, tally: Tally, folder: Path, template: str) -> None:
+def _count_queries(odoo: Odoo, tally: Tally, folder: Path) -> None:
     suites = Suites(odoo, folder)
     try:
-        results = suites.run(template, "", QUERY_TESTS, install=[QUERY_MODULE])
+        template = suites.templates(QUERY_MODULES, QUERIES)[WITH_ADDON]
+        results = suites.run(template, WITH_ADDON, QUERY_TESTS)
     except DevError as error:
         tally.broken.append(str(error))
     else:
