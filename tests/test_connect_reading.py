@@ -401,13 +401,15 @@ class TestConnectReading(ExternalAccountCase):
         account.forward_confirmation = "Code 4711"
         for user_id in (self.bohdan, self.anna):
             window = self.window(self.bohdan, user_id=user_id.id)
-            window.write(
-                {
-                    "account_id": account.id,
-                    "receive_replies": True,
-                    "incoming_protocol": "forwarded",
-                }
-            )
+            with self.assertRaises(AccessError):
+                window.write(
+                    {
+                        "account_id": account.id,
+                        "receive_replies": True,
+                        "incoming_protocol": "forwarded",
+                    }
+                )
+            window.invalidate_recordset()
             self.assertFalse(window.forward_confirmation)
             self.assertNotEqual(window.forward_address, account.forward_address)
 

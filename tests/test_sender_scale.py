@@ -5,9 +5,10 @@ from .common import ExternalAccountCase
 
 ACCOUNTS = """
     INSERT INTO mail_external_account
-        (email, active, sequence, user_id, company_id, state, incoming_protocol)
+        (email, active, sequence, user_id, company_id, state, incoming_protocol,
+         layout, new_mail)
     SELECT 'a' || n || '@scale.example', true, 10,
-           CASE WHEN n % 2 = 0 THEN %s END, %s, 'working', 'none'
+           CASE WHEN n % 2 = 0 THEN %s END, %s, 'working', 'none', 'plain', 'ignore'
       FROM generate_series(1, 5000) n
  RETURNING id, user_id
 """

@@ -19,10 +19,11 @@ OTHERS = 50
 
 ACCOUNTS = """
     INSERT INTO mail_external_account
-        (email, active, sequence, user_id, company_id, state, incoming_protocol)
+        (email, active, sequence, user_id, company_id, state, incoming_protocol,
+         layout, new_mail)
     SELECT 'a' || n || '@scale.test', true, 10,
            CASE WHEN n %% 3 > 0 THEN (%(users)s::int[])[1 + n %% %(others)s] END,
-           %(company)s, 'working', 'none'
+           %(company)s, 'working', 'none', 'plain', 'ignore'
       FROM generate_series(1, %(accounts)s) n
  RETURNING id, user_id
 """
