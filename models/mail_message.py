@@ -68,11 +68,13 @@ class MailMessage(models.Model):
     def _set_external_sender(self, account_id, origin):
         """Another sender than before, decided by the server: see ``_release``."""
         values = {"external_account_id": account_id, "external_origin": origin}
-        return super().write(values)
+        return super().write(values)  # pylint: disable=super-method-mismatch
 
     def _set_external_mark(self, mark):
         """What is special about a message that came out of a mailbox."""
-        return super().write({"external_mark": mark}) if mark else True
+        if mark:
+            values = {"external_mark": mark}
+            super().write(values)  # pylint: disable=super-method-mismatch
 
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""
