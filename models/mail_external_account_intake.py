@@ -91,7 +91,7 @@ class MailExternalAccount(models.Model):
                 "user_id": self.user_id.id,
                 "company_id": self.company_id.id,
                 "kind": kind,
-                "sender": headers.author.email or headers.author.name,
+                "sender": headers.author.email or headers.author.display,
                 "subject": headers.subject[:500],
                 "date": fields.Datetime.now(),
                 "place": place,
