@@ -77,7 +77,8 @@ class MailExternalAccount(models.Model):
             " WHERE account_id = ANY(%s) AND (next_look > %s OR run <> 0)",
             (when, self.ids, when),
         )
-        if self.env.cr.rowcount:
+        # Who presses the button waits for no interval, also when it is due already.
+        if self.env.cr.rowcount or not minutes:
             cron = self.env.ref("mail_external_account.ir_cron_fetch").sudo()
             cron._trigger(at=when)
 

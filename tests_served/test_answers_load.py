@@ -49,6 +49,7 @@ def unrelated(number: int) -> bytes:
 def test_50_answers_among_10000_other_messages(
     site: Site, account: int, task: int
 ) -> None:
+    site.bed.clear(ANNA)
     original = box.ask(site, account, task, CLIENT)
     names = sorted(clients.CLIENTS)
     mailbox = [unrelated(number) for number in range(10_000)]
@@ -69,12 +70,11 @@ def test_50_answers_among_10000_other_messages(
     assert left <= {"corp.test"}, "only colleagues are told"
     [[bounced]] = steps.sql(site.odoo, "SELECT sum(message_bounce) FROM res_partner")
     assert not bounced
-    site.bed.clear(ANNA)
-
 
 def test_nasty_answers_stop_no_fetch_and_none_is_lost(
     site: Site, account: int, task: int
 ) -> None:
+    site.bed.clear(ANNA)
     original = parse_headers(box.ask(site, account, task, CLIENT))
     corpus = nasty.corpus(original.message_id)
     assert len(corpus) >= 60
@@ -106,8 +106,6 @@ def test_nasty_answers_stop_no_fetch_and_none_is_lost(
     left = {a.partition("@")[2] for a in box.left_for(site, log)}
     assert left <= {"corp.test"}, left
     box.thread(site.anna, task)
-    site.bed.clear(ANNA)
-
 
 def large(original: bytes, number: int) -> bytes:
     """An answer of 50 MB."""
@@ -146,6 +144,7 @@ def peak(site: Site) -> Callable[[], float]:
 def test_answers_of_50_mb_take_at_most_400_mb_of_memory(
     site: Site, account: int, task: int, peak: Callable[[], float], count: int
 ) -> None:
+    site.bed.clear(ANNA)
     original = box.ask(site, account, task, CLIENT)
     site.bed.put(ANNA, [large(original, number) for number in range(count)])
     box.fetch(site, account, 120)
