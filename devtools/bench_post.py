@@ -18,7 +18,8 @@ from functools import partial
 from statistics import median_low
 
 from .bench import Bench, Value, in_turns, ratio
-from .console import step
+from .bench_browser import chatter_requests
+from .console import say, step
 from .rpc import OdooClient
 from .served import ServedOdoo
 from .state import REPOSITORY
@@ -118,6 +119,7 @@ def measure(bench: Bench) -> dict[str, Value]:
                 sites[WITH].served.shell(_DELIVER)
                 result.update(_chatters(sites))
                 result["chatter_queries_waiting"] = waiting["chatter_queries"]
+                result["chatter_requests"] = _requests(sites)
         with step(f"Posting {SLOW_ROUNDS} comments a server, answering, slow and hung"):
             tasks = databases[WITH][1]
             only = {WITH: (delivering, tasks)}
@@ -217,6 +219,19 @@ def _chatters(sites: dict[str, Site]) -> dict[str, Value]:
         "chatter_queries_without": queries[WITHOUT] - queries[STOCK],
         "chatter_time_ratio_with": ratio(seconds[WITH], seconds[STOCK]),
     }
+
+
+def _requests(sites: dict[str, Site]) -> Value:
+    """Return how many more requests a browser makes with the addon."""
+    found = {}
+    for side in (STOCK, WITH):
+        site = sites[side]
+        routes = chatter_requests(site.served, LOGIN, site.tasks[0])
+        if routes is None:
+            return None
+        found[side] = routes
+        say(f"  {side}: {dict(sorted(routes.items()))}")
+    return found[WITH].total() - found[STOCK].total()
 
 
 def _slow_servers(site: Site, servers: list[FaultServer]) -> dict[str, Value]:

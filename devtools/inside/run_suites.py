@@ -1,7 +1,7 @@
 """Odoo's program with its test suites run late, and every result written down.
 
 Run as ``python run_suites.py ...`` with the arguments of ``odoo``; MEA_SUITES_REPORT
-names the report, a JSON object a line: test, outcome, said, queries.
+names the report, a JSON object a line: test, outcome, said, queries, browser.
 
 Odoo runs "at_install" tests as soon as their own module is loaded: the addon, which
 depends on these modules, would not be there yet. Here they run when all is loaded.
@@ -13,7 +13,7 @@ import sys
 
 import odoo.cli
 from odoo import sql_db
-from odoo.tests import loader, result
+from odoo.tests import HttpCase, loader, result
 
 _REPORT = open(os.environ["MEA_SUITES_REPORT"], "a", buffering=1)
 
@@ -51,7 +51,13 @@ class RecordingResult(result.OdooTestResult):
         queries = sql_db.sql_counter - getattr(self, "_sql_before", 0)
         test = getattr(test, "test_case", test)  # the test of a sub-test
         said = " ".join(str(said).split())[:500]
-        _write(test=test.id(), outcome=outcome, said=said, queries=queries)
+        _write(
+            test=test.id(),
+            outcome=outcome,
+            said=said,
+            queries=queries,
+            browser=isinstance(test, HttpCase),
+        )
 
 
 def _make_suite_late(module_names, position="at_install", core=loader.make_suite):
