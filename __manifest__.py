@@ -1,6 +1,6 @@
 {
     "name": "External Mail Accounts",
-    "summary": "Employees and companies send from their real mailboxes, per project",
+    "summary": "Send from real mailboxes, per project; answers come back into the task",
     "version": "19.0.1.0.0",
     "category": "Productivity/Discuss",
     "author": "mail_external_account contributors",
