@@ -217,7 +217,7 @@ class MailExternalAccount(models.Model):
         except MailError as error:
             return error
         look_back = None
-        if row["look_back_days"] and row["reading_since"]:
+        if row["look_back_days"] and row["reading_since"] and not row["last_look"]:
             look_back = row["reading_since"].date()
         return MailboxJob(
             account_id=row["id"],

@@ -113,16 +113,20 @@ class MailMessage(models.Model):
             Store.Attr(
                 "external_sender",
                 value=lambda message: message._external_sender_data(),
-                # what is marked was not sent to anybody outside
-                predicate=lambda message: (
-                    message.sudo().external_account_id and not message.external_mark
-                ),
+                predicate=lambda message: message._shows_external_sender(),
             ),
             Store.Attr(
                 "external_mark",
                 predicate=lambda message: message.external_mark,
             ),
         ]
+
+    def _shows_external_sender(self):
+        """A customer's own mail came in: that it is passed on to the others through an
+        address, and that what is marked is not, says nothing about it."""
+        message = self.sudo()
+        came_in = message.message_type == "email" and message.external_origin != "mail"
+        return message.external_account_id and not (came_in or message.external_mark)
 
     def _external_sender_data(self):
         """The line "sent through ..." of a message; why it still waits, if it does."""

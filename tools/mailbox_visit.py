@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from ..mailkit.errors import FATAL, ErrorCode, MailError
+from ..mailkit.headers import parse_headers
 from ..mailkit.imap_folders import sent_folder
 from ..mailkit.imap_mailbox import ImapMailbox
 from ..mailkit.imap_state import FolderState
@@ -210,7 +211,7 @@ def _fetch_imap(mailbox, folder, state, header):
             max_octets=MAX_OCTETS,
         )
     except MailError as error:
-        message_id = _message_id(header.raw)
+        message_id = parse_headers(header.raw).message_id
         if error.code is not ErrorCode.MESSAGE_GONE or not message_id:
             raise
         place = mailbox.find(message_id)  # its owner, or a filter, has moved it
@@ -222,13 +223,6 @@ def _fetch_imap(mailbox, folder, state, header):
             uid_validity=place.uid_validity,
             max_octets=MAX_OCTETS,
         )
-
-
-def _message_id(raw):
-    # Imported here: parsing is the run's business but for this.
-    from ..mailkit.headers import parse_headers
-
-    return parse_headers(raw).message_id
 
 
 def _put_copies_away(mailbox, ask):
