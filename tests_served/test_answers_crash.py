@@ -181,7 +181,7 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
     good = [(address, site.bed.imap_ssl, site.bed.ca_pem) for address in addresses]
     with (
         FaultServer("imap", "ssl", faults={"greeting": Hang()}) as hanging,
-        FaultServer("imap", "ssl", password="another") as refusing,  # noqa: S106
+        FaultServer("imap", "ssl", password="another") as refusing,
     ):
         hangs = ("hangs@brand-a.test", hanging.port, hanging.ca_pem)
         refused = ("refused@brand-a.test", refusing.port, refusing.ca_pem)

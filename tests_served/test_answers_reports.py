@@ -14,7 +14,9 @@ from devtools.testbed.faults import FaultServer, Reply
 
 ANNA = "anna@brand-a.test"
 CLIENT = "client@customer.test"
-PRIVATE = b"From: Anna <anna@brand-a.test>\r\nTo: client@customer.test\r\nSubject: x\r\n"
+PRIVATE = (
+    b"From: Anna <anna@brand-a.test>\r\nTo: client@customer.test\r\nSubject: x\r\n"
+)
 
 
 @pytest.fixture(scope="module")
