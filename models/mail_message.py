@@ -72,9 +72,8 @@ class MailMessage(models.Model):
 
     def _set_external_mark(self, mark):
         """What is special about a message that came out of a mailbox."""
-        if mark:
-            values = {"external_mark": mark}
-            super().write(values)  # pylint: disable=super-method-mismatch
+        values = {"external_mark": mark}
+        return super().write(values)  # pylint: disable=super-method-mismatch
 
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""

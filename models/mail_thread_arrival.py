@@ -76,7 +76,8 @@ class MailThread(models.AbstractModel):
             return super()._message_create(values_list)
         messages = super()._message_create(values_list)
         mails = messages.filtered(lambda message: message.message_type == "email")
-        mails._set_external_mark(arrived.mark)
+        if arrived.mark:
+            mails._set_external_mark(arrived.mark)
         arrived.posted.extend(mails.ids)
         return messages
 
