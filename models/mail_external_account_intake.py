@@ -10,6 +10,7 @@ from ..mailkit.loops import automatic
 from ..mailkit.matching import Outcome, Reason, decide, decide_body
 from ..mailkit.reports import Kind, classify
 from ..tools import vault
+from ..tools.message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class MailExternalAccount(models.Model):
 
         Commits nothing. What is taken in a second time changes nothing.
 
-        :param bytes raw: the message as it lies in the mailbox
+        :param raw: the message as it lies in the mailbox, bytes or a MessageSource
         :param decision: what its headers said (``mailkit.matching.Decision``)
         :param str place: where it lies, for the quarantine
         :param bool is_sent: it lies in the owner's own Sent folder
@@ -61,6 +62,8 @@ class MailExternalAccount(models.Model):
             does not belong to a conversation of Odoo's
         """
         self.ensure_one()
+        source = raw if isinstance(raw, MessageSource) else MessageSource(raw)
+        raw = source.head
         headers = parse_headers(raw)
         try:
             with self.env.cr.savepoint():
@@ -70,7 +73,7 @@ class MailExternalAccount(models.Model):
                     return None
                 arrival = self._claim_arrival(headers, raw, kind, place)
                 if arrival:
-                    arrival._process(raw, found, report, is_sent)
+                    arrival._process(source, found, report, is_sent)
                 return arrival
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
@@ -80,7 +83,7 @@ class MailExternalAccount(models.Model):
             self.env.invalidate_all()
             arrival = self._claim_arrival(Headers(), raw, "answer", place)
             if arrival:
-                arrival._quarantine("not_understood", raw)
+                arrival._quarantine("not_understood", source)
             return arrival
 
     def _claim_arrival(self, headers, raw, kind, place):

@@ -6,6 +6,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.headers import parse_headers
 from ..tools.arrival import Arrival, processing
+from ..tools.message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
@@ -18,17 +19,20 @@ class MailExternalArrival(models.Model):
 
     _inherit = "mail.external.arrival"
 
-    def _process(self, raw, decision, report, is_sent):
-        """Post it, or mark what it reports; on failure keep it in quarantine."""
+    def _process(self, source, decision, report, is_sent):
+        """Post it, or mark what it reports; on failure keep it in quarantine.
+
+        :param MessageSource source: the message
+        """
         self.ensure_one()
         try:
             with self.env.cr.savepoint():
                 if self._is_loop(decision):
-                    self._quarantine("loop", raw)
+                    self._quarantine("loop", source)
                 elif self.kind == "bounce":
                     self._mark_bounced(report)
                 elif self.kind != "receipt":
-                    self._post(raw, decision, is_sent)
+                    self._post(source, decision, is_sent)
                 self.flush_recordset()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
@@ -36,20 +40,22 @@ class MailExternalArrival(models.Model):
             # Whatever a sender can make of a message must not stop the others.
             _logger.exception("Message %s of a mailbox", self.id)
             self.env.invalidate_all()
-            self._quarantine("not_understood", raw)
+            self._quarantine("not_understood", source)
 
-    def _quarantine(self, reason, raw):
-        source = base64.b64encode(raw)
-        self.write({"state": "quarantine", "reason": reason, "raw": source})
+    def _quarantine(self, reason, source):
+        raw = base64.b64encode(source.read())
+        self.write({"state": "quarantine", "reason": reason, "raw": raw})
 
-    def _post(self, raw, decision, is_sent):
+    def _post(self, source, decision, is_sent):
         target = self._target(decision, is_sent)
         if target is None:
             self.kind = "ignored"
             return
-        thread = self.env["mail.thread"]
+        # Colleagues' notifications are queued: nobody's mailbox waits for their server.
+        thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
         with processing(target):
-            thread.message_process(None, raw.replace(b"\0", b""))
+            # PostgreSQL takes no NUL, and no mail needs one.
+            thread.message_process(None, source.read().replace(b"\0", b""))
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
             self.kind = "known"  # it came in by the gateway before
@@ -127,6 +133,7 @@ class MailExternalArrival(models.Model):
             self.write({"state": "done", "kind": "ignored", "raw": False})
             return
         self.write({"state": "done", "kind": kind, "reason": False})
-        self.with_context(external_retry=True)._process(raw, decision, report, False)
+        again = self.with_context(external_retry=True)
+        again._process(MessageSource(raw), decision, report, False)
         if self.state == "done":
             self.raw = False

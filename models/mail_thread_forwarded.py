@@ -30,9 +30,13 @@ class MailThread(models.AbstractModel):
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
             return account._take_in_forwarded(raw)
+        # Core lets go of the source once it is parsed, which needs several times its
+        # size: nothing here may hold it meanwhile.
+        source = [message]
+        del message, raw
         return super().message_process(
             model,
-            message,
+            source.pop(),
             custom_values=custom_values,
             save_original=save_original,
             strip_attachments=strip_attachments,

@@ -17,11 +17,11 @@ from ..mailkit.imap_mailbox import ImapMailbox
 from ..mailkit.imap_state import FolderState
 from ..mailkit.pop3_mailbox import MaildropStatus, Pop3Mailbox
 from ..mailkit.settings import Credentials, Protocol, Server
+from .message_source import LARGE, MessageSource
 
 # Larger ones are told of, not fetched: Odoo holds a message in memory several times.
 MAX_OCTETS = 64 * 1024 * 1024
-# Of larger messages one at a time is in memory, whatever mailbox it is in.
-_LARGE = 1024 * 1024
+# Of large messages one at a time is handled, whatever mailbox it is in.
 _one_large = threading.Semaphore()
 
 _HEADERS_AT_ONCE = 1000
@@ -75,7 +75,7 @@ class Whole:
     folder: FolderJob
     position: int
     name: str
-    raw: bytes | None
+    raw: MessageSource | None
     problem: str = ""
     state: dict | None = None  # how far the folder is with this one
 
@@ -274,8 +274,8 @@ def _visit_maildrop(mailbox, folder, ask):
 def _hand_over(fetch, empty, size, ask):
     """Fetch one message and wait until the run is done with it."""
     try:
-        with _one_large if size() >= _LARGE else nullcontext():
-            ask(replace(empty, raw=fetch()))
+        with _one_large if size() >= LARGE else nullcontext():
+            ask(replace(empty, raw=MessageSource(fetch())))
     except MailError as error:
         if error.code in FATAL:
             raise

@@ -205,6 +205,8 @@ class MailboxWork:
 
     def _finish_well(self):
         came = bool(self.answers)
+        if came:
+            self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
         quiet = 0 if came else (self.row["quiet_looks"] or 0) + 1
         values = {}
         if self.row["attempts"]:
