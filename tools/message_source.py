@@ -1,0 +1,30 @@
+"""A raw message on its way from a mailbox to Odoo's gateway."""
+
+import tempfile
+
+# Larger ones lie on the disk: Odoo's parser needs several times their size in memory.
+LARGE = 1024 * 1024
+# So much of a message tells what it is (headers, and the first texts).
+_HEAD = 2 * LARGE
+
+
+class MessageSource:
+    """The bytes of a message, of which a large one costs no memory until it is read.
+
+    ``head``: the beginning, with all headers and the first texts.
+    """
+
+    def __init__(self, raw):
+        self._raw, self._file = raw, None
+        self.head = raw[:_HEAD]
+        if len(raw) >= LARGE:
+            self._raw = None
+            self._file = tempfile.TemporaryFile()
+            self._file.write(raw)
+
+    def read(self):
+        """Return the whole message. Nothing here keeps what is returned."""
+        if self._file is None:
+            return self._raw
+        self._file.seek(0)
+        return self._file.read()
