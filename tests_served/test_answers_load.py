@@ -105,7 +105,7 @@ def test_nasty_answers_stop_no_fetch_and_none_is_lost(
         state, message, source = ledger.get(key, ("missing", None, False))
         if not (state == "done" and message) and not (state == "quarantine" and source):
             lost.append((name, state, message, source))
-    assert lost == []
+    assert lost == [], lost
     assert "<other1@elsewhere.test>" not in ledger
     assert box.contents(site, ANNA) == before
     left = {a.partition("@")[2] for a in box.left_for(site, log)}

@@ -61,11 +61,15 @@ class MailboxJob:
 
 @dataclass(frozen=True)
 class Seen:
-    """Headers of one folder, in order; asks which of them to fetch (positions)."""
+    """Headers of one folder, in order; asks which of them to fetch (positions).
+
+    ``cut``: those of which only the beginning is known.
+    """
 
     folder: FolderJob
     names: tuple[str, ...]  # UID or UIDL
     headers: tuple[bytes, ...]
+    cut: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ def _take_batch(mailbox, folder, before, batch, ask):
     wanted = ()
     if batch.headers:
         raw = tuple(header.raw for header in batch.headers)
-        wanted = ask(Seen(folder, uids, raw))
+        wanted = ask(Seen(folder, uids, raw, _cut(batch.headers)))
     for position in wanted:
         header = batch.headers[position]
         state = _state_after(before, batch.state, header.uid)
@@ -192,6 +196,10 @@ def _take_batch(mailbox, folder, before, batch, ask):
         )
     ask(Advanced(folder, vars(batch.state)))
     return batch.state
+
+
+def _cut(headers):
+    return frozenset(n for n, header in enumerate(headers) if header.truncated)
 
 
 def _state_after(before, after, uid):
@@ -257,7 +265,8 @@ def _visit_maildrop(mailbox, folder, ask):
     for batch in mailbox.headers(fresh):
         uidls = tuple(header.entry.uidl for header in batch.headers)
         raw = tuple(header.raw for header in batch.headers)
-        wanted = ask(Seen(folder, uidls, raw)) if raw else ()
+        cut = _cut(batch.headers)
+        wanted = ask(Seen(folder, uidls, raw, cut)) if raw else ()
         for position in wanted:
             entry = batch.headers[position].entry
             _hand_over(

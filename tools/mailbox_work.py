@@ -38,7 +38,7 @@ class MailboxWork:
         self.account = account
         self.env = account.env
         self.row = row
-        self.batch = ()
+        self.batch, self.cut = (), frozenset()
         self.answers = self.unrelated = 0
 
     def answer(self, request):
@@ -65,10 +65,12 @@ class MailboxWork:
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
-            if (decision.outcome is not Outcome.NONE or makes_tasks)
+            if position in seen.cut
+            or (decision.outcome is not Outcome.NONE or makes_tasks)
             and self.account._wants_whole(decision, header)
             and not self._is_old(header)
         )
+        self.cut = seen.cut
         self.unrelated += len(headers) - len(wanted)
         return wanted
 
@@ -87,6 +89,9 @@ class MailboxWork:
         if whole.raw is None:
             self._keep_header(whole, header, place)
         else:
+            if whole.position in self.cut:  # now its whole header is there
+                header = parse_headers(whole.raw.head)
+                [decision], facts = self.account._decide_batch([header])
             arrival = self.account._take_in(
                 whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
             )
