@@ -38,15 +38,15 @@ def chatter_requests(served: ServedOdoo, login: str, task: int) -> Counter[str] 
         page.fill("[name=login]", login)
         page.fill("[name=password]", login)
         page.click("button[type=submit]")
-        page.wait_for_selector(".o_main_navbar")
+        page.wait_for_selector(".o_main_navbar", timeout=120_000)
         for _ in range(2):
             routes.clear()
             page.on("request", note)
             page.goto(f"{served.url}/odoo/m-project.task/{task}")
-            page.wait_for_selector(".o-mail-Message", timeout=60_000)
+            page.wait_for_selector(".o-mail-Message", timeout=120_000)
             page.click(".o-mail-Chatter-sendMessage")
             page.wait_for_selector(".o-mail-Composer-input")
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(5_000)  # the bus is never idle
             page.remove_listener("request", note)
         browser.close()
     return routes
