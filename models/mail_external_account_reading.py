@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 
 
 class MailExternalAccount(models.Model):
@@ -29,12 +29,37 @@ class MailExternalAccount(models.Model):
             account.sudo().forward_notice = account.forward_confirmation
 
     def write(self, vals):
+        # tasks are made only where the user sees them
+        project = self.env["project.project"].browse(vals.get("new_mail_project_id"))
+        project.check_access("read")
         result = super().write(vals)
         if "active" in vals:
             # sudo: who may archive an address need not see its mailbox
             for account in self.sudo():
                 account._follow_archiving()
         return result
+
+    @api.constrains("new_mail", "new_mail_project_id", "user_id", "company_id")
+    def _check_new_mail(self):
+        for account in self.filtered(lambda account: account.new_mail == "task"):
+            project = account.new_mail_project_id
+            if account.user_id:
+                raise ValidationError(
+                    self.env._(
+                        "%s is a personal address: mail that answers nothing is left "
+                        "alone there. Only company addresses make tasks of it.",
+                        account.email,
+                    )
+                )
+            if project.company_id and project.company_id != account.company_id:
+                raise ValidationError(
+                    self.env._(
+                        "Tasks In: %(project)s belongs to another company than "
+                        "%(email)s. Choose a project of the same company.",
+                        project=project.display_name,
+                        email=account.email,
+                    )
+                )
 
     def _reads_mailbox(self):
         """Whether messages are fetched for this account (not: forwarded to Odoo)."""

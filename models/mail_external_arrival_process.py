@@ -43,7 +43,7 @@ class MailExternalArrival(models.Model):
             self._quarantine("not_understood", source)
 
     def _quarantine(self, reason, source):
-        raw = base64.b64encode(source.read())
+        raw = base64.b64encode(source.content())
         self.write({"state": "quarantine", "reason": reason, "raw": raw})
 
     def _post(self, source, decision, is_sent):
@@ -55,7 +55,7 @@ class MailExternalArrival(models.Model):
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
         with processing(target):
             # PostgreSQL takes no NUL, and no mail needs one.
-            thread.message_process(None, source.read().replace(b"\0", b""))
+            thread.message_process(None, source.content().replace(b"\0", b""))
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
             self.kind = "known"  # it came in by the gateway before

@@ -11,6 +11,7 @@ from . import (
     test_js,
     test_layout,
     test_lifecycle,
+    test_new_mail_rules,
     test_posting,
     test_queries,
     test_rights,

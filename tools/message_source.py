@@ -9,7 +9,7 @@ _HEAD = 2 * LARGE
 
 
 class MessageSource:
-    """The bytes of a message, of which a large one costs no memory until it is read.
+    """The bytes of a message, of which a large one costs no memory until it is asked for.
 
     ``head``: the beginning, with all headers and the first texts.
     """
@@ -22,7 +22,7 @@ class MessageSource:
             self._file = tempfile.TemporaryFile()
             self._file.write(raw)
 
-    def read(self):
+    def content(self):
         """Return the whole message. Nothing here keeps what is returned."""
         if self._file is None:
             return self._raw
