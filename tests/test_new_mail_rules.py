@@ -16,6 +16,8 @@ class TestNewMailRules(ExternalAccountCase):
         self.manager.group_ids += self.env.ref("project.group_project_user")
         support.write({"new_mail": "task", "new_mail_project_id": self.project_a.id})
         other = self.env["res.company"].create({"name": "Other"})
+        self.manager.company_ids += other
+        support = support.with_context(allowed_company_ids=(self.company | other).ids)
         self.project_b.company_id = other
         with self.assertRaisesRegex(ValidationError, "another company"):
             support.new_mail_project_id = self.project_b.sudo()

@@ -9,7 +9,7 @@ _HEAD = 2 * LARGE
 
 
 class MessageSource:
-    """The bytes of a message, of which a large one costs no memory until it is asked for.
+    """The bytes of a message; a large one costs no memory until it is asked for.
 
     ``head``: the beginning, with all headers and the first texts.
     """
