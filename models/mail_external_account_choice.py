@@ -73,12 +73,15 @@ class MailExternalAccount(models.Model):
     def _reason_text(self, candidate, thread):
         """Why an account is the default on ``thread``, for the composer."""
         kind = self.env._("personal") if candidate.personal else self.env._("company")
-        project = self.env["project.project"].browse(
-            thread._external_sender_project_id() or []
-        )
-        # sudo: who may write here may know the name of the project
-        name = project.sudo().display_name or ""
-        match reason_of(candidate, self._thread_policy(thread)):
+        reason = reason_of(candidate, self._thread_policy(thread))
+        name = ""
+        if reason in (Reason.PROJECT_DEFAULT, Reason.PROJECT):
+            project = self.env["project.project"].browse(
+                thread._external_sender_project_id()
+            )
+            # sudo: who may write here may know the name of the project
+            name = project.sudo().display_name
+        match reason:
             case Reason.ADDRESSED:
                 return self.env._("the customer wrote to this %s address", kind)
             case Reason.PROJECT_DEFAULT:
