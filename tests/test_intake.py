@@ -1,4 +1,6 @@
 import base64
+import os
+from email import message_from_bytes
 from unittest.mock import patch
 
 from odoo import fields
@@ -8,6 +10,7 @@ from ..mailkit.headers import parse_headers
 from ..mailkit.token import Signer
 from ..models import mail_external_arrival_process
 from ..tools import vault
+from ..tools.message_builder import build_messages
 from .common import ExternalAccountCase
 
 
@@ -123,6 +126,22 @@ class TestIntake(ExternalAccountCase):
             self.mail(In_Reply_To="<other@amazonses.example>", body=quoted)
         )
         self.assertEqual(message.author_id, self.customer)
+
+    def test_what_leaves_asks_for_answers_at_the_address_itself(self):
+        mail = self.external_mails(self.question)
+        [(_partner, _addresses, built)] = build_messages(mail)
+        sent = message_from_bytes(built.content)
+        self.assertIn("anna@own.example", sent["Reply-To"])
+        self.assertRegex(sent["References"], r"<mea\.[a-z2-7]{32}@own\.example>$")
+        with patch.dict(os.environ, {vault.KEY_VARIABLE: ""}):
+            # Without a key it waits for one; building it must not make it fail.
+            [(_partner, _addresses, built)] = build_messages(mail)
+        self.assertNotIn(b"mea.", built.content)
+        self.own.receive_replies = False
+        [(_partner, _addresses, built)] = build_messages(mail)
+        self.assertNotIn(b"mea.", built.content)
+        sent = message_from_bytes(built.content)
+        self.assertNotIn("anna@own.example", sent["Reply-To"])
 
     def test_a_mark_of_another_database_is_none(self):
         token = Signer(b"0" * 32, "other").token(self.question.id, self.own.id)

@@ -3,6 +3,7 @@
 from datetime import timezone
 from typing import NamedTuple
 
+from odoo.exceptions import UserError
 from odoo.tools.mail import email_domain_extract
 
 from ..mailkit.token import html_mark, reference, text_mark
@@ -24,10 +25,13 @@ NO_MARKS = Marks("", "", "", "")
 def marks_of(mail):
     """The marks of one mail.mail that leaves through an account.
 
-    :raise UserError: no usable key is configured
+    None without a key: the mail is not sent then anyway, but waits for it.
     """
     message = mail.mail_message_id
-    signer = vault.signers(mail.env)[0]
+    try:
+        signer = vault.signers(mail.env)[0]
+    except UserError:
+        return NO_MARKS
     token = signer.token(message.id, mail.sending_account_id.id)
     domain = email_domain_extract(mail.sending_account_id.email)
     return Marks(

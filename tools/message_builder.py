@@ -70,23 +70,24 @@ def _alternative(email):
     return html2plaintext(LOGO.sub("", body))
 
 
+def _headers(mail, email, marks):
+    """Further headers of a mail."""
+    # The alias domain's bounce address belongs to Odoo's own server; from a real
+    # mailbox delivery reports go to the mailbox.
+    headers = {k: v for k, v in email["headers"].items() if k.lower() != "return-path"}
+    if message_is_automatic(mail.mail_message_id):
+        headers["Auto-Submitted"] = "auto-generated"  # RFC 3834: answers with no note
+    if marks.thread_index:
+        headers["Thread-Index"] = marks.thread_index
+    return headers
+
+
 def _build(mail, email):
     account = mail.sending_account_id
     # Core compares these with addresses whose domains it has made ASCII.
     validated = [envelope_form(address) for address in email["email_to_normalized"]]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
-    # The alias domain's bounce address belongs to Odoo's own server; from a real
-    # mailbox delivery reports go to the mailbox.
-    headers = {k: v for k, v in email["headers"].items() if k.lower() != "return-path"}
-    # Odoo's own address, unless answers are read from the mailbox
-    reply_to = email["reply_to"] or mail.email_from
-    marks = NO_MARKS
-    if message_is_automatic(mail.mail_message_id):
-        headers["Auto-Submitted"] = "auto-generated"  # RFC 3834: answers with no note
-    if account.receive_replies:
-        reply_to = account._email_from(mail.mail_message_id)
-        marks = marks_of(mail)
-        headers["Thread-Index"] = marks.thread_index
+    marks = marks_of(mail) if account.receive_replies else NO_MARKS
     message = server._build_email__(
         email_from=account._email_from(mail.mail_message_id),
         email_to=email["email_to"],
@@ -94,14 +95,17 @@ def _build(mail, email):
         body=email["body"] + marks.html,
         body_alternative=_alternative(email) + marks.text,
         email_cc=email["email_cc"],
-        reply_to=reply_to,
+        # Odoo's own address, unless answers are read from the mailbox
+        reply_to=account._email_from(mail.mail_message_id)
+        if account.receive_replies
+        else email["reply_to"] or mail.email_from,
         attachments=email["attachments"],
         message_id=email["message_id"],
         references=" ".join(filter(None, (email["references"], marks.reference))),
         object_id=email["object_id"],
         subtype="html",
         subtype_alternative="plain",
-        headers=headers,
+        headers=_headers(mail, email, marks),
     )
     embed_images(mail, message)
     # What core asks of a session: which From it may carry, and no forced one.
