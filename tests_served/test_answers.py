@@ -27,7 +27,7 @@ def site_with(site: Site) -> Iterator[dict[str, int]]:
     steps.forget_tests(site.odoo)
     for folder in (FILED, SENT):
         box.make_folder(site, ANNA, folder)
-    folders = ((INBOX, False), (FILED, False), (SENT, True))
+    folders = (INBOX, FILED, SENT)
     yield {
         ANNA: box.connect(site, ANNA, folders=folders),
         POP: box.connect(site, POP, "pop3"),

@@ -73,6 +73,8 @@ class MailComposeMessage(models.TransientModel):
     def _with_signature_of(self, sender, body):
         """``body`` with the signature of an address, or the user's own."""
         account = self.env["mail.external.account"]
+        if not account._any_configured():
+            return body
         usable = {row.id for row in account._usable_rows(self.env.uid)}
         if not usable:
             return body
@@ -95,9 +97,11 @@ class MailComposeMessage(models.TransientModel):
         """
         self.ensure_one()
         thread = self.env.get(self.model) if self.model else None
+        account = self.env["mail.external.account"]
         return bool(
-            not origin.is_automatic()
-            and self.env["mail.external.account"]._usable_rows(self.env.uid)
+            account._any_configured()
+            and not origin.is_automatic()
+            and account._usable_rows(self.env.uid)
             and hasattr(thread, "_external_sender_project_id")
             and self.model not in ("mail.thread", "discuss.channel")
             and not self.mail_server_id

@@ -84,6 +84,6 @@ class MailComposeMessage(models.TransientModel):
             )
             mail.recipient_ids -= colleagues
             mail.is_notification = True
-        if self.force_send:
+        if split and self.force_send:
             split.filtered(lambda m: not m.scheduled_date).send_after_commit()
         return split
