@@ -28,7 +28,8 @@ def accepting_all(site: Site, server: FaultServer, **values: Any) -> Window:
     """Bohdan's window for the director's address, at a server of his own."""
     window = Window(site.bohdan)
     window.type_address(CEO)
-    window.enter(**{**steps.at(server), "smtp_login": CEO, "password": "q", **values})
+    own = {**steps.SEND_ONLY, **steps.at(server), "smtp_login": CEO, "password": "q"}
+    window.enter(**{**own, **values})
     assert window.test()[-1]["ok"]
     return window
 
