@@ -47,8 +47,9 @@ class MailMail(models.Model):
         if self.env["mail.external.account"]._any_configured():
             # The others' delivery was started when they were made.
             own = self.filtered(lambda mail: not mail.sending_account_id)
-        if own or not self:
-            super(MailMail, own).send_after_commit()
+        if self and not own:
+            return None
+        return super(MailMail, own).send_after_commit()
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
         # One query, none more than without us: core reads the other fields next
