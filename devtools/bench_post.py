@@ -5,7 +5,8 @@ account; the addon with accounts, of which the poster's default is picked by its
 Stock sends its mail at the end of the request and the addon never does. So with
 accounts the comparison that counts is the stricter one, where stock only queues its
 mail too (``queries_with``, ``time_ratio_with``); ``time_ratio_with_sending`` is against
-a stock Odoo that sends, to a server that answers at once.
+a stock Odoo that sends, to a server that answers at once. What is done after the answer
+(waking the cron workers) is not part of it.
 """
 
 import json
@@ -27,7 +28,7 @@ from .testbed.fault_actions import Delay, Hang
 from .testbed.faults import FaultServer
 
 STOCK, WITHOUT, WITH = "stock", "without", "with"
-WARM_UP, ROUNDS, SLOW_ROUNDS = 10, 80, 30
+WARM_UP, ROUNDS, CHATTER_ROUNDS, SLOW_ROUNDS = 10, 80, 40, 30
 SLOW_SECONDS, PAUSE_SECONDS = 0.02, 0.2
 LOGIN = "bench"
 POST, DATA = "/mail/message/post", "/mail/data"
@@ -72,7 +73,9 @@ class Site:
             },
             "context": {} if sending else {"mail_notify_force_send": False},
         }
-        return self._timed(POST, params)
+        seconds = self._timed(POST, params)
+        time.sleep(PAUSE_SECONDS)  # what goes on after the answer is over
+        return seconds
 
     def open_chatter(self) -> float:
         """Make the two requests of a chatter that is opened; return their seconds."""
@@ -85,9 +88,7 @@ class Site:
     def _timed(self, route: str, params: dict[str, object]) -> float:
         began = time.perf_counter()
         self.client.post(route, params)
-        seconds = time.perf_counter() - began
-        time.sleep(PAUSE_SECONDS)  # what goes on after the answer is over
-        return seconds
+        return time.perf_counter() - began
 
     def queries(self, route: str, latest: int) -> int:
         """Return the queries of the middle one of the ``latest`` requests of a route.
@@ -199,9 +200,7 @@ def _posting(sites: dict[str, Site]) -> dict[str, Value]:
             key=abs,
         ),
         "time_ratio_with": ratio(queued[WITH], queued[STOCK]),
-        "time_ratio_without": ratio(
-            queued[WITHOUT] + sent[WITHOUT], queued[STOCK] + sent[STOCK]
-        ),
+        "time_ratio_without": ratio(sent[WITHOUT], sent[STOCK]),
         "queries_stock": queries[STOCK],
         "queries_with_sending": queries_sent[WITH] - queries_sent[STOCK],
         "time_ratio_with_sending": ratio(sent[WITH], sent[STOCK]),
@@ -209,9 +208,10 @@ def _posting(sites: dict[str, Site]) -> dict[str, Value]:
 
 
 def _chatters(sites: dict[str, Site]) -> dict[str, Value]:
-    seconds = in_turns({side: sites[side].open_chatter for side in sites}, ROUNDS)
+    tasks = {side: sites[side].open_chatter for side in sites}
+    seconds = in_turns(tasks, CHATTER_ROUNDS)
     queries = {
-        side: sites[side].queries(DATA, ROUNDS) + sites[side].queries(MESSAGES, ROUNDS)
+        side: sum(sites[side].queries(r, CHATTER_ROUNDS) for r in (DATA, MESSAGES))
         for side in sites
     }
     return {
