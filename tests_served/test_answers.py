@@ -34,6 +34,10 @@ def site_with(site: Site) -> Iterator[dict[str, int]]:
         BOHDAN: box.connect(site, BOHDAN, client=site.bohdan),
     }
     site.remove_accounts()
+    client = box.imap(site, ANNA)
+    for folder in (FILED, SENT):
+        client.delete(folder)
+    client.logout()
 
 
 @pytest.fixture
