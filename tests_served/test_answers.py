@@ -35,7 +35,7 @@ def site_with(site: Site) -> Iterator[dict[str, int]]:
     }
     site.remove_accounts()
     client = box.imap(site, ANNA)
-    for folder in (FILED, SENT):
+    for folder in (FILED, SENT, "Elsewhere"):
         client.delete(folder)
     client.logout()
 
