@@ -91,7 +91,6 @@ class Advanced:
     folder: FolderJob
     state: dict
     names: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
     listed: bool = False
 
 
