@@ -15,6 +15,8 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+from mailkit.reading import FIELDS
+
 from .bench import Bench, Value
 from .console import DevError, step
 from .state import REPOSITORY
@@ -24,7 +26,6 @@ from .testbed.delay import DelayProxy
 MANY, ANSWERS, STOCK_MESSAGES = 10_000, 50, 500
 MAILBOXES, ONE_BY_ONE, ROUND_TRIP, THREADS = 200, 20, 0.05, 32
 _INSIDE = REPOSITORY / "devtools" / "inside" / "bench_fetch.py"
-_FIELDS = "From To Cc Subject Date Message-ID In-Reply-To References Auto-Submitted"
 
 
 def measure(bench: Bench) -> dict[str, Value]:
@@ -138,6 +139,7 @@ class Fetching:
             email=_address("stock"),
             port=self._bed.imap_ssl,
             password=PASSWORD,
+            messages=STOCK_MESSAGES,
         )["seconds"]
         return {
             "scan_ratio_raw": round(first["seconds"] / raw, 2),
@@ -226,7 +228,7 @@ def _raw_seconds(bed: TestBed, address: str) -> float:
             client.uid(
                 "FETCH",
                 f"{first}:{first + 999}",
-                f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({_FIELDS})])",
+                f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({FIELDS.decode()})])",
             )
         seconds = time.perf_counter() - began
         client.logout()

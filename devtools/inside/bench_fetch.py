@@ -108,7 +108,7 @@ def look(ids, threads):
     }
 
 
-def stock(email, port, password):
+def stock(email, port, password, messages):
     """What Odoo's own fetching takes for the same kind of mailbox."""
     server = env["fetchmail.server"].create(  # noqa: F821
         {
@@ -125,7 +125,7 @@ def stock(email, port, password):
     )
     env.cr.commit()  # noqa: F821
     began = time.perf_counter()
-    server.fetch_mail()
+    server._fetch_mail(batch_limit=messages)  # by itself it stops after 50
     return {"seconds": time.perf_counter() - began}
 
 
