@@ -1,8 +1,10 @@
 from . import (
     ir_actions_server,
     ir_mail_server,
+    mail_alias_domain,
     mail_external_account,
     mail_external_account_choice,
+    mail_external_account_crons,
     mail_external_account_delivery,
     mail_external_account_facts,
     mail_external_account_fetch,

@@ -35,10 +35,14 @@ class MailExternalAccount(models.Model):
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
         deadline = time.monotonic() + self._run_seconds()
-        more = True
+        more, woken = True, False
         while more and time.monotonic() < deadline:
             more = False
             accounts = self._accounts_with_due_mail()
+            if len(accounts) > 1 and not woken:
+                self._wake_identical_crons("deliver")
+                self.env.cr.commit()  # pylint: disable=invalid-commit
+                woken = True
             for position, account in enumerate(accounts):
                 # A slow one may not use up the time of those behind it.
                 left = deadline - time.monotonic()
@@ -47,7 +51,7 @@ class MailExternalAccount(models.Model):
                     break
                 slice_end = time.monotonic() + left / (len(accounts) - position)
                 more |= self._deliver_one(account, slice_end)
-        cron = self.env.ref("mail_external_account.ir_cron_deliver")
+        cron = self._running_cron("deliver")
         if more:
             cron._trigger()
         elif next_time := self._next_due_time():

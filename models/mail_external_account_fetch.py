@@ -120,7 +120,7 @@ class MailExternalAccount(models.Model):
         )
         with self._fetch_run() as number:
             more = FetchRun(self, number, int(threads), deadline).run()
-        cron = self.env.ref("mail_external_account.ir_cron_fetch")
+        cron = self._running_cron("fetch")
         if more:
             cron._trigger()
         elif next_look := self._next_look():

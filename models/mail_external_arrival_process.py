@@ -1,8 +1,9 @@
 import base64
 import logging
 
-from odoo import fields, models
+from odoo import models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
 
 from ..mailkit.headers import parse_headers
 from ..tools.arrival import Arrival, processing
@@ -62,12 +63,11 @@ class MailExternalArrival(models.Model):
             return
         self.mail_message_id = message
         if self.kind == "answer" and not target.mark:
-            self._wake(message)
+            self._wake(self.env[target.model].browse(target.res_id))
 
-    def _wake(self, message):
+    def _wake(self, record):
         """An answer to a finished task does what the company's setting says."""
-        record = message._external_sender_thread()
-        if record is not None and hasattr(record, "_external_answer_arrived"):
+        if hasattr(record, "_external_answer_arrived"):
             record._external_answer_arrived()
 
     def _target(self, decision, is_sent):
@@ -102,20 +102,24 @@ class MailExternalArrival(models.Model):
 
     def _is_loop(self, decision):
         """Two programs that answer each other, whatever they say about themselves."""
-        since = fields.Datetime.subtract(fields.Datetime.now(), hours=1)
         if self.kind != "answer" or self.env.context.get("external_retry"):
             return False
-        parent = self.env["mail.message"].browse(decision.message)
-        count = self.search_count(
-            [
-                ("id", "!=", self.id),
-                ("sender", "=", self.sender),
-                ("create_date", ">", since),
-                ("kind", "=", "answer"),
-                ("mail_message_id.model", "=", parent.model),
-                ("mail_message_id.res_id", "=", parent.res_id),
-            ],
-            limit=LOOP_LIMIT,
+        [[count]] = self.env.execute_query(
+            SQL(
+                """
+                SELECT count(*)
+                  FROM mail_external_arrival r
+                  JOIN mail_message m ON m.id = r.mail_message_id
+                  JOIN mail_message parent
+                    ON parent.model = m.model AND parent.res_id = m.res_id
+                 WHERE parent.id = %s AND r.id <> %s AND r.sender = %s
+                   AND r.kind = 'answer'
+                   AND r.create_date > now() AT TIME ZONE 'UTC' - interval '1 hour'
+                """,
+                decision.message,
+                self.id,
+                self.sender or "",
+            )
         )
         return count >= LOOP_LIMIT
 

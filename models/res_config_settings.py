@@ -1,4 +1,8 @@
 from odoo import fields, models
+from odoo.exceptions import ValidationError
+
+# More scheduled actions than these would only wait for each other.
+_MOST_CRONS = 16
 
 
 class ResConfigSettings(models.TransientModel):
@@ -37,6 +41,34 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="mail_external_account.forbid_personal",
         help="Employees cannot connect mailboxes of their own; managers do it.",
     )
+
+    external_deliver_crons = fields.Integer("Sending Side by Side")
+    external_fetch_crons = fields.Integer("Reading Side by Side")
+
+    def get_values(self):
+        accounts = self.env["mail.external.account"]
+        return {
+            **super().get_values(),
+            "external_deliver_crons": len(accounts._identical_crons("deliver")),
+            "external_fetch_crons": len(accounts._identical_crons("fetch")),
+        }
+
+    def set_values(self):
+        result = super().set_values()
+        for work in ("deliver", "fetch"):
+            name = f"external_{work}_crons"
+            if not 1 <= self[name] <= _MOST_CRONS:
+                raise ValidationError(
+                    self.env._(
+                        "%(field)s: enter a number from 1 to %(most)s.",
+                        field=self._fields[name]._description_string(self.env),
+                        most=_MOST_CRONS,
+                    )
+                )
+            accounts = self.env["mail.external.account"]
+            if self[name] != len(accounts._identical_crons(work)):
+                accounts._set_identical_crons(work, self[name])
+        return result
 
     def action_add_external_account(self):
         """Open the connect window for a new address of the current company."""

@@ -20,7 +20,8 @@ class Arrival:
     ``owner_id``: partner of the employee whose mailbox it was in, or 0.
     ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
     "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox
-    itself. ``posted``: ids of the messages that it became.
+    itself. ``posted``: ids of the messages that it became. ``aliases``: addresses ->
+    those of them that are Odoo's own.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Arrival:
     audience: str = "all"
     own: tuple[str, ...] = ()
     posted: list[int] = field(default_factory=list)
+    aliases: dict[tuple, tuple] = field(default_factory=dict)
 
 
 @contextmanager

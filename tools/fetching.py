@@ -1,12 +1,16 @@
 """One run of the fetching: many mailboxes at a time, threads for the network only.
 
-The thread of the run owns the database; each visit's thread asks it, and waits.
+The thread of the run owns the database; each visit's thread asks it, and waits. What
+is asked meanwhile is answered together, in one transaction: core reads the same users,
+aliases and settings for every message, and then reads them once.
 """
 
 import logging
 import queue
 import threading
 import time
+from dataclasses import dataclass
+from typing import Any
 
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
@@ -19,6 +23,30 @@ _logger = logging.getLogger(__name__)
 _TRIES = 5
 # Seconds between two looks for mailboxes that have become due meanwhile.
 _LOOK_AGAIN = 1.0
+# How much is answered in one transaction: others may wait for its locks.
+_AT_ONCE, _AT_ONCE_SECONDS = 16, 0.5
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a visit asks for; ``replies`` None: it is over, ``asked`` says why."""
+
+    work: MailboxWork
+    asked: Any  # one of the classes of ``mailbox_visit``; MailError, Stopped or None
+    replies: queue.SimpleQueue | None
+
+    @property
+    def is_end(self):
+        return self.replies is None
+
+    @property
+    def messages(self):
+        return int(isinstance(self.asked, Whole))
+
+    @property
+    def is_large(self):
+        source = self.asked.raw if self.messages else None
+        return source is not None and source.is_large
 
 
 class FetchRun:
@@ -37,8 +65,10 @@ class FetchRun:
         self.threads = threads
         self.deadline = deadline
         self.requests = queue.SimpleQueue()
+        self.held = []  # requests that were taken out of the queue, and wait
         self.active = {}
         self.next_claim = 0.0
+        self.woken = False  # the other scheduled actions that read mailboxes
 
     def run(self):
         """:return: whether something was still due when the time was over"""
@@ -48,23 +78,26 @@ class FetchRun:
                 self._claim()
             if not self.active:
                 return over
-            try:
-                request = self.requests.get(timeout=_LOOK_AGAIN)
-            except queue.Empty:
-                continue
-            self._answer(*request)
+            if requests := self._next_requests():
+                self._answer(requests)
 
     def _claim(self):
         free = self.threads - len(self.active)
         now = time.monotonic()
         if free <= 0 or (self.active and now < self.next_claim):
             return
-        self.next_claim = now + _LOOK_AGAIN
-        for row, job in self.accounts._claim_due(self.number, free):
+        claimed = self.accounts._claim_due(self.number, free)
+        # As many as were asked for: there are more, for the next that are free.
+        self.next_claim = now + (0 if len(claimed) == free else _LOOK_AGAIN)
+        if len(claimed) == self.threads and not self.woken:
+            self.accounts._wake_identical_crons("fetch")
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            self.woken = True
+        for row, job in claimed:
             work = MailboxWork(self.accounts.browse(row["id"]), row)
             self.active[work.account.id] = work
             if isinstance(job, MailError):
-                self._end(work, job)
+                self.held.append(_Request(work, job, None))
                 continue
             threading.Thread(
                 target=self._visit,
@@ -78,8 +111,8 @@ class FetchRun:
     def _visit(self, work, job):
         replies = queue.SimpleQueue()
 
-        def ask(request):
-            self.requests.put((work, request, replies))
+        def ask(asked):
+            self.requests.put(_Request(work, asked, replies))
             answer = replies.get()
             if isinstance(answer, Stopped):
                 raise answer
@@ -93,53 +126,107 @@ class FetchRun:
         except Exception:
             _logger.exception("Reading mailbox %s", work.account.id)
             end = MailError(ErrorCode.PROTOCOL_ERROR)
-        self.requests.put((work, end, None))
+        self.requests.put(_Request(work, end, None))
 
     # In the run's thread
 
-    def _answer(self, work, request, replies):
-        if replies is None:
-            self._end(work, request)
-        elif time.monotonic() > self.deadline:
-            replies.put(Stopped())
-        else:
-            taken_in = int(isinstance(request, Whole))
-            replies.put(
-                self._in_transaction(lambda: work.answer(request), work, taken_in)
-            )
+    def _next_requests(self):
+        """What is asked now, the oldest first; a large message comes alone.
 
-    def _end(self, work, error):
-        del self.active[work.account.id]
-        if isinstance(error, Failed):
-            error = MailError(ErrorCode.TEMPORARY)
-        if isinstance(error, Stopped):
-            self._in_transaction(work.put_back, work)
-        else:
-            self._in_transaction(lambda: work.finish(error), work)
+        :return: list of _Request; empty when nothing came for a while
+        """
+        waiting = self.held
+        try:
+            if not waiting:
+                waiting.append(self.requests.get(timeout=_LOOK_AGAIN))
+            while len(waiting) < _AT_ONCE:
+                waiting.append(self.requests.get_nowait())
+        except queue.Empty:
+            pass
+        count = next((n for n, each in enumerate(waiting) if each.is_large), _AT_ONCE)
+        taken = waiting[: max(count, 1)]
+        self.held = waiting[len(taken) :]
+        return taken
 
-    def _in_transaction(self, function, work, taken_in=0):
-        """Commit what ``function`` did, or nothing; a conflict is tried again.
+    def _answer(self, requests):
+        if time.monotonic() > self.deadline:
+            for request in requests:
+                if not request.is_end:
+                    request.replies.put(Stopped())
+            requests = [request for request in requests if request.is_end]
+        answers = self._together(requests)
+        if answers is None:  # one of them cannot be kept: which one?
+            answers = [self._alone(request) for request in requests]
+        # What did not fit into this transaction comes first in the next one.
+        self.held[:0] = requests[len(answers) :]
+        for request, answer in zip(requests, answers, strict=False):
+            if request.is_end:
+                del self.active[request.work.account.id]
+            else:
+                request.replies.put(answer)
 
-        :param int taken_in: messages, of which the scheduled action tells as progress
-        :return: what it returned; Failed when it cannot be done now
+    def _together(self, requests):
+        """Commit what all of them ask for, or nothing.
+
+        :return: answers to the first of them, as many as time allows; None on failure
+        """
+        if len(requests) < 2:
+            return None
+        try:
+            return self._in_transaction(requests)
+        except Exception as error:
+            _logger.debug("One by one, after %r", error)
+            return None
+
+    def _alone(self, request):
+        """Commit what one asks for, or nothing; a conflict is tried again.
+
+        :return: the answer; Failed when it cannot be done now
         """
         for attempt in range(_TRIES):
             try:
-                answer = function()
-                if taken_in:
-                    # Without progress Odoo takes a third crash in a row for a hung
-                    # action, and leaves it out for ten minutes.
-                    self.env["ir.cron"]._commit_progress(taken_in)
-                else:  # two queries less
-                    self.env.cr.commit()  # pylint: disable=invalid-commit
-                return answer
+                return self._in_transaction([request])[0]
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                self.env.cr.rollback()
-                self.env.invalidate_all()
                 time.sleep(0.05 * 2**attempt)
             except Exception:
-                self.env.cr.rollback()
-                self.env.invalidate_all()
-                _logger.exception("Mailbox %s", work.account.id)
+                _logger.exception("Mailbox %s", request.work.account.id)
                 break
         return Failed()
+
+    def _in_transaction(self, requests):
+        before = [(each.work, each.work.progress) for each in requests]
+        try:
+            answers = self._answers(requests)
+            answered = requests[: len(answers)]
+            if any(each.is_end and each.work.progress.answers for each in answered):
+                # Colleagues' notifications were queued.
+                self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+            if messages := sum(each.messages for each in answered):
+                # Without progress Odoo takes a third crash in a row for a hung
+                # action, and leaves it out for ten minutes.
+                self.env["ir.cron"]._commit_progress(messages)
+            else:  # two queries less
+                self.env.cr.commit()  # pylint: disable=invalid-commit
+        except Exception:
+            self.env.cr.rollback()
+            self.env.invalidate_all()
+            for work, progress in before:
+                work.progress = progress
+            raise
+        return answers
+
+    def _answers(self, requests):
+        answers, end = [], time.monotonic() + _AT_ONCE_SECONDS
+        for request in requests:
+            work, asked = request.work, request.asked
+            if not request.is_end:
+                answers.append(work.answer(asked))
+            elif isinstance(asked, Failed):
+                answers.append(work.finish(MailError(ErrorCode.TEMPORARY)))
+            elif isinstance(asked, Stopped):
+                answers.append(work.put_back())
+            else:
+                answers.append(work.finish(asked))
+            if time.monotonic() > end:
+                break
+        return answers

@@ -1,11 +1,11 @@
 """The database's part of reading one mailbox: what to fetch, what becomes of it.
 
-Every answer to a visit is a transaction of its own: a message and how far its folder
-is with it are kept together, or not at all.
+A message and how far its folder is with it are kept in one transaction, or not at all.
 """
 
 import base64
 import logging
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
 from odoo import fields
@@ -26,6 +26,18 @@ COPY_MINUTES = 1
 _COPY_ATTEMPTS = 5
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What was done in a mailbox; put back when a transaction fails.
+
+    ``states``: id of a folder -> its state, as it was kept last.
+    """
+
+    answers: int = 0
+    unrelated: int = 0
+    states: dict[int, dict] = field(default_factory=dict)
+
+
 class MailboxWork:
     """One mailbox during a run.
 
@@ -39,7 +51,7 @@ class MailboxWork:
         self.env = account.env
         self.row = row
         self.batch, self.cut = (), frozenset()
-        self.answers = self.unrelated = 0
+        self.progress = Progress()
 
     def answer(self, request):
         """Do what a visit asks for; the caller commits.
@@ -71,7 +83,7 @@ class MailboxWork:
             and not self._is_old(header)
         )
         self.cut = seen.cut
-        self.unrelated += len(headers) - len(wanted)
+        self._count(unrelated=len(headers) - len(wanted))
         return wanted
 
     def _is_old(self, header):
@@ -96,11 +108,11 @@ class MailboxWork:
                 whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
             )
             if arrival is None:
-                self.unrelated += 1
+                self._count(unrelated=1)
             else:
-                self.answers += 1
+                self._count(answers=1)
         if whole.state:
-            self._folder(whole.folder).state = whole.state
+            self._keep(whole.folder, whole.state)
         elif self.row["incoming_protocol"] == "pop3":
             self._note_seen(whole.folder, (whole.name,))
 
@@ -113,12 +125,9 @@ class MailboxWork:
 
     def _advance(self, advanced):
         values = {"failure_code": False} if self._failed(advanced.folder) else {}
-        if advanced.state:
-            values["state"] = advanced.state
         if advanced.listed:
             values["last_listing"] = fields.Datetime.now()
-        if values:
-            self._folder(advanced.folder).write(values)
+        self._keep(advanced.folder, advanced.state, **values)
         self._note_seen(advanced.folder, advanced.names)
 
     def _compare(self, listed):
@@ -174,6 +183,21 @@ class MailboxWork:
         moment = copy.sent.replace(tzinfo=timezone.utc)
         return copy.id, copy.message_id_header, moment, base64.b64decode(copy.content)
 
+    def _keep(self, folder, state, **values):
+        states = self.progress.states
+        if state and state != states.get(folder.id):
+            values["state"] = state
+            self.progress = replace(self.progress, states={**states, folder.id: state})
+        if values:
+            self._folder(folder).write(values)
+
+    def _count(self, answers=0, unrelated=0):
+        self.progress = replace(
+            self.progress,
+            answers=self.progress.answers + answers,
+            unrelated=self.progress.unrelated + unrelated,
+        )
+
     def _folder(self, folder):
         return self.env["mail.external.folder"].browse(folder.id)
 
@@ -209,18 +233,17 @@ class MailboxWork:
         self._write(0)
 
     def _finish_well(self):
-        came = bool(self.answers)
-        if came:
-            self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+        came = bool(self.progress.answers)
         quiet = 0 if came else (self.row["quiet_looks"] or 0) + 1
         values = {}
         if self.row["attempts"]:
             values = {"attempts": 0, "failure_code": None, "failure_reply": None}
-        if came or self.unrelated:
-            values["answer_count"] = (self.row["answer_count"] or 0) + self.answers
-            values["unrelated_count"] = (
-                self.row["unrelated_count"] or 0
-            ) + self.unrelated
+        for name, count in (
+            ("answer_count", self.progress.answers),
+            ("unrelated_count", self.progress.unrelated),
+        ):
+            if count:
+                values[name] = (self.row[name] or 0) + count
         self._write(
             min(SOON + quiet // 5, LATE),
             looked=True,

@@ -22,6 +22,10 @@ class MessageSource:
             self._file = tempfile.TemporaryFile()
             self._file.write(raw)
 
+    @property
+    def is_large(self):
+        return self._file is not None
+
     def content(self):
         """Return the whole message. Nothing here keeps what is returned."""
         if self._file is None:

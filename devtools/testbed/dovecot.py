@@ -43,7 +43,11 @@ namespace inbox {{
     special_use = \\Junk
   }}
 }}
+# One process for many connections, ready before they come (Dovecot's "high
+# performance mode"): a remote server's work is not done by this machine.
 service imap-login {{
+  service_count = 0
+  process_min_avail = 2
   inet_listener imap {{
     port = {imap_starttls}
   }}
@@ -53,6 +57,7 @@ service imap-login {{
   }}
 }}
 service pop3-login {{
+  service_count = 0
   inet_listener pop3 {{
     port = {pop3_starttls}
   }}
