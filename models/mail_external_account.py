@@ -1,9 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import ormcache
 
 from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
+from ..tools.fresh_cache import fresh_ormcache
 from .mail_external_provider import SECURITY
 
 # Local part of the address that a mailbox redirects to, before its token.
@@ -287,7 +287,7 @@ class MailExternalAccount(models.Model):
                     )
 
     @api.model
-    @ormcache("account_id")
+    @fresh_ormcache("account_id")
     def _address_of(self, account_id):
         """The address of an account, for who may know it: no query when warm."""
         # cleared with the senders, see SENDER_FIELDS

@@ -1,8 +1,8 @@
 from odoo import api, models
 from odoo.exceptions import AccessError
-from odoo.tools import ormcache
 
 from ..mailkit.from_header import address_key, header_addresses
+from ..tools.fresh_cache import fresh_ormcache
 
 
 class MailExternalAccount(models.Model):
@@ -11,7 +11,7 @@ class MailExternalAccount(models.Model):
     _inherit = "mail.external.account"
 
     @api.model
-    @ormcache()
+    @fresh_ormcache()
     def _external_addresses(self):
         """All external addresses, as keys (``mailkit.from_header``); drafts are none.
 
@@ -20,7 +20,7 @@ class MailExternalAccount(models.Model):
         return self._address_keys([])
 
     @api.model
-    @ormcache("user_id")
+    @fresh_ormcache("user_id")
     def _addresses_of(self, user_id):
         """Those of ``_external_addresses`` that a user may carry in a From."""
         user = self.env["res.users"].sudo().browse(user_id)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import formataddr, is_html_empty, ormcache
+from odoo.tools import formataddr, is_html_empty
 from odoo.tools.mimetypes import guess_mimetype
 
 from ..mailkit.sender_name import (
@@ -14,6 +14,7 @@ from ..mailkit.sender_name import (
     render_sender_name,
     unknown_placeholders,
 )
+from ..tools.fresh_cache import fresh_ormcache
 
 # What every mail program shows; Outlook and Gmail show neither SVG nor WebP.
 _LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")
@@ -162,7 +163,7 @@ class MailExternalAccount(models.Model):
         return not is_html_empty(self.signature)
 
     @api.model
-    @ormcache("account_id")
+    @fresh_ormcache("account_id")
     def _look(self, account_id):
         """How one account's mails look; cached, because every posting asks for it."""
         account = self.sudo().browse(account_id)

@@ -1,11 +1,11 @@
 from typing import NamedTuple
 
 from odoo import api, models
-from odoo.tools import ormcache
 from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.sender import Candidate, Policy, choose, ordered
 from ..mailkit.settings import same_address
+from ..tools.fresh_cache import fresh_ormcache, note_change
 
 
 class AccountRow(NamedTuple):
@@ -32,22 +32,27 @@ class MailExternalAccount(models.Model):
         self._any_configured()
 
     @api.model
-    @ormcache(cache="stable")
+    @fresh_ormcache(cache="stable")
     def _any_configured(self):
         """Whether there is any account at all: without one the addon is inert."""
         return bool(self.sudo().with_context(active_test=False).search([], limit=1))
 
     @api.model
     def _clear_sender_cache(self, cache="default"):
-        registry = self.env.registry
+        registry, cr = self.env.registry, self.env.cr
         registry.clear_cache(cache)
-        # Until the commit, other threads may have cached what was before it.
-        self.env.cr.postcommit.add(lambda: registry.clear_cache(cache))
+
+        def clear_again():
+            # Until the commit, other threads may have cached what was before it.
+            note_change(cr)
+            registry.clear_cache(cache)
+
+        cr.postcommit.add(clear_again)
 
     # What may be used, cached
 
     @api.model
-    @ormcache("user_id")
+    @fresh_ormcache("user_id")
     def _usable_rows(self, user_id):
         """The working accounts that a user may send from, wherever they are bound.
 
@@ -61,7 +66,7 @@ class MailExternalAccount(models.Model):
         return self._rows(self._usable_domain(user))
 
     @api.model
-    @ormcache("project_id")
+    @fresh_ormcache("project_id")
     def _project_rows(self, project_id):
         """The working company accounts of a project, for mail that no person writes.
 
@@ -120,7 +125,7 @@ class MailExternalAccount(models.Model):
         ]
 
     @api.model
-    @ormcache("company_id")
+    @fresh_ormcache("company_id")
     def _sender_policy(self, company_id):
         """What goes first in a company, see ``mailkit.sender.Policy``."""
         company = self.env["res.company"].sudo().browse(company_id)

@@ -24,7 +24,11 @@ class ResUsers(models.Model):
     def write(self, vals):
         result = super().write(vals)
         account = self.env["mail.external.account"]
-        if vals.get("active") is False and account._any_configured():
+        if not account._any_configured():
+            return result
+        if self._get_invalidation_fields().intersection(vals):
+            account._clear_sender_cache()  # core clears it before the commit only
+        if vals.get("active") is False:
             account._release_mails_of(self)
         return result
 
