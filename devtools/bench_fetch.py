@@ -10,6 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ from .testbed.delay import DelayProxy
 
 MANY, ANSWERS, STOCK_MESSAGES = 10_000, 50, 500
 MAILBOXES, ONE_BY_ONE, ROUND_TRIP, THREADS = 200, 20, 0.05, 32
+#: Scheduled actions that read side by side, as can be chosen in the settings.
+RUNS = 2
 _INSIDE = REPOSITORY / "devtools" / "inside" / "bench_fetch.py"
 
 
@@ -98,9 +101,11 @@ class Fetching:
             raise DevError(f"mailboxes could not be read: {answer['failures']}")
         return answer
 
-    def _look(self, *names: str, threads: int = THREADS) -> dict[str, Any]:
+    def _look(
+        self, *names: str, threads: int = THREADS, start: float = 0
+    ) -> dict[str, Any]:
         ids = [self._accounts[_address(name)] for name in names]
-        return self._inside(step="look", ids=ids, threads=threads)
+        return self._inside(step="look", ids=ids, threads=threads, start=start)
 
     # -- measuring -------------------------------------------------------------
 
@@ -156,12 +161,17 @@ class Fetching:
             self._bed.put(_address(name), _answers([self._ids[number]], name))
         few, all_others = names[:ONE_BY_ONE], names[ONE_BY_ONE:]
         one_by_one = self._look(*few, threads=1)
-        at_once = self._look(*all_others)
-        expected = (ONE_BY_ONE, MAILBOXES)
-        if (one_by_one["answers"], at_once["answers"]) != expected:
+        with ThreadPoolExecutor(RUNS) as runs:
+            start = time.time() + 15  # Odoo's shell is there by then
+            at_once = list(
+                runs.map(lambda _run: self._look(*all_others, start=start), range(RUNS))
+            )
+        answers = max(run["answers"] for run in at_once)
+        if (one_by_one["answers"], answers) != (ONE_BY_ONE, MAILBOXES):
             raise DevError(f"not every answer was read: {one_by_one}, {at_once}")
         alone = one_by_one["seconds"] * MAILBOXES / ONE_BY_ONE
-        return {"parallel_speedup": round(alone / at_once["seconds"], 1)}
+        together = max(run["seconds"] for run in at_once)
+        return {"parallel_speedup": round(alone / together, 1)}
 
 
 def _address(name: str) -> str:
@@ -219,7 +229,7 @@ def _settle(bed: TestBed, address: str) -> None:
 
 def _raw_seconds(bed: TestBed, address: str) -> float:
     """How long imaplib takes for the same headers, after Dovecot has indexed them."""
-    seconds = 0.0
+    seconds, fields = 0.0, FIELDS.decode()
     for _warm in range(2):
         client = _client(bed, address)
         client.select("INBOX", readonly=True)
@@ -228,7 +238,7 @@ def _raw_seconds(bed: TestBed, address: str) -> float:
             client.uid(
                 "FETCH",
                 f"{first}:{first + 999}",
-                f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({FIELDS.decode()})])",
+                f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({fields})])",
             )
         seconds = time.perf_counter() - began
         client.logout()

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ class FetchRun:
         now = time.monotonic()
         if free <= 0 or (self.active and now < self.next_claim):
             return
-        claimed = self.accounts._claim_due(self.number, free)
+        claimed = self._claimed(free)
         # As many as were asked for: there are more, for the next that are free.
         self.next_claim = now + (0 if len(claimed) == free else _LOOK_AGAIN)
         if len(claimed) == self.threads and not self.woken:
@@ -105,6 +106,17 @@ class FetchRun:
                 name=f"mailbox-{work.account.id}",
                 daemon=True,
             ).start()
+
+    def _claimed(self, limit):
+        for attempt in range(_TRIES):
+            try:
+                return self.accounts._claim_due(self.number, limit)
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Another run was faster with one of them; now it is not due any more.
+                self.env.cr.rollback()
+                self.env.invalidate_all()
+                time.sleep(0.01 * 2**attempt)
+        return []
 
     # In the visit's thread
 
@@ -136,13 +148,11 @@ class FetchRun:
         :return: list of _Request; empty when nothing came for a while
         """
         waiting = self.held
-        try:
+        with suppress(queue.Empty):
             if not waiting:
                 waiting.append(self.requests.get(timeout=_LOOK_AGAIN))
             while len(waiting) < _AT_ONCE:
                 waiting.append(self.requests.get_nowait())
-        except queue.Empty:
-            pass
         count = next((n for n, each in enumerate(waiting) if each.is_large), _AT_ONCE)
         taken = waiting[: max(count, 1)]
         self.held = waiting[len(taken) :]
@@ -174,8 +184,8 @@ class FetchRun:
             return None
         try:
             return self._in_transaction(requests)
-        except Exception as error:
-            _logger.debug("One by one, after %r", error)
+        except Exception:
+            _logger.debug("One by one", exc_info=True)
             return None
 
     def _alone(self, request):

@@ -80,20 +80,17 @@ def connect(ca, password, email, protocol, port, security, look_back=0):
     return account
 
 
-def look(ids, threads):
-    """Read these mailboxes now, as the scheduled action does."""
-    env["ir.config_parameter"].set_param(  # noqa: F821
-        "mail_external_account.fetch_threads", threads
-    )
-    mailboxes = env["mail.external.mailbox"].sudo()  # noqa: F821
-    mailboxes.search([]).next_look = fields.Datetime.now() + LATER
-    due = mailboxes.search([("account_id", "in", ids)])
-    due.next_look = fields.Datetime.now() - timedelta(minutes=1)
-    env["ir.config_parameter"].get_param("database.uuid")  # noqa: F821 (a warm cache)
-    env.cr.commit()  # noqa: F821
-    before, began = sql_db.sql_counter, time.perf_counter()
+def look(ids, threads, start=0):
+    """Read these mailboxes now, as the scheduled action does.
+
+    :param float start: time.time() at which to begin, with others that do the same
+    """
+    due = make_due(ids, threads)
+    if start:
+        time.sleep(max(start - time.time(), 0))
+    before, began = sql_db.sql_counter, time.time()
     accounts._cron_fetch()
-    seconds, queries = time.perf_counter() - began, sql_db.sql_counter - before
+    seconds, queries = time.time() - (start or began), sql_db.sql_counter - before
     env.invalidate_all()  # noqa: F821
     return {
         "seconds": seconds,
@@ -106,6 +103,21 @@ def look(ids, threads):
         ),
         "mails": env["mail.mail"].search_count([]),  # noqa: F821
     }
+
+
+def make_due(ids, threads):
+    """Let these mailboxes be looked into, and no other; all is warm then."""
+    env["ir.config_parameter"].set_param(  # noqa: F821
+        "mail_external_account.fetch_threads", threads
+    )
+    mailboxes = env["mail.external.mailbox"].sudo()  # noqa: F821
+    env.cr.execute("SELECT pg_advisory_xact_lock(1)")  # noqa: F821 (one at a time)
+    mailboxes.search([]).next_look = fields.Datetime.now() + LATER
+    due = mailboxes.search([("account_id", "in", ids)])
+    due.next_look = fields.Datetime.now() - timedelta(minutes=1)
+    env["ir.config_parameter"].get_param("database.uuid")  # noqa: F821
+    env.cr.commit()  # noqa: F821
+    return due
 
 
 def stock(email, port, password, messages):
