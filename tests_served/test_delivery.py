@@ -415,6 +415,24 @@ def test_crash_before_the_servers_answer_repeats_with_the_same_message_id(
         assert first["Subject"] == second["Subject"]
 
 
+def test_sending_goes_on_after_each_of_four_crashes(clean: Site) -> None:
+    """Odoo leaves a scheduled action out for a while after three without progress."""
+    project, client = clean.ids["project_brand_a"], clean.ids["customer"]
+    with FaultServer("smtp", "ssl", faults={"body": Delay(0.7)}) as server:
+        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        task = steps.new_task(clean.admin, project, "Crashes", (client,))
+        for number in range(9):
+            steps.post(clean.anna, task, f"<p>number {number}</p>", account)
+        for _crash in range(4):
+            before = len(server.messages)
+            steps.until(lambda n=before: len(server.messages) > n + 1, "it goes on", 30)
+            clean.odoo.kill()
+            clean.odoo.start()
+            steps.wake_crons(clean.odoo)
+        before = len(server.messages)
+        steps.until(lambda: len(server.messages) > before, "it goes on", 30)
+
+
 def png(colour: bytes) -> bytes:
     """A picture of one pixel."""
 
