@@ -18,6 +18,8 @@ MAX_MESSAGE_ID = 998  # octets: RFC 5322's longest line; an index has a limit to
 _MAX_SUBJECT = 998
 _MAX_RESULTS = 2000
 _KEY_BODY = 1 << 20
+# One id as nearly all are: nothing to decode, nothing to take out.
+_PLAIN_ID = re.compile(r"<[!-'*-;=@-~]+>")
 _TOKENS = re.compile(r"<([^<>]*)(>?)|([^\s<>,;]+)")
 _COMMENT = re.compile(r"\([^()<>]*\)")
 _INSIDE = re.compile(r"[\s\x00-\x1f\x7f]+")
@@ -221,6 +223,8 @@ def message_ids(value: str) -> tuple[str, ...]:
     in encoded words (long ids, folded by Python's email), between comments, and
     unclosed ones. Not taken: words without "@" outside of brackets.
     """
+    if _PLAIN_ID.fullmatch(value) and len(value) <= MAX_MESSAGE_ID:
+        return (value,)
     if "=?" in value:
         value = fields.decode_words(value)
     if "(" in value:
