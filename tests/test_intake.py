@@ -114,6 +114,17 @@ class TestIntake(ExternalAccountCase):
         self.assertTrue(self.take_in(self.mail()))
         self.assertFalse(self.take_in(self.mail(), bohdans))
 
+    def test_what_could_not_be_fetched_is_taken_in_once_it_can(self):
+        headers = parse_headers(self.mail())
+        self.own._keep_place(headers, "answer", "INBOX 7", "unreadable")
+        arrival = self.env["mail.external.arrival"].search([])
+        self.assertEqual(arrival.state, "quarantine")
+        self.assertTrue(self.take_in(self.mail(), place="Filed 1"))
+        self.assertRecordValues(
+            arrival, [{"state": "done", "reason": False, "place": "Filed 1"}]
+        )
+        self.assertFalse(self.take_in(self.mail()), "once")
+
     def test_private_mail_is_left_alone(self):
         raw = self.mail(In_Reply_To="<private@elsewhere.example>", Subject="Dinner")
         self.assertFalse(self.take_in(raw))
