@@ -1,6 +1,7 @@
 from . import (
     ir_actions_server,
     ir_mail_server,
+    mail_alias_domain,
     mail_external_account,
     mail_external_account_choice,
     mail_external_account_delivery,
@@ -38,6 +39,7 @@ from . import (
     mail_thread_guard,
     mail_thread_layout,
     mail_thread_sender,
+    mail_thread_suggested,
     project_milestone,
     project_project,
     project_task,
