@@ -24,7 +24,7 @@ class MailExternalArrival(models.Model):
     def _compute_display_name(self):
         for arrival in self:
             arrival.display_name = arrival.subject or self.env._(
-                "Message without subject (%s)", arrival.place or arrival.id
+                "Message (%s)", arrival.place or arrival.id
             )
 
     def _compute_raw_name(self):

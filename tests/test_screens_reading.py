@@ -74,7 +74,7 @@ class TestReadingScreens(ExternalAccountCase):
         arrival = self.env["mail.external.arrival"].create(
             {"key": "2", "account_id": self.own.id, "place": "INBOX 17"}
         )
-        self.assertEqual(arrival.display_name, "Message without subject (INBOX 17)")
+        self.assertEqual(arrival.display_name, "Message (INBOX 17)")
         arrival.subject = "Re: Offer"
         self.assertEqual(arrival.display_name, "Re: Offer")
 
