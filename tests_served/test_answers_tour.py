@@ -7,7 +7,7 @@ import pytest
 import steps
 from playwright.sync_api import Page, expect
 from site_setup import Site
-from test_composer import open_task, write
+from test_composer import write
 from test_first_mail import sign_in
 
 from devtools.testbed import clients
@@ -88,8 +88,7 @@ def test_answers_of_the_customer_are_in_the_chatter(
     clean: Site, page: Page, accounts: dict[str, int], task: int
 ) -> None:
     site = clean
-    sign_in(page, site, "anna")
-    open_task(page, site, task)
+    sign_in(page, site, "anna", f"/odoo/project.task/{task}")
     originals = {
         address: ask(page, site, address, number)
         for number, address in enumerate(accounts, 1)
