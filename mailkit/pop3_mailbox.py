@@ -101,8 +101,9 @@ class Pop3Mailbox(Pop3Session):
     ) -> Iterator[Pop3Batch]:
         """Read headers, `count` in a batch; pipelined where the server offers it.
 
-        Raises MailError TOP_MISSING when the server cannot give headers only. Other
-        methods may be called between two batches.
+        Raises MailError TOP_MISSING when the server cannot give headers only, and
+        FETCH_FAILED when of several messages it gives none: that is another trouble
+        than a broken message. Other methods may be called between two batches.
         """
         for start in range(0, len(entries), count):
             some = entries[start : start + count]
@@ -113,6 +114,8 @@ class Pop3Mailbox(Pop3Session):
                     unreadable.append(entry)
                 else:
                     headers.append(header)
+            if len(unreadable) > 1 and not headers:
+                raise MailError(ErrorCode.FETCH_FAILED)
             yield Pop3Batch(tuple(headers), tuple(unreadable))
 
     def size(self, entry: Entry) -> int:

@@ -40,6 +40,7 @@ from . import (
     mail_thread_guard,
     mail_thread_layout,
     mail_thread_sender,
+    mail_thread_suggested,
     project_milestone,
     project_project,
     project_task,

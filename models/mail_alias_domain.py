@@ -4,16 +4,38 @@ from ..tools import arrival
 
 
 class MailAliasDomain(models.Model):
-    """Core asks five times for one message which of its addresses are aliases."""
-
     _inherit = "mail.alias.domain"
 
     @api.model
     def _find_aliases(self, email_list):
+        """Among Odoo's own addresses are the external ones where recipients are
+        suggested: mail to them goes into the mailbox that the answer came out of."""
         arrived = arrival.current()
-        if arrived is None:
-            return super()._find_aliases(email_list)
-        asked = tuple(email_list)
-        if asked not in arrived.aliases:
-            arrived.aliases[asked] = tuple(super()._find_aliases(email_list))
-        return list(arrived.aliases[asked])
+        if arrived is not None:
+            return self._aliases_once(email_list, arrived.aliases)
+        found = super()._find_aliases(email_list)
+        if self.env.context.get("external_suggested_recipients"):
+            found += self._external_addresses(email_list)
+        return found
+
+    def _aliases_once(self, emails, known):
+        """Core asks five times for one message which of its addresses are aliases.
+
+        :param dict known: what was found for this message
+        """
+        asked = tuple(emails)
+        if asked not in known:
+            known[asked] = tuple(super()._find_aliases(emails))
+        return list(known[asked])
+
+    def _external_addresses(self, emails):
+        """Which of these are external addresses; what a colleague has in his user as
+        well stands for himself."""
+        proven = self.env["mail.external.account"]._proven_addresses()
+        own = [email for email in emails if email and email.lower() in proven]
+        if not own:
+            return []
+        colleagues = self.env["res.users"].search(
+            [("share", "=", False), ("email_normalized", "in", own)]
+        )
+        return list(set(own).difference(colleagues.mapped("email_normalized")))

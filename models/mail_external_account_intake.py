@@ -86,14 +86,23 @@ class MailExternalAccount(models.Model):
                 arrival._quarantine("not_understood", source)
             return arrival
 
-    def _claim_arrival(self, headers, raw, kind, place):
+    def _keep_place(self, headers, kind, place, reason, key=None):
+        """Show in the quarantine where a message lies that could not be fetched.
+
+        :param headers: its mailkit.headers.Headers, empty ones when they are unknown
+        """
+        arrival = self._claim_arrival(headers, b"", kind, place, key)
+        arrival.write({"state": "quarantine", "reason": reason})
+
+    def _claim_arrival(self, headers, raw, kind, place, key=None):
         """The message's row in the ledger, none when it is there already.
 
-        :param bytes raw: b"" when only its headers could be had
+        :param bytes raw: b"" when the message itself could not be had
+        :param str key: instead of that of the headers and ``raw``
         """
         return self.env["mail.external.arrival"]._claim(
             {
-                "key": message_key(headers, raw),
+                "key": key or message_key(headers, raw),
                 "account_id": self.id,
                 "user_id": self.user_id.id,
                 "company_id": self.company_id.id,
@@ -102,7 +111,8 @@ class MailExternalAccount(models.Model):
                 "subject": headers.subject[:500],
                 "date": fields.Datetime.now(),
                 "place": place,
-            }
+            },
+            instead_of_place=bool(raw),
         )
 
     def _take_in_forwarded(self, raw):
@@ -122,6 +132,8 @@ class MailExternalAccount(models.Model):
         if arrival is None:
             account._note_confirmation(headers, raw)
             return False
+        if arrival.mail_message_id:  # colleagues' notifications are queued
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
         return arrival.mail_message_id.res_id
 
     def _note_confirmation(self, headers, raw):

@@ -66,6 +66,14 @@ class MailExternalAccount(models.Model):
         return self._rows(self._usable_domain(user))
 
     @api.model
+    @fresh_ormcache()
+    def _proven_addresses(self):
+        """The addresses in lower case that are proven to be ours, also former ones."""
+        accounts = self.sudo().with_context(active_test=False)
+        proven = accounts.search_fetch([("state", "!=", "draft")], ["email"])
+        return frozenset(account.email.lower() for account in proven)
+
+    @api.model
     @fresh_ormcache("project_id")
     def _project_rows(self, project_id):
         """The working company accounts of a project, for mail that no person writes.

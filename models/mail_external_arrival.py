@@ -82,10 +82,13 @@ class MailExternalArrival(models.Model):
         quarantined.write({"state": "dismissed", "raw": False})
 
     @api.model
-    def _claim(self, values):
+    def _claim(self, values, *, instead_of_place=False):
         """A new row, or none when the message was dealt with already.
 
         Waits for a concurrent fetch of the same message to commit or roll back.
+
+        :param bool instead_of_place: the message is here now: take the row over in
+            which only its place was kept, as it could not be fetched before
         """
         row = self.env.execute_query(
             SQL(
@@ -98,6 +101,13 @@ class MailExternalArrival(models.Model):
             )
         )
         arrival = self.browse(row[0][0]) if row else self.browse()
+        if not arrival and instead_of_place:
+            arrival = self._without_source(values["key"])
         if arrival:
-            arrival.write({name: v for name, v in values.items() if name != "key"})
+            new = {name: v for name, v in values.items() if name != "key"}
+            arrival.write({"state": "done", "reason": False, **new})
         return arrival
+
+    def _without_source(self, key):
+        waiting = self.search([("key", "=", key), ("state", "=", "quarantine")])
+        return waiting.filtered(lambda arrival: not arrival.raw)

@@ -19,6 +19,14 @@ class MailExternalArrival(models.Model):
                 cause_and_remedy(self.env, arrival.reason)
             )
 
+    @api.depends_context("lang")
+    @api.depends("subject", "place")
+    def _compute_display_name(self):
+        for arrival in self:
+            arrival.display_name = arrival.subject or self.env._(
+                "Message (%s)", arrival.place or arrival.id
+            )
+
     def _compute_raw_name(self):
         for arrival in self:
             arrival.raw_name = f"{arrival.id or 'message'}.eml"

@@ -114,6 +114,37 @@ class TestIntake(ExternalAccountCase):
         self.assertTrue(self.take_in(self.mail()))
         self.assertFalse(self.take_in(self.mail(), bohdans))
 
+    def test_no_external_address_is_suggested_as_recipient(self):
+        self.account("support@own.example", receive_replies=True)
+        to = "Anna <anna@own.example>, Support@own.example, friend@x.example"
+        self.take_in(self.mail(To=to, Cc=self.bohdan.email))
+        partners = self.env["res.partner"].search_count([])
+        for no_create in (True, False):
+            suggested = self.task._message_get_suggested_recipients(
+                reply_discussion=True, no_create=no_create
+            )
+            emails = {recipient["email"] for recipient in suggested}
+            self.assertEqual(emails, {"friend@x.example"})
+        self.assertEqual(self.env["res.partner"].search_count([]), partners + 1)
+
+    def test_a_colleague_is_suggested_also_by_his_external_address(self):
+        self.account(self.bohdan.email, self.bohdan)
+        self.take_in(self.mail(To=f"anna@own.example, {self.bohdan.email}"))
+        self.task.message_unsubscribe(self.bohdan.partner_id.ids)
+        [suggested] = self.task._message_get_suggested_recipients(reply_discussion=True)
+        self.assertEqual(suggested["partner_id"], self.bohdan.partner_id.id)
+
+    def test_what_could_not_be_fetched_is_taken_in_once_it_can(self):
+        headers = parse_headers(self.mail())
+        self.own._keep_place(headers, "answer", "INBOX 7", "unreadable")
+        arrival = self.env["mail.external.arrival"].search([])
+        self.assertEqual(arrival.state, "quarantine")
+        self.assertTrue(self.take_in(self.mail(), place="Filed 1"))
+        self.assertRecordValues(
+            arrival, [{"state": "done", "reason": False, "place": "Filed 1"}]
+        )
+        self.assertFalse(self.take_in(self.mail()), "once")
+
     def test_private_mail_is_left_alone(self):
         raw = self.mail(In_Reply_To="<private@elsewhere.example>", Subject="Dinner")
         self.assertFalse(self.take_in(raw))

@@ -70,6 +70,14 @@ class TestReadingScreens(ExternalAccountCase):
             form.new_mail_project_id = self.project_b
         self.assertEqual(shared.new_mail_project_id, self.project_b)
 
+    def test_a_message_without_subject_is_called_by_its_place(self):
+        arrival = self.env["mail.external.arrival"].create(
+            {"key": "2", "account_id": self.own.id, "place": "INBOX 17"}
+        )
+        self.assertEqual(arrival.display_name, "Message (INBOX 17)")
+        arrival.subject = "Re: Offer"
+        self.assertEqual(arrival.display_name, "Re: Offer")
+
     def test_a_retry_tells_what_stays(self):
         arrival = self.env["mail.external.arrival"].create(
             {

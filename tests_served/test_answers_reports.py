@@ -60,17 +60,13 @@ def test_reports_that_postfix_makes_itself(site: Site, account: int) -> None:
         FaultServer("smtp", "starttls", faults=refused) as at_rcpt,
         FaultServer("smtp", "starttls", faults=spam) as at_data,
     ):
-        ports = {
-            "rcpt.test": at_rcpt.port,
-            "data.test": at_data.port,
-            "down.test": free_port(),
-        }
+        ports = {"rcpt.test": at_rcpt.port, "data.test": at_data.port}
         customers = [site.ids["customer"]]
         site.bed.set_routes(ports)
         customers += [site.customer(name, f"boss@{name}") for name in ports]
         task = new_task(site, *customers)
         message = steps.post(site.anna, task, "<p>Hello</p>", account)
-        reports = site.bed.wait_for(ANNA, 3, seconds=40)
+        reports = site.bed.wait_for(ANNA, 2, seconds=40)
         assert {mail.envelope_from for mail in reports} == {""}
     before = box.contents(site, ANNA)
     box.fetch(site, account)
@@ -79,13 +75,40 @@ def test_reports_that_postfix_makes_itself(site: Site, account: int) -> None:
     for domain, said in (
         ("rcpt.test", "Nobody of this name"),
         ("data.test", "Looks like advertising"),
-        ("down.test", "Connection refused"),
     ):
         status, reason = found[f"boss@{domain}"]
         assert status == "bounce" and said in reason, (domain, status, reason)
     assert box.mails(site, task) == []
     assert box.quarantine(site) == kept
     assert box.contents(site, ANNA) == before
+
+
+def test_postfix_tries_again_warns_and_gives_up(site: Site, account: int) -> None:
+    known = len(site.bed.messages(ANNA))
+    later = {"rcpt": Reply("451 4.3.0 Come back later")}
+    with FaultServer("smtp", "starttls", faults=later) as busy:
+        ports = {"busy.test": busy.port, "down.test": free_port()}
+        site.bed.set_routes(ports, lifetime=3600)
+        customers = [site.customer(name, f"boss@{name}") for name in ports]
+        task = new_task(site, *customers)
+        message = steps.post(site.anna, task, "<p>Hello</p>", account)
+        warnings = site.bed.wait_for(ANNA, known + 2)[known:]
+        assert all("Action: delayed" in mail.raw.decode() for mail in warnings)
+        box.fetch(site, account)
+        assert set(states(site, message).values()) == {("sent", "")}
+        steps.until(lambda: busy.connections >= 2, "it is tried again")
+        site.bed.set_routes(ports, lifetime=1)  # as if the days were over
+        site.bed.wait_for(ANNA, known + 4)
+    assert site.bed.log().count("status=expired, returned to sender") >= 2
+    box.fetch(site, account)
+    found = states(site, message)
+    for domain, said in (
+        ("busy.test", "Come back later"),
+        ("down.test", "Connection refused"),
+    ):
+        status, reason = found[f"boss@{domain}"]
+        assert status == "bounce" and said in reason, (domain, status, reason)
+    assert box.mails(site, task) == []
 
 
 @pytest.mark.parametrize("system", ["exchange", "gmail"])
@@ -166,4 +189,6 @@ def test_an_answer_and_a_report_about_one_mail(site: Site, account: int) -> None
     box.fetch(site, account)
     assert len(box.mails(site, task)) == 1
     found = states(site, message)
-    assert found[CLIENT][0] == "sent"
+    assert found[CLIENT] == ("sent", "")
+    status, reason = found["second@customer.test"]
+    assert status == "bounce" and "5.1.1" in reason, (status, reason)

@@ -207,6 +207,13 @@ TEXTS = {
         _lt("Its answer tells more; the mailbox may be full."),
     ),
     # Not from a mail server
+    "unreadable": (
+        _lt("The mail server could not hand this message out to Odoo."),
+        _lt(
+            "Open it in the mailbox. If it belongs into Odoo, move it to another "
+            "folder and back: then it is read again."
+        ),
+    ),
     "loop": (
         _lt("Too many answers came from this sender within an hour: perhaps a loop."),
         _lt("See what a program answers there; “Retry” takes this message in."),

@@ -73,6 +73,18 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """Messages that the server itself cannot read, not even their headers.
+
+    ``uid_validity``: of the folder; 0 over POP3, whose names need none.
+    """
+
+    folder: FolderJob
+    names: tuple[str, ...]  # UID or UIDL
+    uid_validity: int = 0
+
+
+@dataclass(frozen=True)
 class Whole:
     """A fetched message; ``raw`` None: it cannot be had, ``problem`` says why."""
 
@@ -180,6 +192,9 @@ def _visit_folder(mailbox, folder, job, ask):
 def _take_batch(mailbox, folder, before, batch, ask):
     """Have the run choose, and hand over what it wants, in order."""
     uids = tuple(str(header.uid) for header in batch.headers)
+    if batch.unreadable:  # first: what is wanted may lie behind them
+        names = tuple(map(str, batch.unreadable))
+        ask(Unreadable(folder, names, batch.state.uid_validity))
     wanted = ()
     if batch.headers:
         raw = tuple(header.raw for header in batch.headers)
@@ -265,6 +280,9 @@ def _visit_maildrop(mailbox, folder, ask):
         uidls = tuple(header.entry.uidl for header in batch.headers)
         raw = tuple(header.raw for header in batch.headers)
         cut = _cut(batch.headers)
+        skipped = tuple(entry.uidl for entry in batch.unreadable)
+        if skipped:
+            ask(Unreadable(folder, skipped))
         wanted = ask(Seen(folder, uidls, raw, cut)) if raw else ()
         for position in wanted:
             entry = batch.headers[position].entry
@@ -274,7 +292,6 @@ def _visit_maildrop(mailbox, folder, ask):
                 lambda e=entry: mailbox.size(e),
                 ask,
             )
-        skipped = tuple(entry.uidl for entry in batch.unreadable)
         ask(Advanced(folder, folder.state or {}, (*uidls, *skipped)))
     ask(Advanced(folder, vars(status), listed=True))
 

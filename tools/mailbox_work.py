@@ -11,7 +11,7 @@ from datetime import timedelta, timezone
 from odoo import fields
 
 from ..mailkit.errors import ErrorCode
-from ..mailkit.headers import parse_headers
+from ..mailkit.headers import Headers, parse_headers
 from ..mailkit.matching import Outcome
 from . import mailbox_visit as visit
 from .account_session import SIGN_IN_CODES
@@ -60,6 +60,7 @@ class MailboxWork:
         """
         handler = {
             visit.Seen: self._choose,
+            visit.Unreadable: self._note_unreadable,
             visit.Whole: self._take_in,
             visit.Advanced: self._advance,
             visit.Listed: self._compare,
@@ -120,8 +121,16 @@ class MailboxWork:
         """What cannot be fetched is told in the quarantine, unless it is gone."""
         if whole.problem == ErrorCode.MESSAGE_GONE.value:
             return
-        arrival = self.account._claim_arrival(header, b"", "answer", place)
-        arrival.write({"state": "quarantine", "reason": whole.problem})
+        oversized = whole.problem == ErrorCode.MESSAGE_OVERSIZED.value
+        reason = whole.problem if oversized else "unreadable"
+        self.account._keep_place(header, "answer", place, reason)
+
+    def _note_unreadable(self, told):
+        """Nobody knows what these are: the owner is told where they lie."""
+        for name in told.names:
+            key = f"unreadable:{told.folder.id}:{told.uid_validity}:{name}"
+            place = f"{told.folder.path} {name}"
+            self.account._keep_place(Headers(), False, place, "unreadable", key)
 
     def _advance(self, advanced):
         values = {"failure_code": False} if self._failed(advanced.folder) else {}

@@ -192,14 +192,17 @@ class TestBed:
             self._refusals[address.lower()] = reply
         self._postfix.write_table("refusals", self._refusals)
 
-    def set_routes(self, ports: Mapping[str, int]) -> None:
+    def set_routes(self, ports: Mapping[str, int], lifetime: int = 0) -> None:
         """Hand mail to these domains on to SMTP at a port of this machine.
 
-        Postfix accepts it first: what is refused there comes back as its own report,
-        at once, also when nobody listens. Takes a second or two.
+        Postfix accepts it first: what is refused there comes back as its own report.
+        What cannot be delivered now is tried each second until it is `lifetime`
+        seconds old, with a warning after one; 0: it comes back at once. Takes a
+        second or two.
         """
         rows = {name: f"smtp:[127.0.0.1]:{port}" for name, port in ports.items()}
         self._postfix.write_table("routes", rows)
+        self._postfix.write_main(lifetime)
         self._postfix.stop()  # its resolver never reads this table again
         self._postfix.start()
 

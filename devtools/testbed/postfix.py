@@ -40,10 +40,15 @@ data_directory = {folder}/data
 maillog_file = {folder}/mail.log
 maillog_file_prefixes = {folder}
 
-# Mail to these domains is handed on; what cannot be at once comes back at once.
+# Mail to these domains is handed on. What cannot be now is tried each second as long
+# as its lifetime is, and told to be late after one: what others do within days.
 relay_domains = texthash:{folder}/routes
 transport_maps = texthash:{folder}/routes
-maximal_queue_lifetime = 0
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+delay_warning_time = 1s
+maximal_queue_lifetime = {lifetime}s
 bounce_queue_lifetime = 0
 
 virtual_mailbox_domains = {domains}
@@ -181,6 +186,16 @@ class Postfix(Server):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)
         self._make_queue()
+        self.write_main()
+        master = MASTER_CF.format(**settings.ports)
+        _write(config / "master.cf", master)
+
+    def write_main(self, lifetime: int = 0) -> None:
+        """Write main.cf. `lifetime`: seconds until mail is given up; 0: one try.
+
+        It holds from the next start on.
+        """
+        settings = self.settings
         main = MAIN_CF.format(
             folder=self.folder,
             mail=settings.mail,
@@ -191,10 +206,9 @@ class Postfix(Server):
             cert=settings.cert_file,
             key=settings.key_file,
             size_limit=settings.size_limit,
+            lifetime=lifetime,
         )
-        _write(config / "main.cf", main)
-        master = MASTER_CF.format(**settings.ports)
-        _write(config / "master.cf", master)
+        _write(self.folder / "etc" / "main.cf", main)
 
     def _make_queue(self) -> None:
         """What `postfix check` would do in two seconds; rights: postfix-files."""

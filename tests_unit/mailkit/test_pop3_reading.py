@@ -124,6 +124,16 @@ def test_pop3_headers_in_step(features: tuple[str, ...]) -> None:
     assert commands[300:] == ["STAT", "QUIT"]
 
 
+@pytest.mark.parametrize("count", [2, 300])
+def test_pop3_server_that_reads_nothing_passes_nothing_by(count: int) -> None:
+    def work(mailbox: Pop3Mailbox) -> None:
+        with pytest.raises(MailError) as caught:
+            list(mailbox.headers(ENTRIES[:count]))
+        assert caught.value.code is ErrorCode.FETCH_FAILED
+
+    with_pop({"top": Reply("-ERR Disk is broken")}, work, features=PIPELINING)
+
+
 def test_pop3_trouble_in_the_middle_of_a_pipeline_ends_the_session() -> None:
     def work(mailbox: Pop3Mailbox) -> None:
         with pytest.raises(MailError) as caught:
