@@ -50,6 +50,32 @@ class _Request:
         return source is not None and source.is_large
 
 
+class _Asking:
+    """What a visit asks the run with, one thing at a time.
+
+    Called it waits for the answer. ``later`` returns a function that does: meanwhile the
+    mail server can be asked.
+    """
+
+    def __init__(self, work, requests):
+        self._work = work
+        self._requests = requests
+        self._replies = queue.SimpleQueue()
+
+    def __call__(self, asked):
+        return self.later(asked)()
+
+    def later(self, asked):
+        self._requests.put(_Request(self._work, asked, self._replies))
+        return self._receive
+
+    def _receive(self):
+        answer = self._replies.get()
+        if isinstance(answer, Stopped):
+            raise answer
+        return answer
+
+
 class FetchRun:
     """Reads what is due until nothing is, or until ``deadline``.
 
@@ -121,18 +147,9 @@ class FetchRun:
     # In the visit's thread
 
     def _visit(self, work, job):
-        replies = queue.SimpleQueue()
-
-        def ask(asked):
-            self.requests.put(_Request(work, asked, replies))
-            answer = replies.get()
-            if isinstance(answer, Stopped):
-                raise answer
-            return answer
-
         end = None
         try:
-            visit(job, ask)
+            visit(job, _Asking(work, self.requests))
         except (MailError, Stopped) as error:
             end = error
         except Exception:

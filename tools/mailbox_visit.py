@@ -137,7 +137,8 @@ def visit(job, ask):
     """Read what is new.
 
     :param MailboxJob job:
-    :param ask: hands one of the classes above to the run and returns its answer
+    :param ask: hands one of the classes above to the run and returns its answer;
+        ``ask.later`` returns a function that waits for it
     :raise MailError: the mailbox cannot be read
     :raise Stopped: by ``ask``
     """
@@ -181,35 +182,59 @@ def _visit_folder(mailbox, folder, job, ask):
             ask(Advanced(folder, vars(state)))
         else:
             state = FolderState(**folder.state)
-        for batch in mailbox.scan(state, since=job.since, count=_HEADERS_AT_ONCE):
-            state = _take_batch(mailbox, folder, state, batch, ask)
+        batches = mailbox.scan(state, since=job.since, count=_HEADERS_AT_ONCE)
+        _take_batches(mailbox, folder, state, batches, ask)
     except MailError as error:
         if error.code in FATAL:
             raise
         ask(FolderFailed(folder, error))
 
 
-def _take_batch(mailbox, folder, before, batch, ask):
-    """Have the run choose, and hand over what it wants, in order."""
-    uids = tuple(str(header.uid) for header in batch.headers)
+def _take_batches(mailbox, folder, state, batches, ask):
+    """Have the run choose, and hand over what it wants, in order.
+
+    While it chooses from one batch, the next one is on its way.
+    """
+    before, batch, choice = state, None, None
+    broken = None
+    while broken is None:
+        try:
+            following = next(batches, None)
+        except MailError as error:  # what came before it counts all the same
+            following, broken = None, error
+        if batch is not None:
+            _hand_over_batch(mailbox, folder, before, batch, choice(), ask)
+            before = batch.state
+        if following is None:
+            break
+        batch, choice = following, _choice(folder, following, ask)
+    if broken:
+        raise broken
+
+
+def _choice(folder, batch, ask):
+    """:return: a function that waits for the positions of what the run wants"""
     if batch.unreadable:  # first: what is wanted may lie behind them
         names = tuple(map(str, batch.unreadable))
         ask(Unreadable(folder, names, batch.state.uid_validity))
-    wanted = ()
-    if batch.headers:
-        raw = tuple(header.raw for header in batch.headers)
-        wanted = ask(Seen(folder, uids, raw, _cut(batch.headers)))
+    if not batch.headers:
+        return tuple
+    uids = tuple(str(header.uid) for header in batch.headers)
+    raw = tuple(header.raw for header in batch.headers)
+    return ask.later(Seen(folder, uids, raw, _cut(batch.headers)))
+
+
+def _hand_over_batch(mailbox, folder, before, batch, wanted, ask):
     for position in wanted:
         header = batch.headers[position]
         state = _state_after(before, batch.state, header.uid)
         _hand_over(
             lambda h=header: _fetch_imap(mailbox, folder, batch.state, h),
-            Whole(folder, position, uids[position], None, state=state),
+            Whole(folder, position, str(header.uid), None, state=state),
             lambda h=header: h.size,
             ask,
         )
     ask(Advanced(folder, vars(batch.state)))
-    return batch.state
 
 
 def _cut(headers):
