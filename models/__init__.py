@@ -36,6 +36,7 @@ from . import (
     mail_thread_arrival,
     mail_thread_forwarded,
     mail_thread_guard,
+    mail_thread_heavy,
     mail_thread_layout,
     mail_thread_sender,
     project_milestone,

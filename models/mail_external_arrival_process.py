@@ -1,11 +1,13 @@
 import base64
 import logging
+from dataclasses import replace
 
 from odoo import fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.headers import parse_headers
 from ..tools.arrival import Arrival, processing
+from ..tools.heavy_parts import HeavyParts
 from ..tools.message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
@@ -53,13 +55,15 @@ class MailExternalArrival(models.Model):
             return
         # Colleagues' notifications are queued: nobody's mailbox waits for their server.
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
+        target = replace(target, heavy=HeavyParts(source))
         with processing(target):
-            # PostgreSQL takes no NUL, and no mail needs one.
-            thread.message_process(None, source.content().replace(b"\0", b""))
+            thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
             self.kind = "known"  # it came in by the gateway before
             return
+        if not target.heavy.all_stored():
+            raise ValueError("A part of the message was left out")
         self.mail_message_id = message
         if self.kind == "answer" and not target.mark:
             self._wake(message)
