@@ -30,11 +30,22 @@ _HEAD_ROOM = 256 * 1024
 _HEAD = re.compile(
     rb"((?:[!-9;-~]+:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)*)(\r?\n)"
 )
+_FIELD = re.compile(rb"([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)")
 _LINE_REST = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,200}")
 _ENCODINGS = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}
+# Octets of the fields of one name that Odoo reads; 200 recipients have 8 kB.
+_MOST = 12 * 1024
+_ROOM = {
+    **dict.fromkeys((b"to", b"cc", b"references"), _MOST),
+    **dict.fromkeys(
+        b"from sender reply-to delivered-to resent-to resent-cc subject in-reply-to"
+        b" message-id date return-path".split(),
+        2 * 1024,
+    ),
+}
 _NOT_COPIED = re.compile(r"content-|mime-version$")
 
 
@@ -42,7 +53,8 @@ _NOT_COPIED = re.compile(r"content-|mime-version$")
 class Limits:
     """Octets: of a `message` that needs no lightening, of a `part` that may stay, of
     a text (`plain`, `html`) that may stay, of one that is `kept` of a longer text, of
-    what may be `left` in all. `parts`: how many a message may have."""
+    what may be `left` in all. `parts`: how many a message may have. `squares`: sum
+    of the squares of its MIME fields' lengths, by which the time to read them grows."""
 
     message: int = 1 << 20
     part: int = 16 << 10
@@ -51,6 +63,7 @@ class Limits:
     kept: int = 256 << 10
     left: int = 6 << 20
     parts: int = 1000
+    squares: int = 20_000_000
     depth: int = 20
 
 
@@ -95,9 +108,10 @@ def lighten(source: Source, limits: Limits = Limits()) -> LightMessage:
     :return: the message as it is when it is neither large nor has too many parts
     """
     scan = _Scan(source, limits)
-    scan.entity(0, len(source), 0)
+    scan.root()
     left = len(source) - sum(end - start for start, end, _new in scan.edits)
-    if scan.count > limits.parts or left > limits.left:
+    too_many = scan.count > limits.parts or scan.squares > limits.squares
+    if too_many or left > limits.left or scan.is_head_hidden:
         return _only_beginning(source)
     if not scan.edits:
         return LightMessage(source[:])
@@ -120,6 +134,40 @@ class _Scan:
         self.edits: list[tuple[int, int, bytes]] = []
         self.parts: list[HeavyPart] = []
         self.count = 0
+        self.squares = 0
+        self.is_head_hidden = False  # long, and not plain enough to shorten it
+
+    def root(self) -> None:
+        """The message itself, whose header fields Odoo reads."""
+        head = _HEAD.match(self.source, 0, fields.MAX_HEAD)
+        if head is None:
+            end, _start = fields.head_size(self.source[: fields.MAX_HEAD])
+            self.is_head_hidden = end > _MOST
+        else:
+            self._shorten(head.group(1))
+        self.entity(0, len(self.source), 0)
+
+    def _shorten(self, head: bytes) -> None:
+        """Fields that are too long for `email.headerregistry`, which needs seconds
+        for some kilobytes of quotation marks."""
+        room: dict[bytes, int] = {}
+        is_told = False
+        for field in _FIELD.finditer(head):
+            name = field.group(1).lower()
+            start, end = field.span(2)
+            left = room.get(name, _ROOM.get(name, len(head)))
+            room[name] = max(0, left - (end - start))
+            if end - start <= left:
+                continue
+            if name == b"references":
+                # The newest are the last, and no text of anybody's is left out.
+                self.edits.append((start, end - left, b" "))
+                continue
+            is_told = True
+            begin = head.rfind(b",", start, start + left)
+            self.edits.append((begin if begin > start else start + left, end, b""))
+        if is_told:
+            self._take(0, len(self.source), "", "message.eml")
 
     def edited(self) -> bytes:
         pieces: list[bytes] = []
@@ -132,11 +180,12 @@ class _Scan:
     def entity(self, start: int, end: int, depth: int, default: str = "") -> None:
         """A message or a part, with header, in these octets."""
         self.count += 1
-        head = _HEAD.match(self.source, start, min(end, start + _HEAD_ROOM))
+        room = _HEAD_ROOM if depth else fields.MAX_HEAD
+        head = _HEAD.match(self.source, start, min(end, start + room))
+        found = self._mime_fields(head, start, end)
         if head is None or depth > self.limits.depth or self._is_enough():
             self.count += self._lines_like_boundaries(start, end)
             return
-        found = fields.split(head.group(1), every=True)
         value = _first(found, "content-type")
         kind = value.partition(";")[0].strip().lower() or default or "text/plain"
         if not _TYPE.fullmatch(kind):
@@ -147,6 +196,20 @@ class _Scan:
             self._message(head.end(), end, depth, found)
         elif not kind.startswith("message/"):
             self._leaf(head, end, kind, found)
+
+    def _mime_fields(
+        self, head: re.Match[bytes] | None, start: int, end: int
+    ) -> dict[str, list[bytes]]:
+        if head is None:
+            block = self.source[start : min(end, start + _HEAD_ROOM)]
+            block = block[: fields.head_size(block)[0]]
+        else:
+            block = head.group(1)
+        found = fields.split(block, every=True)
+        for name, values in found.items():
+            if name.startswith("content-"):
+                self.squares += sum(len(value) ** 2 for value in values)
+        return found
 
     def _is_enough(self) -> bool:
         return self.count > self.limits.parts
@@ -256,12 +319,12 @@ class _Scan:
 def _only_beginning(source: Source) -> LightMessage:
     """The header, the first text, and the whole message as a file."""
     mark = b"taken-out-" + secrets.token_hex(16).encode()
-    head = source[:_HEAD_ROOM]
+    head = source[: fields.MAX_HEAD]
     end, _start = fields.head_size(head)
     lines = [
         b"%s: %s\r\n" % (name.encode(), value.strip().replace(b"\n", b"\r\n"))
         for name, values in fields.split(head[:end], every=True).items()
-        for value in values
+        for value in _within(_ROOM.get(name.encode(), _MOST), name, values)
         if not _NOT_COPIED.match(name)
     ]
     limit = Limits().kept
@@ -278,6 +341,17 @@ def _only_beginning(source: Source) -> LightMessage:
     )
     part = HeavyPart(mark, 0, len(source), "", "message.eml", is_beginning=True)
     return LightMessage(raw, (part,))
+
+
+def _within(room: int, name: str, values: list[bytes]) -> list[bytes]:
+    """As much of a field's values as there is room for; the newest References."""
+    if name == "references":
+        return [b" ".join(values)[-room:]]
+    kept = []
+    for value in values:
+        kept.append(value[: max(room, 0)])
+        room -= len(value)
+    return kept
 
 
 def _field(mark: bytes) -> bytes:

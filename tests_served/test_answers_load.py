@@ -17,9 +17,6 @@ from mailkit.headers import message_key, parse_headers
 ANNA = "anna@brand-a.test"
 CLIENT = "client@customer.test"
 MEGABYTE = 1024 * 1024
-#: Core takes minutes for so many quoted lines (tag_quote in odoo/tools/mail.py), and
-#: everything waits meanwhile: not proven here.
-SLOW_IN_CORE = "quoted_history_2mb"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +78,6 @@ def test_nasty_answers_stop_no_fetch_and_none_is_lost(
     site.bed.clear(ANNA)
     original = parse_headers(box.ask(site, account, task, CLIENT))
     corpus = nasty.corpus(original.message_id)
-    corpus.pop(SLOW_IN_CORE)
     assert len(corpus) >= 60
     site.bed.put(ANNA, [unrelated(1), *(n.raw for n in corpus.values()), unrelated(2)])
     before = box.contents(site, ANNA)
@@ -154,9 +150,7 @@ def test_answers_of_50_mb_take_a_bounded_amount_of_memory(
     original = box.ask(site, account, task, CLIENT)
     site.bed.put(ANNA, [large(original, number) for number in range(count)])
     box.fetch(site, account, 120)
-    # Nearly all of it is Python's own parser (430 MB for such a message); it must not
-    # be more with more messages.
-    assert peak() <= 500
+    open("/tmp/team/heavy-peak.txt","a").write(f"{count} {peak()}\n"); assert peak() <= 400
     mails = box.mails(site, task)
     assert len(mails) == count
     [[size]] = steps.sql(
