@@ -55,7 +55,7 @@ class MailExternalArrival(models.Model):
             return
         # Colleagues' notifications are queued: nobody's mailbox waits for their server.
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
-        target = replace(target, heavy=HeavyParts(source))
+        target = replace(target, heavy=HeavyParts(source, self._cut_notice()))
         with processing(target):
             thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
@@ -67,6 +67,14 @@ class MailExternalArrival(models.Model):
         self.mail_message_id = message
         if self.kind == "answer" and not target.mark:
             self._wake(message)
+
+    def _cut_notice(self):
+        account = self.account_id
+        lang = account.user_id.lang or account.company_id.partner_id.lang
+        return self.with_context(lang=lang).env._(
+            "The rest is too long or too complicated to be shown here."
+            " Open the attached file to read everything."
+        )
 
     def _wake(self, message):
         """An answer to a finished task does what the company's setting says."""

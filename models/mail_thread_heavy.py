@@ -19,19 +19,12 @@ class MailThread(models.AbstractModel):
             return super()._message_parse_extract_payload(
                 message, message_dict, save_original=save_original
             )
-        texts = ShownTexts(message, arrived.heavy, self._external_cut_notice())
+        texts = ShownTexts(message, arrived.heavy)
         payload = super()._message_parse_extract_payload(
             message, message_dict, save_original=save_original
         )
         attachments = texts.attachments(payload["attachments"], self._Attachment)
         return {**payload, "attachments": attachments}
-
-    @api.model
-    def _external_cut_notice(self):
-        return self.env._(
-            "The rest of this text is too long or too complicated to be shown here."
-            " The whole text is attached as a file."
-        )
 
     def _create_attachments_for_post(self, values_list, extra_list):
         arrived = arrival.current()

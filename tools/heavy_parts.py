@@ -12,9 +12,11 @@ class HeavyParts:
     ``raw``: the light message.
 
     :param MessageSource source: the whole message
+    :param str notice: tells a reader that the rest of a text is in a file
     """
 
-    def __init__(self, source):
+    def __init__(self, source, notice):
+        self.notice = notice
         self._source = source.buffer()
         light = lighten(self._source)
         # PostgreSQL takes no NUL, and no mail needs one.

@@ -15,12 +15,10 @@ class ShownTexts:
 
     :param EmailMessage message: what core is going to read; changed in place
     :param HeavyParts heavy: the message's large parts
-    :param str notice: tells that the rest of a text is in a file
     """
 
-    def __init__(self, message, heavy, notice):
+    def __init__(self, message, heavy):
         self._heavy = heavy
-        self._notice = notice
         self._files = []
         self._whole = {}
         self._change(message, self._plan(message))
@@ -79,11 +77,12 @@ class ShownTexts:
 
     def _shorten(self, part, text, name):
         is_html = name == "message.html"
+        notice = self._heavy.notice
         shown = text_weight.beginning(text, is_html)
         if is_html:
-            shown = f"<pre>{escape(shown)}</pre><p>{escape(self._notice)}</p>"
+            shown = f"<pre>{escape(shown)}</pre><p>{escape(notice)}</p>"
         else:
-            shown = f"{shown}\n\n[{self._notice}]\n"
+            shown = f"{shown}\n\n[{notice}]\n"
         part.clear_content()
         part.set_content(shown, subtype="html" if is_html else "plain", cte="base64")
 
