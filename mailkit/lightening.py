@@ -12,41 +12,19 @@ too many parts, becomes its header, its first text and itself as a file.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-import secrets
 from dataclasses import dataclass
-from mmap import mmap
-from typing import Union
 
-from . import fields, mime
+from . import fields, long_fields, mime
+from .heavy_part import HeavyPart, field_of, new_mark
+from .plain_head import PlainHead, Source, plain_head
 
-#: Whatever can be sliced and searched.
-Source = Union[bytes, mmap]
-#: Field that says: of this part only the beginning is left.
-FIELD = "X-Taken-Out"
-_MARK = re.compile(rb"taken-out-[0-9a-f]{32}")
 _HEAD_ROOM = 256 * 1024
-_HEAD = re.compile(
-    rb"((?:[!-9;-~]+:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)*)(\r?\n)"
-)
-_FIELD = re.compile(rb"([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)")
 _LINE_REST = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,200}")
 _ENCODINGS = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}
-# Octets of the fields of one name that Odoo reads; 200 recipients have 8 kB.
-_MOST = 12 * 1024
-_ROOM = {
-    **dict.fromkeys((b"to", b"cc", b"references"), _MOST),
-    **dict.fromkeys(
-        b"from sender reply-to delivered-to resent-to resent-cc subject in-reply-to"
-        b" message-id date return-path".split(),
-        2 * 1024,
-    ),
-}
-_NOT_COPIED = re.compile(r"content-|mime-version$")
 
 
 @dataclass(frozen=True)
@@ -65,33 +43,6 @@ class Limits:
     parts: int = 1000
     squares: int = 20_000_000
     depth: int = 20
-
-
-@dataclass(frozen=True)
-class HeavyPart:
-    """A part that was taken out; `start` and `end` are its octets in the source.
-
-    `mark` stands for it: as the part's content, or in the field `FIELD` where
-    `is_beginning`, the text that is left is only the beginning of this one. `name`:
-    for a file that nobody named.
-    """
-
-    mark: bytes
-    start: int
-    end: int
-    encoding: str
-    name: str
-    is_beginning: bool = False
-
-    def content(self, source: Source) -> bytes:
-        """The part as its author has it, without its transfer encoding."""
-        data = source[self.start : self.end]
-        if self.encoding == "base64":
-            decoded = fields.unbase64(data)
-            return data if decoded is None else decoded
-        if self.encoding == "quoted-printable":
-            return binascii.a2b_qp(data)
-        return data
 
 
 @dataclass(frozen=True)
@@ -118,12 +69,6 @@ def lighten(source: Source, limits: Limits = Limits()) -> LightMessage:
     return LightMessage(scan.edited(), tuple(scan.parts))
 
 
-def find_mark(data: bytes) -> bytes | None:
-    """The first mark in `data`: of parts in parts the outermost."""
-    found = _MARK.search(data)
-    return found.group() if found else None
-
-
 class _Scan:
     """Looks through a message for what is to be taken out."""
 
@@ -139,34 +84,18 @@ class _Scan:
 
     def root(self) -> None:
         """The message itself, whose header fields Odoo reads."""
-        head = _HEAD.match(self.source, 0, fields.MAX_HEAD)
+        head = plain_head(self.source, 0, fields.MAX_HEAD)
         if head is None:
             end, _start = fields.head_size(self.source[: fields.MAX_HEAD])
-            self.is_head_hidden = end > _MOST
+            self.is_head_hidden = end > long_fields.MOST
         else:
-            self._shorten(head.group(1))
+            self._shorten(head.block)
         self.entity(0, len(self.source), 0)
 
     def _shorten(self, head: bytes) -> None:
-        """Fields that are too long for `email.headerregistry`, which needs seconds
-        for some kilobytes of quotation marks."""
-        room: dict[bytes, int] = {}
-        is_told = False
-        for field in _FIELD.finditer(head):
-            name = field.group(1).lower()
-            start, end = field.span(2)
-            left = room.get(name, _ROOM.get(name, len(head)))
-            room[name] = max(0, left - (end - start))
-            if end - start <= left:
-                continue
-            if name == b"references":
-                # The newest are the last, and no text of anybody's is left out.
-                self.edits.append((start, end - left, b" "))
-                continue
-            is_told = True
-            begin = head.rfind(b",", start, start + left)
-            self.edits.append((begin if begin > start else start + left, end, b""))
-        if is_told:
+        cuts, is_missed = long_fields.cuts(head)
+        self.edits += ((start, end, b"") for start, end in cuts)
+        if is_missed:
             self._take(0, len(self.source), "", "message.eml")
 
     def edited(self) -> bytes:
@@ -181,7 +110,7 @@ class _Scan:
         """A message or a part, with header, in these octets."""
         self.count += 1
         room = _HEAD_ROOM if depth else fields.MAX_HEAD
-        head = _HEAD.match(self.source, start, min(end, start + room))
+        head = plain_head(self.source, start, min(end, start + room))
         found = self._mime_fields(head, start, end)
         if head is None or depth > self.limits.depth or self._is_enough():
             self.count += self._lines_like_boundaries(start, end)
@@ -191,20 +120,20 @@ class _Scan:
         if not _TYPE.fullmatch(kind):
             return
         if kind.startswith("multipart/"):
-            self._multipart(head.end(), end, depth, kind, value)
+            self._multipart(head.body, end, depth, kind, value)
         elif kind == "message/rfc822":
-            self._message(head.end(), end, depth, found)
+            self._message(head.body, end, depth, found)
         elif not kind.startswith("message/"):
             self._leaf(head, end, kind, found)
 
     def _mime_fields(
-        self, head: re.Match[bytes] | None, start: int, end: int
+        self, head: PlainHead | None, start: int, end: int
     ) -> dict[str, list[bytes]]:
         if head is None:
             block = self.source[start : min(end, start + _HEAD_ROOM)]
             block = block[: fields.head_size(block)[0]]
         else:
-            block = head.group(1)
+            block = head.block
         found = fields.split(block, every=True)
         for name, values in found.items():
             if name.startswith("content-"):
@@ -279,20 +208,20 @@ class _Scan:
         self.entity(start, end, depth + 1)
         if len(self.edits) > before:
             mark = self._take(start, end, "", "message.eml")
-            self.edits.append((start, start, _field(mark)))
+            self.edits.append((start, start, field_of(mark)))
 
     def _leaf(
-        self, head: re.Match[bytes], end: int, kind: str, found: dict[str, list[bytes]]
+        self, head: PlainHead, end: int, kind: str, found: dict[str, list[bytes]]
     ) -> None:
         encoding = _encoding(found)
-        start = head.end()
+        start = head.body
         if not self.is_large or encoding not in _ENCODINGS:
             return
         if kind in _TEXTS and not _is_file(found):
             html = kind == "text/html"
             if end - start > (self.limits.html if html else self.limits.plain):
                 mark = self._take(start, end, encoding, _TEXTS[kind], True)
-                self.edits.append((head.end(1), head.end(1), _field(mark)))
+                self.edits.append((head.end, head.end, field_of(mark)))
                 self.edits.append((self._cut(start, encoding), end, b""))
         elif end - start > self.limits.part:
             mark = self._take(start, end, encoding, "attachment")
@@ -302,7 +231,7 @@ class _Scan:
     def _take(
         self, start: int, end: int, encoding: str, name: str, beginning: bool = False
     ) -> bytes:
-        mark = b"taken-out-" + secrets.token_hex(16).encode()
+        mark = new_mark()
         part = HeavyPart(mark, start, end, encoding, name, beginning)
         self.parts.append(part)
         return mark
@@ -318,22 +247,16 @@ class _Scan:
 
 def _only_beginning(source: Source) -> LightMessage:
     """The header, the first text, and the whole message as a file."""
-    mark = b"taken-out-" + secrets.token_hex(16).encode()
+    mark = new_mark()
     head = source[: fields.MAX_HEAD]
     end, _start = fields.head_size(head)
-    lines = [
-        b"%s: %s\r\n" % (name.encode(), value.strip().replace(b"\n", b"\r\n"))
-        for name, values in fields.split(head[:end], every=True).items()
-        for value in _within(_ROOM.get(name.encode(), _MOST), name, values)
-        if not _NOT_COPIED.match(name)
-    ]
     limit = Limits().kept
     texts = (p for p in mime.walk(source[: 8 * limit]) if p.content_type in _TEXTS)
     text = next((text for p in texts if (text := p.plain()).strip()), "")
     raw = b"".join(
         (
-            *lines,
-            _field(mark),
+            long_fields.copy(head[:end]),
+            field_of(mark),
             b"Content-Type: text/plain; charset=utf-8\r\n",
             b"Content-Transfer-Encoding: base64\r\n\r\n",
             base64.encodebytes(text[:limit].encode()),
@@ -341,21 +264,6 @@ def _only_beginning(source: Source) -> LightMessage:
     )
     part = HeavyPart(mark, 0, len(source), "", "message.eml", is_beginning=True)
     return LightMessage(raw, (part,))
-
-
-def _within(room: int, name: str, values: list[bytes]) -> list[bytes]:
-    """As much of a field's values as there is room for; the newest References."""
-    if name == "references":
-        return [b" ".join(values)[-room:]]
-    kept = []
-    for value in values:
-        kept.append(value[: max(room, 0)])
-        room -= len(value)
-    return kept
-
-
-def _field(mark: bytes) -> bytes:
-    return b"%s: %s\r\n" % (FIELD.encode(), mark)
 
 
 def _first(found: dict[str, list[bytes]], name: str) -> str:

@@ -3,7 +3,8 @@
 import base64
 from email.message import EmailMessage
 
-from ..mailkit.lightening import FIELD, find_mark, lighten
+from ..mailkit.heavy_part import FIELD, find_mark
+from ..mailkit.lightening import lighten
 
 
 class HeavyParts:

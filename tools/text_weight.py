@@ -12,7 +12,6 @@ import re
 import time
 
 from lxml import etree
-
 from odoo.tools.mail import fromstring, tag_quote
 
 # Seconds that core may need for the texts of a message, roughly.
@@ -43,7 +42,8 @@ _EMPTY_LINES = re.compile(r"\n\s*\n\s*\n+")
 def seconds(text, is_html):
     """What core needs for a text, roughly; any number above ``BUDGET`` is too much."""
     if not is_html:
-        return len(text) * _CHARACTER / 40 + _seconds_of_quotes(text)
+        # Only once: what is stored next has its quotes marked.
+        return len(text) * _CHARACTER / 40 + _seconds_of_quotes(text) / 2
     total = len(text) * _CHARACTER + _seconds_of_tags(text)
     if total > BUDGET:
         return total

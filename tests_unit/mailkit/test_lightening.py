@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from devtools.testbed import nasty
 from mailkit import lightening
-from mailkit.lightening import FIELD, Limits, find_mark, lighten
+from mailkit.heavy_part import FIELD, find_mark
+from mailkit.lightening import Limits, lighten
 
 # A tenth of everything, so that a test needs no megabytes.
 SMALL = Limits(
@@ -188,7 +189,9 @@ def test_of_many_references_the_newest_stay() -> None:
     raw = f"From: a@b.test\r\nReferences: {many}\r\n <last@x>\r\n\r\nText".encode()
     light = lighten(raw)
     assert len(light.raw) < 15_000
-    assert str(read(light.raw)["References"]).endswith("4999.junk@elsewhere.test> <last@x>")
+    assert str(read(light.raw)["References"]).endswith(
+        "4999.junk@elsewhere.test> <last@x>"
+    )
     assert not light.parts
 
 
@@ -255,7 +258,9 @@ def multiparts(draw: st.DrawFn, inner: st.SearchStrategy[bytes]) -> bytes:
     )
 
 
-attached = st.builds(lambda inner: b"Content-Type: message/rfc822\n\n" + inner, leaves())
+attached = st.builds(
+    lambda inner: b"Content-Type: message/rfc822\n\n" + inner, leaves()
+)
 entities = st.recursive(leaves() | attached, multiparts, max_leaves=8)
 messages = st.builds(
     lambda entity, end: (b"Subject: S\n" + entity).replace(b"\n", end),
@@ -306,7 +311,9 @@ def test_light_messages_stay_as_they_are(raw: bytes) -> None:
     assert lighten(raw) == lightening.LightMessage(raw)
 
 
-@given(st.binary(max_size=4000) | st.text("\r\n-a: ;=\"b", max_size=4000).map(str.encode))
+@given(
+    st.binary(max_size=4000) | st.text('\r\n-a: ;="b', max_size=4000).map(str.encode)
+)
 def test_any_bytes_are_taken(raw: bytes) -> None:
     light = lighten(raw, SMALL)
     assert light.parts or light.raw == raw
