@@ -6,8 +6,8 @@ import binascii
 import re
 import secrets
 from dataclasses import dataclass
+from email.message import Message
 
-from . import fields
 from .plain_head import Source
 
 #: Field that says: of this part only the beginning is left.
@@ -35,11 +35,22 @@ class HeavyPart:
         """The part as its author has it, without its transfer encoding."""
         data = source[self.start : self.end]
         if self.encoding == "base64":
-            decoded = fields.unbase64(data)
-            return data if decoded is None else decoded
+            return _unbase64(data)
         if self.encoding == "quoted-printable":
             return binascii.a2b_qp(data)
         return data
+
+
+def _unbase64(data: bytes) -> bytes:
+    """Decode as Python's email package does, which needs much more memory."""
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        part = Message()
+        part["Content-Transfer-Encoding"] = "base64"
+        part.set_payload(data.decode("ascii", "surrogateescape"))
+        payload = part.get_payload(decode=True)
+        return payload if isinstance(payload, bytes) else data
 
 
 def new_mark() -> bytes:

@@ -188,6 +188,8 @@ class _Scan:
         else:
             self.count += tries
         if begin >= 0:
+            if end == len(self.source):  # else an outer boundary has it already
+                end = self._before_line_end(begin, end)
             pieces.append((begin, end))
         return pieces
 
