@@ -38,6 +38,7 @@ from . import (
     mail_thread_arrival,
     mail_thread_forwarded,
     mail_thread_guard,
+    mail_thread_heavy,
     mail_thread_layout,
     mail_thread_sender,
     mail_thread_suggested,

@@ -1,5 +1,6 @@
 import base64
 import logging
+from dataclasses import replace
 
 from odoo import models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -7,6 +8,7 @@ from odoo.tools import SQL
 
 from ..mailkit.headers import parse_headers
 from ..tools.arrival import Arrival, processing
+from ..tools.heavy_parts import HeavyParts
 from ..tools.message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
@@ -54,16 +56,26 @@ class MailExternalArrival(models.Model):
             return
         # Colleagues' notifications are queued: nobody's mailbox waits for their server.
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
+        target = replace(target, heavy=HeavyParts(source, self._cut_notice()))
         with processing(target):
-            # PostgreSQL takes no NUL, and no mail needs one.
-            thread.message_process(None, source.content().replace(b"\0", b""))
+            thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
             self.kind = "known"  # it came in by the gateway before
             return
+        if not target.heavy.all_stored():
+            raise ValueError("A part of the message was left out")
         self.mail_message_id = message
         if self.kind == "answer" and not target.mark:
             self._wake(self.env[target.model].browse(target.res_id))
+
+    def _cut_notice(self):
+        account = self.account_id
+        lang = account.user_id.lang or account.company_id.partner_id.lang
+        return self.with_context(lang=lang).env._(
+            "The rest is too long or too complicated to be shown here."
+            " Open the attached file to read everything."
+        )
 
     def _wake(self, record):
         """An answer to a finished task does what the company's setting says."""

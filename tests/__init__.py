@@ -7,6 +7,7 @@ from . import (
     test_demo,
     test_from_guard,
     test_full_composer,
+    test_heavy_mail,
     test_intake,
     test_inventory,
     test_js,

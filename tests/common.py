@@ -1,8 +1,10 @@
 import os
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.tests import TransactionCase, new_test_user
 
+from ..mailkit.headers import parse_headers
 from ..tools import vault
 
 KEY = "a-key-for-tests-of-more-than-32-characters"
@@ -90,3 +92,57 @@ class ExternalAccountCase(TransactionCase):
 
     def external_mails(self, message):
         return message.sudo().mail_ids.filtered("sending_account_id")
+
+
+class IntakeCase(ExternalAccountCase):
+    """Anna's mailbox is read, and she has asked Clara something."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = cls.account(
+            "anna@own.example",
+            cls.anna,
+            receive_replies=True,
+            incoming_protocol="imap",
+        )
+        cls.question = cls.post(cls, cls.anna)
+        cls.ledger = cls.env["mail.external.delivery"].create(
+            {
+                "message_id_header": cls.question.message_id,
+                "recipient": "clara@customer.example",
+                "subject": "Market analysis",
+                "account_id": cls.own.id,
+                "mail_message_id": cls.question.id,
+                "state": "sent",
+                "date": fields.Datetime.now(),
+            }
+        )
+
+    def mail(
+        self, sender="Clara <clara@customer.example>", body="An answer", **headers
+    ):
+        fields = {
+            "From": sender,
+            "To": "anna@own.example",
+            "Subject": "Re: Market analysis",
+            "Message-ID": "<answer@customer.example>",
+            "In-Reply-To": self.question.message_id,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        lines = [f"{name}: {value}" for name, value in fields.items() if value]
+        return "\r\n".join([*lines, "", body, ""]).encode()
+
+    def take_in(self, raw, account=None, **kw):
+        """As the fetching does it: headers first, the whole message if wanted.
+
+        :return: the messages that came of it
+        """
+        account = account or self.own
+        known = self.task.message_ids
+        headers = parse_headers(raw)
+        [decision], facts = account._decide_batch([headers])
+        if account._wants_whole(decision, headers):
+            account._take_in(raw, decision, facts, **kw)
+        self.task.invalidate_recordset(["message_ids"])
+        return self.task.message_ids - known

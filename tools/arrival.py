@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from .heavy_parts import HeavyParts
+
 _current = ContextVar("mail_external_account_arrival", default=None)
 
 
@@ -20,7 +22,8 @@ class Arrival:
     ``owner_id``: partner of the employee whose mailbox it was in, or 0.
     ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
     "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox
-    itself. ``posted``: ids of the messages that it became. ``aliases``: addresses ->
+    itself. ``heavy``: its large parts (``heavy_parts.HeavyParts``), which core is not
+    given. ``posted``: ids of the messages that it became. ``aliases``: addresses ->
     those of them that are Odoo's own.
     """
 
@@ -33,6 +36,7 @@ class Arrival:
     author_id: int = 0
     audience: str = "all"
     own: tuple[str, ...] = ()
+    heavy: HeavyParts | None = None
     posted: list[int] = field(default_factory=list)
     aliases: dict[tuple, tuple] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """A raw message on its way from a mailbox to Odoo's gateway."""
 
+import mmap
 import tempfile
 
 # Larger ones lie on the disk: Odoo's parser needs several times their size in memory.
@@ -21,6 +22,14 @@ class MessageSource:
             self._raw = None
             self._file = tempfile.TemporaryFile()
             self._file.write(raw)
+            self._file.flush()
+
+    def buffer(self):
+        """Return what can be sliced and searched like bytes: a large message is read
+        from the disk, as far as it is looked at."""
+        if self._file is None:
+            return self._raw
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     @property
     def is_large(self):
