@@ -11,22 +11,16 @@ class MailAliasDomain(models.Model):
         """Among Odoo's own addresses are the external ones where recipients are
         suggested: mail to them goes into the mailbox that the answer came out of."""
         arrived = arrival.current()
-        if arrived is not None:
-            return self._aliases_once(email_list, arrived.aliases)
+        asked = tuple(email_list)
+        # Core asks five times for one message out of a mailbox.
+        if arrived is not None and asked in arrived.aliases:
+            return list(arrived.aliases[asked])
         found = super()._find_aliases(email_list)
         if self.env.context.get("external_suggested_recipients"):
             found += self._external_addresses(email_list)
+        if arrived is not None:
+            arrived.aliases[asked] = tuple(found)
         return found
-
-    def _aliases_once(self, emails, known):
-        """Core asks five times for one message which of its addresses are aliases.
-
-        :param dict known: what was found for this message
-        """
-        asked = tuple(emails)
-        if asked not in known:
-            known[asked] = tuple(super()._find_aliases(emails))
-        return list(known[asked])
 
     def _external_addresses(self, emails):
         """Which of these are external addresses; what a colleague has in his user as

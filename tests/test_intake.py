@@ -6,6 +6,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
+from ..mailkit.headers import parse_headers
 from ..mailkit.token import Signer
 from ..models import mail_external_arrival_process
 from ..tools import vault

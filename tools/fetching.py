@@ -53,8 +53,8 @@ class _Request:
 class _Asking:
     """What a visit asks the run with, one thing at a time.
 
-    Called it waits for the answer. ``later`` returns a function that does: meanwhile the
-    mail server can be asked.
+    Called it waits for the answer. ``later`` returns a function that does: the mail
+    server can be asked meanwhile.
     """
 
     def __init__(self, work, requests):
