@@ -120,12 +120,15 @@ def told(site: Site, message: int) -> list[str]:
     return [name.split()[0] for (name,) in rows]
 
 
-def quarantine(site: Site) -> list[tuple[Any, ...]]:
-    """(reason, subject, place) of what could not be processed."""
+def quarantine(site: Site, account: int | None = None) -> list[tuple[Any, ...]]:
+    """(reason, subject, place) of what could not be processed, of one account or all."""
     return steps.sql(
         site.odoo,
         "SELECT reason, subject, place FROM mail_external_arrival"
-        " WHERE state = 'quarantine' ORDER BY id",
+        " WHERE state = 'quarantine' AND (%s::int IS NULL OR account_id = %s)"
+        " ORDER BY id",
+        account,
+        account,
     )
 
 

@@ -63,12 +63,12 @@ def listed(last: int) -> Reply:
 def shown_once(site: Site, account: int, place: str) -> None:
     """What Anna sees of it, also after another look."""
     for _look in range(2):
-        assert box.quarantine(site) == [("unreadable", "", place)]
+        assert box.quarantine(site, account) == [("unreadable", "", place)]
         box.fetch(site, account)
     [row] = site.anna.call(
         "mail.external.arrival",
         "search_read",
-        [("state", "=", "quarantine")],
+        [("state", "=", "quarantine"), ("account_id", "=", account)],
         ["reason_text", "place"],
     )
     assert "could not hand this message out" in row["reason_text"]
