@@ -121,7 +121,7 @@ def told(site: Site, message: int) -> list[str]:
 
 
 def quarantine(site: Site, account: int | None = None) -> list[tuple[Any, ...]]:
-    """(reason, subject, place) of what could not be processed, of one account or all."""
+    """(reason, subject, place) of what waits there, of one account or of all."""
     return steps.sql(
         site.odoo,
         "SELECT reason, subject, place FROM mail_external_arrival"
