@@ -327,3 +327,7 @@ class TestScheduled(ComposerCase):
             ):
                 with self.assertRaises(AccessError, msg=str(vals)):
                     scheduled.with_user(user).write(vals)
+
+    def test_core_keeps_no_context_of_ours(self):
+        scheduled = self.scheduled(self.anna)
+        self.assertNotIn("external_sender_id", scheduled.send_context or {})

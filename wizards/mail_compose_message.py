@@ -185,14 +185,19 @@ class MailComposeMessage(models.TransientModel):
     # Sending
 
     def _action_send_mail(self, auto_commit=False):
-        # The pick is on the composer; it is not for what else is posted on the way.
-        composers = self.with_context(external_sender_id=None)
+        composers = self._without_pick()
         return super(MailComposeMessage, composers)._action_send_mail(
             auto_commit=auto_commit
         )
 
+    def _without_pick(self):
+        """The pick is on the composer; it is not for what else is posted on the way."""
+        if "external_sender_id" not in self.env.context:
+            return self  # core keeps the context with a scheduled message
+        return self.with_context(external_sender_id=None)
+
     def _action_schedule_message(self):
-        composers = self.with_context(external_sender_id=None)
+        composers = self._without_pick()
         for composer in composers:
             composer._check_sender(composer._evaluate_res_ids()[:1])
         return super(MailComposeMessage, composers)._action_schedule_message()
