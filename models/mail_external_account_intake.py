@@ -132,8 +132,8 @@ class MailExternalAccount(models.Model):
         if arrival is None:
             account._note_confirmation(headers, raw)
             return False
-        if arrival.mail_message_id:  # colleagues' notifications are queued
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+        if arrival.mail_message_id:
+            arrival._let_notifications_leave()
         return arrival.mail_message_id.res_id
 
     def _note_confirmation(self, headers, raw):

@@ -72,8 +72,11 @@ class MailExternalArrival(models.Model):
         """Process quarantined messages again, now."""
         # Reading is the owner's, of a company's mail the managers': so is deciding.
         self.check_access("read")
-        for arrival in self.sudo().filtered(lambda a: a.state == "quarantine"):
+        quarantined = self.sudo().filtered(lambda a: a.state == "quarantine")
+        for arrival in quarantined:
             arrival._process_again()
+        if quarantined.mail_message_id:
+            self._let_notifications_leave()
 
     def action_dismiss(self):
         """Give quarantined messages up; their source is deleted, not the mail."""

@@ -2,7 +2,7 @@ import base64
 import logging
 from dataclasses import replace
 
-from odoo import models
+from odoo import api, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
@@ -68,6 +68,14 @@ class MailExternalArrival(models.Model):
         self.mail_message_id = message
         if self.kind == "answer" and not target.mark:
             self._wake(self.env[target.model].browse(target.res_id))
+
+    @api.model
+    def _let_notifications_leave(self):
+        """Colleagues' notifications of what was posted are queued, see ``_post``.
+
+        For who commits, once for all that one transaction took in.
+        """
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     def _cut_notice(self):
         account = self.account_id

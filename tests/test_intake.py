@@ -152,8 +152,14 @@ class TestIntake(IntakeCase):
         arrival = self.env["mail.external.arrival"].search([])
         self.assertEqual(arrival.state, "quarantine")
         self.assertEqual(base64.b64decode(arrival.raw), raw)
+        queue = self.env.ref("mail.ir_cron_mail_scheduler_action")
+        triggers = [("cron_id", "=", queue.id)]
+        before = self.env["ir.cron.trigger"].search_count(triggers)
         arrival.with_user(self.anna).action_retry()
         self.assertEqual(arrival.state, "done")
+        # colleagues hear of it now, not at the queue's next turn
+        after = self.env["ir.cron.trigger"].search_count(triggers)
+        self.assertEqual(after, before + 1)
         self.assertIn("An answer", self.task.message_ids[0].body)
         self.assertFalse(arrival.raw)
 

@@ -226,8 +226,7 @@ class FetchRun:
             answers = self._answers(requests)
             answered = requests[: len(answers)]
             if any(each.is_end and each.work.progress.answers for each in answered):
-                # Colleagues' notifications were queued.
-                self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+                self.env["mail.external.arrival"]._let_notifications_leave()
             if messages := sum(each.messages for each in answered):
                 # Without progress Odoo takes a third crash in a row for a hung
                 # action, and leaves it out for ten minutes.
