@@ -3,6 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from ..tools.connection import READ_PROTOCOLS
+
 
 class MailExternalAccount(models.Model):
     """Switching the reading of a mailbox on and off, and choosing its folders."""
@@ -68,7 +70,7 @@ class MailExternalAccount(models.Model):
             self.active
             and self.state == "working"
             and self.receive_replies
-            and self.incoming_protocol in ("imap", "pop3")
+            and self.incoming_protocol in READ_PROTOCOLS
         )
 
     def _reading_place(self):

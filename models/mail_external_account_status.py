@@ -1,7 +1,5 @@
 from odoo import api, fields, models
 
-READ_PROTOCOLS = ("imap", "pop3")
-
 
 class MailExternalAccount(models.Model):
     """What the screens tell about the mailbox of an account, and to whom.
@@ -33,6 +31,7 @@ class MailExternalAccount(models.Model):
 
     @api.depends_context("uid", "lang")
     @api.depends(
+        "active",
         "receive_replies",
         "incoming_protocol",
         "state",
@@ -57,11 +56,7 @@ class MailExternalAccount(models.Model):
             account.mailbox_answer_count = mailbox.answer_count
             account.mailbox_unrelated_count = mailbox.unrelated_count
             account.can_fetch = (
-                bool(mailbox)
-                and account.receive_replies
-                and account.state == "working"
-                and account.incoming_protocol in READ_PROTOCOLS
-                and account._may_connect()
+                bool(mailbox) and account._reads_mailbox() and account._may_connect()
             )
 
     def _sees_mailbox(self):

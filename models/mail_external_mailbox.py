@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 from ..tools.explanations import cause_and_remedy
 
@@ -38,6 +38,8 @@ class MailExternalMailbox(models.Model):
 
     _one_per_account = models.UniqueIndex("(account_id)")
 
+    @api.depends_context("lang")
+    @api.depends("failure_code")
     def _compute_failure_text(self):
         for mailbox in self:
             mailbox.failure_text = mailbox.failure_code and " ".join(

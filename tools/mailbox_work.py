@@ -4,7 +4,6 @@ A message and how far its folder is with it are kept in one transaction, or not 
 """
 
 import base64
-import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
@@ -15,8 +14,6 @@ from ..mailkit.headers import Headers, parse_headers
 from ..mailkit.matching import Outcome
 from . import mailbox_visit as visit
 from .account_session import SIGN_IN_CODES
-
-_logger = logging.getLogger(__name__)
 
 # Minutes until the next look: soon after something came or was sent, later when quiet.
 SOON, LATE = 1, 10
@@ -42,7 +39,6 @@ class MailboxWork:
     """One mailbox during a run.
 
     :param account: mail.external.account in superuser mode
-    :param mailbox_id: id of its mail.external.mailbox
     :param row: the columns that the claim read, see ``_claim_due``
     """
 
