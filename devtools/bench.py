@@ -71,7 +71,8 @@ def measure(state: State, name: str) -> dict[str, Value]:
 def in_turns(
     tasks: Mapping[Key, Callable[[], float]], rounds: int
 ) -> dict[Key, list[float]]:
-    """Call every task once a round, another one first each time.
+    """Call every task once a round, another one first each time, and every other time
+    the other way round: what one leaves behind meets not always the same next one.
 
     :param tasks: each returns the seconds that it took
     :return: name -> seconds of each round
@@ -79,8 +80,9 @@ def in_turns(
     keys = list(tasks)
     seconds: dict[Key, list[float]] = {key: [] for key in keys}
     for number in range(rounds):
-        shift = number % len(keys)
-        for key in keys[shift:] + keys[:shift]:
+        turn, shift = divmod(number, len(keys))
+        order = keys[shift:] + keys[:shift]
+        for key in reversed(order) if turn % 2 else order:
             seconds[key].append(tasks[key]())
     return seconds
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from attack_scene import prepared, scene  # noqa: F401 (fixtures)
+from delivery_steps import three  # noqa: F401 (a fixture)
+from mailbox_scene import address, imap, owner, tell  # noqa: F401 (fixtures)
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from site_setup import Site, prepare
 

@@ -6,46 +6,31 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email import message_from_bytes
 
-import pytest
 import steps
+from delivery_steps import (
+    ANNA,
+    CLIENT,
+    SECOND,
+    SUPPORT,
+    THIRD,
+    all_sent,
+    settled,
+    status,
+)
 from site_setup import Site
 
 from devtools.testbed.bed import PASSWORD
 from devtools.testbed.faults import (
     Action,
-    Delay,
     Drop,
     FaultServer,
     Hang,
     InTurn,
 )
 
-ANNA = "anna@brand-a.test"
-SUPPORT = "support@brand-b.test"
-CLIENT = "client@customer.test"
-SECOND = "second@customer.test"
-THIRD = "third@customer.test"
 LONG_NAME = "Ганна-Марія Коваленко-Задунайська, відділ обслуговування клієнтів «Сяйво»"
 LONG_SUBJECT = "Пропозиція щодо співпраці на наступний рік: умови, строки, ціни"
-
-
-@pytest.fixture
-def three(clean: Site) -> Callable[[str], int]:
-    """Return ``three(name)``: a task that three customers follow."""
-    people = [
-        clean.ids["customer"],
-        clean.ids["customer_second"],
-        clean.customer("Theo Third", THIRD),
-    ]
-
-    def make(name: str) -> int:
-        return steps.new_task(
-            clean.admin, clean.ids["project_brand_a"], name, tuple(people)
-        )
-
-    return make
 
 
 @contextmanager
@@ -55,29 +40,6 @@ def refused(site: Site, address: str, reply: str) -> Iterator[None]:
         yield
     finally:
         site.bed.set_recipient_refusal(address, None)
-
-
-def status(site: Site, task: int, message: int) -> dict[str, str]:
-    by_name = steps.shown(site.anna, task, message)["by_name"]
-    return {name: row["notification_status"] for name, row in by_name.items()}
-
-
-def settled(site: Site, task: int, message: int) -> dict[str, str]:
-    """The state of each recipient, as soon as none is about to be served."""
-
-    def look() -> dict[str, str]:
-        states = status(site, task, message)
-        return {} if {"ready", "process", "pending"} & {*states.values()} else states
-
-    return steps.until(look, "every recipient has a result")
-
-
-def all_sent(site: Site, task: int, message: int) -> None:
-    """Wait until the chatter shows every recipient as served."""
-    steps.until(
-        lambda: {*status(site, task, message).values()} == {"sent"},
-        "every recipient is served",
-    )
 
 
 def retry(site: Site, message: int) -> None:
@@ -372,65 +334,6 @@ def test_server_that_never_confirms_gets_each_mail_twice_at_most(
         doubtful = steps.shown(clean.anna, task, message)["by_name"]["Clara Client"]
         assert doubtful["notification_status"] == "exception"
         assert "It has probably arrived" in doubtful["failure_reason"]
-
-
-def test_nobody_is_served_twice_after_a_crash_between_two_recipients(
-    clean: Site, three: Callable[[str], int]
-) -> None:
-    # In turn: the connection test and three customers. The last two are served by one
-    # and the same mail.mail; the first one, the project's customer, by another.
-    hang = InTurn(None, None, None, Hang())
-    with FaultServer("smtp", "ssl", faults={"rcpt": hang}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
-        task = three("Crash")
-        message = steps.post(clean.anna, task, "<p>once</p>", account)
-        steps.until(
-            lambda: len(server.messages) == 2 and "RCPT" in server.commands[-1],
-            "two are served, the last one is in progress",
-        )
-        clean.odoo.kill()
-        clean.odoo.start()
-        steps.wake_crons(clean.odoo)
-        all_sent(clean, task, message)
-        served = sorted(r for m in server.messages for r in m.recipients)
-        assert served == sorted([CLIENT, SECOND, THIRD])
-
-
-def test_crash_before_the_servers_answer_repeats_with_the_same_message_id(
-    clean: Site,
-) -> None:
-    project, client = clean.ids["project_brand_a"], clean.ids["customer"]
-    late = InTurn(Delay(2))
-    with FaultServer("smtp", "ssl", faults={"body": late}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
-        task = steps.new_task(clean.admin, project, "In flight", (client,))
-        message = steps.post(clean.anna, task, "<p>in flight</p>", account)
-        steps.until(lambda: server.commands[-1] == "DATA", "it is handed over")
-        clean.odoo.kill()
-        clean.odoo.start()
-        steps.wake_crons(clean.odoo)
-        all_sent(clean, task, message)
-        first, second = (message_from_bytes(m.data) for m in server.messages)
-        assert first["Message-ID"] == second["Message-ID"]
-        assert first["Subject"] == second["Subject"]
-
-
-def test_sending_goes_on_after_each_of_four_crashes(clean: Site) -> None:
-    """Odoo leaves a scheduled action out for a while after three without progress."""
-    project, client = clean.ids["project_brand_a"], clean.ids["customer"]
-    with FaultServer("smtp", "ssl", faults={"body": Delay(0.7)}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
-        task = steps.new_task(clean.admin, project, "Crashes", (client,))
-        for number in range(9):
-            steps.post(clean.anna, task, f"<p>number {number}</p>", account)
-        for _crash in range(4):
-            before = len(server.messages)
-            steps.until(lambda n=before: len(server.messages) > n + 1, "it goes on", 30)
-            clean.odoo.kill()
-            clean.odoo.start()
-            steps.wake_crons(clean.odoo)
-        before = len(server.messages)
-        steps.until(lambda: len(server.messages) > before, "it goes on", 30)
 
 
 def png(colour: bytes) -> bytes:

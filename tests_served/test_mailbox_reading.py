@@ -1,123 +1,29 @@
 """Reading a real mailbox: everything new is found, and nobody can tell it was read."""
 
-import hashlib
 import imaplib
 import json
 import re
-import ssl
-import sys
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from mailbox_scene import (
+    LONG_AGO,
+    MEGABYTE,
+    TODAY,
+    letter,
+    look,
+    open_imap,
+    open_pop,
+    subject,
+)
 
 from devtools.testbed.bed import TestBed
-from devtools.testbed.delay import DelayProxy
 from mailkit.errors import ErrorCode, MailError
 from mailkit.imap_folders import FolderUse, sent_folder
-from mailkit.imap_grammar import internal_date
 from mailkit.imap_mailbox import ImapMailbox
-from mailkit.imap_state import Batch, FolderState
-from mailkit.pop3_mailbox import Pop3Batch, Pop3Mailbox
-from mailkit.reading import FIELDS
-from mailkit.settings import Credentials, Protocol, Security, Server
-
-TODAY = datetime.now(timezone.utc).date()
-LONG_AGO = TODAY - timedelta(days=3000)
-MEGABYTE = 1024 * 1024
-
-
-def letter(number: int, body: bytes = b"Hello\r\n", more: bytes = b"") -> bytes:
-    return (
-        b"Return-Path: <client@customer.test>\r\n"
-        b"Received: from mail.customer.test by mail.brand-a.test with ESMTP\r\n"
-        b"Message-ID: <m%d@customer.test>\r\nFrom: client@customer.test\r\n"
-        b"To: anna@brand-a.test\r\nSubject: Letter %d\r\n"
-        b"X-Spam-Report: long\r\n long\r\n"
-        b"%bContent-Type: text/plain\r\n\r\n%b"
-    ) % (number, number, more, body)
-
-
-Tell = Callable[[str], None]
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Write a line with what was measured into pytest's output."""
-
-    def write(line: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n  {line}\n")
-
-    return write
-
-
-@pytest.fixture
-def address(bed: TestBed, request: pytest.FixtureRequest) -> str:
-    """A mailbox of this test's own."""
-    digest = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
-    own = f"reader-{digest}@brand-a.test"
-    bed.add_mailbox(own)
-    return own
-
-
-@pytest.fixture
-def imap(bed: TestBed, address: str) -> Iterator[ImapMailbox]:
-    with open_imap(bed, address) as mailbox:
-        yield mailbox
-
-
-@pytest.fixture
-def owner(bed: TestBed, address: str) -> Iterator[imaplib.IMAP4_SSL]:
-    """A second client: the mailbox's owner."""
-    trust = ssl.create_default_context(cadata=bed.ca_pem)
-    client = imaplib.IMAP4_SSL(bed.host, bed.imap_ssl, ssl_context=trust, timeout=30)
-    client.login(address, bed.password(address))
-    yield client
-    client.logout()
-
-
-def settings(bed: TestBed, protocol: Protocol, port: int, **more: object) -> Server:
-    values: dict[str, object] = {
-        "security": Security.SSL,
-        "ca_pem": bed.ca_pem,
-        "allow_private": True,
-        "timeout": 20.0,
-        **more,
-    }
-    return Server(protocol, bed.host, port, **values)  # type: ignore[arg-type]
-
-
-def open_imap(bed: TestBed, address: str, port: int = 0, **more: object) -> ImapMailbox:
-    server = settings(bed, Protocol.IMAP, port or bed.imap_ssl, **more)
-    mailbox = ImapMailbox(server, Credentials(address, bed.password(address)))
-    mailbox.open()
-    mailbox.login()
-    return mailbox
-
-
-def open_pop(bed: TestBed, address: str, port: int = 0, **more: object) -> Pop3Mailbox:
-    server = settings(bed, Protocol.POP3, port or bed.pop3_ssl, **more)
-    mailbox = Pop3Mailbox(server, Credentials(address, bed.password(address)))
-    mailbox.open()
-    mailbox.login()
-    return mailbox
-
-
-def look(imap: ImapMailbox, state: FolderState) -> tuple[FolderState, list[str]]:
-    """Return the state afterwards and the subjects that came."""
-    batches: list[Batch] = list(imap.scan(state, since=LONG_AGO))
-    found = [subject(h.raw) for batch in batches for h in batch.headers]
-    return (batches[-1].state if batches else state), found
-
-
-def subject(raw: bytes) -> str:
-    found = re.search(rb"^Subject: (.*)\r$", raw, re.MULTILINE)
-    assert found, raw
-    return found.group(1).decode()
+from mailkit.imap_state import FolderState
 
 
 def snapshot(client: imaplib.IMAP4) -> dict[str, object]:
@@ -339,202 +245,3 @@ def test_gap_of_weeks_with_holes(
     owner.expunge()
     [batch] = imap.scan(batches[-1].state, since=TODAY)
     assert (batch.headers, batch.state.next_uid) == ((), 62)
-
-
-def test_only_needed_fields_are_transferred(
-    bed: TestBed, address: str, imap: ImapMailbox
-) -> None:
-    state = imap.start("INBOX")
-    huge = b"References: " + b"<x@y>\r\n " * 20_000 + b"<m7@brand-a.test>\r\n"
-    endless = b"X-Endless: " + b"x" * (2 * MEGABYTE) + b"\r\n"
-    bed.put(address, [letter(1, more=endless), letter(2, more=huge)])
-    [batch] = imap.scan(state, since=TODAY)
-    first, second = sorted(batch.headers, key=lambda h: subject(h.raw))
-    assert b"X-Spam-Report" not in first.raw and b"Received:" not in first.raw
-    assert b"Message-ID: <m1@customer.test>\r\n" in first.raw
-    assert (first.truncated, second.truncated) == (False, True)
-    assert len(second.raw) == 65536
-    validity = batch.state.uid_validity
-    for header, sent in ((first, endless), (second, huge)):
-        raw = imap.fetch(
-            "INBOX", header.uid, uid_validity=validity, max_octets=5 * MEGABYTE
-        )
-        assert sent in raw
-
-
-NASTY = {
-    "dots": b".\r\n..\r\n...\r\n.x\r\n\r\n.\r\n",
-    "no end of line": b"The end",
-    "eight bits": bytes(range(128, 256)) + b"\r\n",
-    "endless line": b"x" * (3 * MEGABYTE) + b"\r\n",
-    "empty": b"",
-    "blank lines": b"\r\n" * 1000,
-    "dots everywhere": b"..\r\n.\r\n" * 300_000,
-    "exactly a chunk": b"y" * 78,
-}
-
-
-@pytest.mark.parametrize("kind", NASTY)
-def test_every_byte_arrives(bed: TestBed, address: str, kind: str) -> None:
-    message = letter(1, NASTY[kind])
-    if kind == "exactly a chunk":
-        message += b"z" * (2 * MEGABYTE - len(message))
-    bed.put(address, [message])
-    with open_imap(bed, address) as imap:
-        state = imap.start("INBOX")
-        raw = imap.fetch(
-            "INBOX", 1, uid_validity=state.uid_validity, max_octets=8 * MEGABYTE
-        )
-    assert raw == message
-    with open_pop(bed, address) as pop:
-        [entry] = pop.entries()
-        raw = pop.fetch(entry, max_octets=8 * MEGABYTE)
-        # Dovecot's POP3 ends the last line.
-        assert raw == message or raw == message + b"\r\n"
-        assert [e.uidl for e in pop.entries()] == [entry.uidl]
-
-
-def test_message_above_the_limit(bed: TestBed, address: str) -> None:
-    bed.put(address, [letter(1, b"x" * 1000), letter(2)])
-    with open_imap(bed, address) as imap:
-        validity = imap.start("INBOX").uid_validity
-        for octets in (900, 50):
-            with pytest.raises(MailError) as caught:
-                imap.fetch("INBOX", 1, uid_validity=validity, max_octets=octets)
-            assert caught.value.code is ErrorCode.MESSAGE_OVERSIZED
-        assert imap.fetch("INBOX", 1, uid_validity=validity, max_octets=MEGABYTE)
-    with open_pop(bed, address) as pop:
-        with pytest.raises(MailError) as caught:
-            pop.fetch(pop.entries()[0], max_octets=900)
-        assert caught.value.code is ErrorCode.MESSAGE_OVERSIZED
-        assert pop.fetch(pop.entries()[0], max_octets=MEGABYTE)
-
-
-def test_idle_look_is_short(bed: TestBed, address: str, tell: Tell) -> None:
-    """Plain text, so that the proxy sees what goes through TLS elsewhere."""
-    bed.put(address, [letter(1)])
-    with open_imap(bed, address) as imap:
-        state = imap.start("INBOX")
-    plain = {"security": Security.NONE}
-    with DelayProxy(bed.imap_starttls, keep_log=True) as proxy:
-        with open_imap(bed, address, proxy.port, **plain) as imap:
-            status = imap.status(["INBOX"])["INBOX"]
-            assert not isinstance(status, MailError) and state.is_current(status)
-    verbs = re.findall(rb"^\w+ ([A-Z]+)", bytes(proxy.log), re.MULTILINE)
-    tell(f"IMAP, idle: {len(verbs)} commands, {proxy.octets} bytes")
-    assert verbs == [b"AUTHENTICATE", b"STATUS", b"LOGOUT"]
-    assert proxy.octets < 2000
-    with DelayProxy(bed.pop3_starttls, keep_log=True) as proxy:
-        with open_pop(bed, address, proxy.port, **plain) as pop:
-            assert pop.status().messages == 1
-    verbs = re.findall(rb"^([A-Z]+)", bytes(proxy.log), re.MULTILINE)
-    tell(f"POP3, idle: {len(verbs)} commands, {proxy.octets} bytes")
-    assert verbs == [b"CAPA", b"USER", b"PASS", b"STAT", b"QUIT"]
-    assert proxy.octets < 1000
-
-
-def test_copy_of_sent_mail(
-    bed: TestBed, address: str, imap: ImapMailbox, owner: imaplib.IMAP4_SSL
-) -> None:
-    owner.create("Copies")
-    folder = sent_folder(imap.folders())
-    assert folder is not None
-    moment = datetime(2024, 2, 29, 12, 30, 5, tzinfo=timezone(timedelta(hours=2)))
-    assert not imap.has_message(folder.path, "<m1@customer.test>")
-    imap.append_sent(folder.path, letter(1).replace(b"\r\n", b"\n"), moment)
-    assert imap.has_message(folder.path, "<m1@customer.test>")
-    assert not imap.has_message(folder.path, "<m@customer.test>")
-    owner.select("Copies", readonly=True)
-    _ok, [(facts, raw), _end] = owner.fetch("1", "(FLAGS INTERNALDATE BODY.PEEK[])")
-    assert raw == letter(1)
-    assert rb"\Seen" in facts
-    assert internal_date(facts.split(b'"')[1]) == moment
-    with pytest.raises(MailError) as caught:
-        imap.append_sent("nowhere", letter(1), moment)
-    assert caught.value.code is ErrorCode.FOLDER_MISSING
-    assert not caught.value.in_doubt
-    assert imap.status(["INBOX"])["INBOX"].messages == 0  # type: ignore[union-attr]
-
-
-def test_pop3_shows_what_is_new(bed: TestBed, address: str) -> None:
-    bed.put(address, [letter(n) for n in range(3)])
-    with open_pop(bed, address) as pop:
-        before, known = pop.status(), {entry.uidl for entry in pop.entries()}
-    assert before.messages == len(known) == 3
-    bed.put(address, [letter(4)])
-    with open_pop(bed, address) as pop:
-        assert pop.status() != before
-        new = [entry for entry in pop.entries() if entry.uidl not in known]
-        [batch] = pop.headers(new)
-        [header] = batch.headers
-        assert subject(header.raw) == "Letter 4" and not header.truncated
-        assert header.raw.endswith(b"\r\n\r\n") and b"Received:" in header.raw
-        assert pop.fetch(header.entry, max_octets=MEGABYTE) == letter(4)
-
-
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def test_first_look_through_ten_thousand(
-    bed: TestBed, address: str, tell: Tell
-) -> None:
-    bed.put(address, (letter(n, b"x" * 500) for n in range(10_000)))
-    trust = ssl.create_default_context(cadata=bed.ca_pem)
-    items = (
-        f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({FIELDS.decode()})])"
-    )
-    raw = imaplib.IMAP4_SSL(bed.host, bed.imap_ssl, ssl_context=trust, timeout=60)
-    raw.login(address, bed.password(address))
-    raw.select("INBOX", readonly=True)
-    raw.uid("FETCH", "1:*", items)  # Dovecot makes its cache the first time
-    expected = raw.uid("FETCH", "1:*", items)[1]
-    bare = min(timed(lambda: raw.uid("FETCH", "1:*", items)) for _ in range(3))
-    raw.logout()
-    with open_imap(bed, address) as imap:
-        state = imap.start("INBOX", since=LONG_AGO)
-        batches = list(imap.scan(state, since=TODAY))
-        ours = min(timed(lambda: list(imap.scan(state, since=TODAY))) for _ in range(3))
-    headers = [header.raw for batch in batches for header in batch.headers]
-    assert headers == [item[1] for item in expected if isinstance(item, tuple)]
-    tell(f"IMAP, 10,000 headers: {ours:.2f} s, imaplib {bare:.2f} s")
-    assert ours < 3 * bare + 0.5
-    read: list[Pop3Batch] = []
-    with DelayProxy(bed.pop3_ssl, round_trip=0.05) as proxy:
-        with open_pop(bed, address, proxy.port) as pop:
-            entries = pop.entries()
-            taken = timed(lambda: read.extend(pop.headers(entries)))
-    assert sum(len(batch.headers) for batch in read) == 10_000
-    tell(f"POP3, 10,000 headers at 50 ms: {taken:.2f} s")
-    assert taken < 60  # one after the other: at least 500 s
-
-
-def test_large_message_costs_little_memory(
-    bed: TestBed, address: str, tell: Tell
-) -> None:
-    message = letter(
-        1, b"All work and no play makes this line rather dull.\r\n" * 10**6
-    )
-    bed.put(address, [message])
-    size = len(message)
-    peaks = []
-    with open_imap(bed, address) as imap, open_pop(bed, address) as pop:
-        validity = imap.start("INBOX").uid_validity
-        [entry] = pop.entries()
-        for _ in range(2):
-            for read_it in (
-                lambda: imap.fetch(
-                    "INBOX", 1, uid_validity=validity, max_octets=64 * MEGABYTE
-                ),
-                lambda: pop.fetch(entry, max_octets=64 * MEGABYTE),
-            ):
-                tracemalloc.start()
-                assert read_it() == message
-                peaks.append(tracemalloc.get_traced_memory()[1] / size)
-                left = tracemalloc.get_traced_memory()[0]
-                tracemalloc.stop()
-                assert left < MEGABYTE
-    tell(f"{size / MEGABYTE:.0f} MB: peaks {[f'{peak:.2f}' for peak in peaks]}")
-    assert max(peaks) < 2.5
