@@ -22,6 +22,7 @@ Value = int | float | None
 BENCHES = {
     "post": ("bench_post", "what posting and a chatter cost with the addon"),
     "fetch": ("bench_fetch", "reading mailboxes, against imaplib and stock Odoo"),
+    "send": ("bench_send", "sending for many addresses at a time, against one by one"),
     "sender": ("bench_sender", "what choosing the sender costs among 5,000 accounts"),
 }
 Key = TypeVar("Key")

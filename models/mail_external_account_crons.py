@@ -50,6 +50,17 @@ class MailExternalAccount(models.Model):
             )
 
     @api.model
+    def _threads(self, work, default):
+        """How many accounts one scheduled action deals with at a time.
+
+        :param str work: "deliver" or "fetch"
+        :param int default: when the system parameter holds no number
+        """
+        parameters = self.env["ir.config_parameter"].sudo()
+        text = parameters.get_param(f"{_MODULE}.{work}_threads") or ""
+        return max(int(text), 1) if text.strip().isdecimal() else default
+
+    @api.model
     def _running_cron(self, work):
         """The scheduled action that runs now, else the original."""
         running = self.env["ir.cron"].browse(self.env.context.get("cron_id"))

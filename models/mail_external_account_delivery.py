@@ -6,17 +6,20 @@ from odoo import api, fields, models, modules
 from odoo.tools import SQL, config
 
 from ..tools.delivery import AccountDelivery
+from ..tools.delivery_run import DeliveryRun
 from ..tools.explanations import cause_and_remedy
 
 _logger = logging.getLogger(__name__)
 
 # First half of the key of PostgreSQL's advisory lock on an account ("mxac").
 LOCK_CLASS = 0x6D786163
+# So many accounts are served at a time, where the system parameter says nothing.
+THREADS = 8
 _NEVER = fields.Datetime.to_datetime("1970-01-01")
 
 
 class MailExternalAccount(models.Model):
-    """The delivery cron: which account has something to send, one after the other."""
+    """The delivery cron: which accounts have something to send, and when."""
 
     _inherit = "mail.external.account"
 
@@ -31,26 +34,13 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _cron_deliver(self):
-        """Send what waits, account by account, for at most half of a cron's time."""
+        """Send what waits, for at most half of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
         deadline = time.monotonic() + self._run_seconds()
-        more, woken = True, False
-        while more and time.monotonic() < deadline:
-            more = False
-            accounts = self._accounts_with_due_mail()
-            if len(accounts) > 1 and not woken:
-                self._wake_identical_crons("deliver")
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                woken = True
-            for position, account in enumerate(accounts):
-                # A slow one may not use up the time of those behind it.
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    more = True
-                    break
-                slice_end = time.monotonic() + left / (len(accounts) - position)
-                more |= self._deliver_one(account, slice_end)
+        # Each takes two connections to the database: one serves, one holds the claim.
+        threads = min(self._threads("deliver", THREADS), config["db_maxconn"] // 4)
+        more = DeliveryRun(self.browse(), max(threads, 1), deadline).run()
         cron = self._running_cron("deliver")
         if more:
             cron._trigger()
@@ -66,20 +56,23 @@ class MailExternalAccount(models.Model):
             limit = config["limit_time_real"]
         return limit / 2 if limit and limit > 0 else 60.0
 
-    @api.model
-    def _deliver_one(self, account, deadline):
-        """One batch of one account; whatever goes wrong stays with this account."""
-        with account._claim() as claimed:
+    def _deliver_one(self, deadline, note_progress):
+        """One batch of one account; whatever goes wrong stays with this account.
+
+        :param note_progress: called after each mail
+        :return: whether more is waiting that could leave now
+        """
+        with self._claim() as claimed:
             if not claimed:
                 return False
             try:
-                account.delivery_last_run = fields.Datetime.now()
-                return AccountDelivery(account, deadline).run()
+                self.delivery_last_run = fields.Datetime.now()
+                return AccountDelivery(self, deadline, note_progress).run()
             except Exception:
                 # The batch is lost, not the mail: the ledger knows who was served.
                 self.env.cr.rollback()
-                _logger.exception("Delivery of external account %s", account.id)
-                account._delay_delivery(
+                _logger.exception("Delivery of external account %s", self.id)
+                self._delay_delivery(
                     fields.Datetime.add(fields.Datetime.now(), minutes=5), "", ""
                 )
                 self.env.cr.commit()  # pylint: disable=invalid-commit

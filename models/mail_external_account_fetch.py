@@ -115,11 +115,9 @@ class MailExternalAccount(models.Model):
         if modules.module.current_test:
             return  # as core: nothing goes over the network in test mode
         deadline = time.monotonic() + self._run_seconds()
-        threads = self.env["ir.config_parameter"].get_param(
-            "mail_external_account.fetch_threads", THREADS
-        )
+        threads = self._threads("fetch", THREADS)
         with self._fetch_run() as number:
-            more = FetchRun(self, number, int(threads), deadline).run()
+            more = FetchRun(self, number, threads, deadline).run()
         cron = self._running_cron("fetch")
         if more:
             cron._trigger()

@@ -36,6 +36,13 @@ class TestCrons(ExternalAccountCase):
                 self.choose(external_fetch_crons=number)
             self.assertEqual(len(self.crons("_cron_fetch")), 1)
 
+    def test_how_many_accounts_at_a_time(self):
+        parameters = self.env["ir.config_parameter"]
+        accounts = self.env["mail.external.account"]
+        for text, threads in (("", 8), ("3", 3), ("0", 1), ("many", 8), ("-2", 8)):
+            parameters.set_param("mail_external_account.deliver_threads", text)
+            self.assertEqual(accounts._threads("deliver", 8), threads, text)
+
     def test_copies_go_with_the_addon(self):
         """Uninstalling deletes what has an external id of the addon."""
         self.choose(external_deliver_crons=2)

@@ -54,12 +54,14 @@ class AccountDelivery:
 
     :param account: one working mail.external.account, in superuser mode
     :param float deadline: time.monotonic() after which no new mail is begun
+    :param note_progress: called after each mail
     """
 
-    def __init__(self, account, deadline):
+    def __init__(self, account, deadline, note_progress):
         self.account = account
         self.env = account.env
         self.deadline = deadline
+        self.note_progress = note_progress
         self.ledger = self.env["mail.external.delivery"]
         self.session = None
         self.room, self.room_again = None, None
@@ -141,9 +143,8 @@ class AccountDelivery:
                 outcome = self._serve(mail, built, recipient)
                 results.append((partner, [recipient], outcome))
         MailResult(mail, results).apply()
-        # Without progress Odoo takes a third crash in a row for a hung action, and
-        # leaves it out for ten minutes.
-        self.env["ir.cron"]._commit_progress(1)
+        self._commit()
+        self.note_progress()
 
     def _serve(self, mail, built, recipient):
         known = self.ledger._find(built.message_id, recipient)

@@ -1,0 +1,72 @@
+"""What ``./dev bench send`` does in Odoo's shell.
+
+BENCH_SEND: {"accounts": n, "mails": for each of them, "port": of the SMTP server, "ca":
+its authority's PEM}. Prints {"one": seconds, "all": seconds}: one address at a time,
+and the usual number.
+"""
+
+import json
+import os
+import time
+
+from odoo.addons.mail_external_account.tools import vault
+
+given = json.loads(os.environ["BENCH_SEND"])
+PARAMETER = "mail_external_account.deliver_threads"
+customer = env["res.partner"].create(  # noqa: F821
+    {"name": "Customer", "email": "customer@customer.test"}
+)
+task = env["project.task"].create(  # noqa: F821
+    {"name": "Task", "project_id": env["project.project"].create({"name": "P"}).id}  # noqa: F821
+)
+task.message_unsubscribe(task.message_partner_ids.ids)
+task.message_subscribe(customer.ids)
+user = env.ref("base.user_admin")  # noqa: F821
+accounts = env["mail.external.account"].create(  # noqa: F821
+    [
+        {
+            "email": f"sender{number}@brand.test",
+            "company_id": env.company.id,  # noqa: F821
+            "state": "working",
+            "smtp_host": "localhost",
+            "smtp_port": given["port"],
+            "smtp_security": "ssl",
+            "smtp_login": f"sender{number}@brand.test",
+            "ca_certificate": given["ca"],
+            "allow_private_host": True,
+        }
+        for number in range(given["accounts"])
+    ]
+)
+env["mail.external.secret"].sudo().create(  # noqa: F821
+    [
+        {
+            "account_id": account.id,
+            "purpose": "smtp",
+            "sealed": vault.seal(
+                env,  # noqa: F821
+                "sandbox",
+                account._secret_context("smtp"),
+            ),
+        }
+        for account in accounts
+    ]
+)
+seconds = {}
+for name, threads in (("one", "1"), ("all", "")):
+    env["ir.config_parameter"].set_param(PARAMETER, threads)  # noqa: F821
+    for number in range(given["mails"]):
+        for account in accounts:
+            task.with_user(user).message_post(
+                body=f"Number {number}",
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+                external_account_id=account.id,
+            )
+    env.cr.commit()  # noqa: F821
+    began = time.perf_counter()
+    while env["mail.external.account"]._accounts_with_due_mail():  # noqa: F821
+        env["mail.external.account"]._cron_deliver()  # noqa: F821
+        env.cr.commit()  # noqa: F821
+    seconds[name] = time.perf_counter() - began
+print(json.dumps(seconds))
