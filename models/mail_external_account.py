@@ -51,7 +51,9 @@ class MailExternalAccount(models.Model):
         "mail_external_account_user_rel",
         ondelete="restrict",
         string="Allowed Users",
-        domain=[("share", "=", False)],
+        # A text, for the screen: a list would also narrow what "nobody" means in a
+        # search, and an address whose only user became a portal user everybody's.
+        domain="[('share', '=', False)]",
         help="Who may send from a company address. Nobody and no group chosen: every "
         "internal user of the company.",
     )

@@ -43,6 +43,18 @@ class TestRights(ExternalAccountCase):
         with self.assertRaises(AccessError):
             self.visible_to(self.portal)
 
+    def test_a_restricted_address_stays_so_when_its_only_user_is_no_employee(self):
+        for change in (
+            {"group_ids": [(6, 0, self.env.ref("base.group_portal").ids)]},
+            {"active": False},
+        ):
+            with self.subTest(change=change):
+                self.bohdan.write(change)
+                self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
+                rows = self.env["mail.external.account"]._usable_rows(self.anna.id)
+                self.assertNotIn(self.board.id, [row.id for row in rows])
+                self.assertFalse(self.board._may_send(self.anna))
+
     def test_who_changes_what(self):
         self.annas.with_user(self.anna).sender_name = "Anna"
         self.annas.with_user(self.manager).sender_name = "Anna K."

@@ -34,7 +34,7 @@ class MailExternalAccountConnect(models.TransientModel):
     )
     is_company = fields.Boolean("Company Address")
     user_id = fields.Many2one(
-        "res.users", "Employee", domain=[("share", "=", False)], ondelete="cascade"
+        "res.users", "Employee", domain="[('share', '=', False)]", ondelete="cascade"
     )
     company_id = fields.Many2one("res.company", ondelete="cascade")
     is_manager = fields.Boolean(compute="_compute_is_manager")
@@ -76,7 +76,7 @@ class MailExternalAccountConnect(models.TransientModel):
         "res.users",
         "mail_external_account_connect_user_rel",
         string="Allowed Users",
-        domain=[("share", "=", False)],
+        domain="[('share', '=', False)]",
     )
     allowed_group_ids = fields.Many2many(
         "res.groups",
