@@ -53,6 +53,20 @@ def render_sender_name(pattern: str, values: dict[str, str]) -> str:
     return name
 
 
+def shown_name(pattern: str, author: str, project: str, company: str) -> str:
+    """The name of one message, where the company stands in for whom there is not.
+
+    >>> shown_name("{author} at {project}", "Anna", "", "Brand A")
+    'Anna at Brand A'
+    """
+    values = {
+        "author": author or company,
+        "project": project or company,
+        "company": company,
+    }
+    return render_sender_name(pattern, values)
+
+
 def _turns_direction(char: str) -> bool:
     """Embeddings, overrides and isolates (Unicode TR 9), not the letters themselves."""
     return "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"

@@ -11,6 +11,7 @@ from . import (
     mail_external_account_guard,
     mail_external_account_intake,
     mail_external_account_layout,
+    mail_external_account_name,
     mail_external_account_project,
     mail_external_account_protection,
     mail_external_account_reading,
@@ -49,5 +50,6 @@ from . import (
     res_company,
     res_config_settings,
     res_groups,
+    res_partner,
     res_users,
 )

@@ -45,8 +45,7 @@ class MailExternalAccount(models.Model):
             user_id = message._external_writer().id
             if not user_id or user_id != origin.proven_writer_id():
                 return False
-        options = self.with_user(user_id)._sender_options(thread)
-        return any(row.id == account_id for row, _candidate in options)
+        return account_id in self.with_user(user_id)._usable_ids(thread)
 
     @api.model
     def _is_odoo_bot(self):

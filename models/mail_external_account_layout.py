@@ -6,13 +6,11 @@ from typing import NamedTuple
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import formataddr, is_html_empty
+from odoo.tools import is_html_empty
 from odoo.tools.mimetypes import guess_mimetype
 
 from ..mailkit.sender_name import (
     is_pattern,
-    render_sender_name,
-    unknown_placeholders,
 )
 from ..tools.fresh_cache import fresh_ormcache
 
@@ -69,14 +67,6 @@ class MailExternalAccount(models.Model):
         help="A button such as “View Task” for external contacts who can open the "
         "record in the customer portal. Others never get it.",
     )
-    from_preview = fields.Char(
-        "Recipients See", compute="_compute_from_preview", compute_sudo=True
-    )
-
-    @api.constrains("sender_name")
-    def _check_sender_name(self):
-        for account in self:
-            check_sender_name(self.env, account.sender_name)
 
     @api.constrains("brand_color")
     def _check_brand_color(self):
@@ -102,61 +92,6 @@ class MailExternalAccount(models.Model):
                     )
                 )
 
-    # The sender's name
-
-    @api.depends_context("uid")
-    @api.depends("email", "sender_name", "user_id.name", "company_id.name")
-    def _compute_from_preview(self):
-        for account in self:
-            author = account.user_id or self.env.user
-            account.from_preview = account._sender_label(author.name, "")
-
-    def _sender_label(self, author, project):
-        """The From line as people read it.
-
-        :param str author: name of who writes; empty: nobody does
-        :param str project: name of the record's project; empty: none
-        """
-        self.ensure_one()
-        name = self._rendered_name(author, project)
-        return f"{name} <{self.email}>" if name else self.email or ""
-
-    def _rendered_name(self, author, project, company=None):
-        """The name next to the address.
-
-        Empty: the owner's of a personal address, the company's of a company address
-        (who writes from a shared mailbox gives his own name only when asked for by
-        ``{author}``). What nobody wrote, or a customer, has the company's as author.
-        """
-        company = self.company_id or company or self.user_id.company_id
-        company = company.name or ""
-        pattern = self.sender_name or self.user_id.name or company
-        return render_sender_name(
-            pattern,
-            {
-                "author": author or company,
-                "project": project or company,
-                "company": company,
-            },
-        )
-
-    def _email_from(self, message=None):
-        """The From header of one message's mails, "Name <address>".
-
-        :param message: mail.message in superuser mode; None: nobody's
-        """
-        self.ensure_one()
-        author, project, company = "", "", None
-        if message:
-            # OdooBot's user is archived: what it says nobody wrote
-            user = message.author_id.main_user_id
-            if message.external_origin != "project":
-                author = user.active and user._is_internal() and message.author_id.name
-            company = message.record_company_id
-            if is_pattern(self.sender_name or ""):
-                project = _project_name(message)
-        return formataddr((self._rendered_name(author, project, company), self.email))
-
     # Signature and layout
 
     def _has_signature(self):
@@ -173,15 +108,16 @@ class MailExternalAccount(models.Model):
             show_record_button=account.show_record_button,
         )
 
-    def _layout_values(self, render_values):
+    def _layout_values(self, render_values, of_record):
         """What the layouts need besides what core gives them.
 
         :param dict render_values: of ``_notify_by_email_prepare_rendering_context``
+        :param of_record: the record's company
         """
         self.ensure_one()
         look = self._look(self.id)
         author = render_values.get("author_user")
-        values = self._brand_values() if look.layout == "brand" else {}
+        values = self._brand_values(of_record) if look.layout == "brand" else {}
         if (
             render_values.get("email_add_signature")
             and look.signature
@@ -210,8 +146,8 @@ class MailExternalAccount(models.Model):
         qweb = self.env["ir.qweb"]
         return qweb._render(BRAND_LAYOUT, values, lang=values["lang"])
 
-    def _brand_values(self):
-        company = self.company_id or self.user_id.company_id
+    def _brand_values(self, of_record=None):
+        company = self._sender_company(of_record)
         # a person's name, or a pattern with one, is no brand's
         fixed = not self.user_id and not is_pattern(self.sender_name or "")
         color = self.brand_color or company.email_secondary_color or ""
@@ -221,46 +157,24 @@ class MailExternalAccount(models.Model):
             "brand_color": color,
             "brand_text_color": _readable_on(color),
             "brand_name": fixed and self.sender_name or company.name or "",
-            "has_brand_logo": bool(self._brand_image()),
+            "has_brand_logo": bool(self._brand_image(of_record)),
         }
 
-    def _brand_image(self):
+    def _brand_image(self, of_record=None):
         """The logo in mails: (bytes, MIME type), or None.
 
         The company's own when the address has none, unless it is Odoo's default one.
+
+        :param of_record: the record's company
         """
         self.ensure_one()
-        company = self.company_id or self.user_id.company_id
+        company = self._sender_company(of_record)
         encoded = self.brand_logo
         if not encoded and not company.uses_default_logo:
             encoded = company.logo_web
         image = base64.b64decode(encoded or b"")
         kind = guess_mimetype(image) if image else ""
         return (image, kind) if kind in _LOGO_TYPES else None
-
-
-def _project_name(message):
-    """The name of the project that the message's record belongs to, or ""."""
-    record = (
-        message.env[message.model].browse(message.res_id) if message.model else None
-    )
-    if record is None or not hasattr(record, "_external_sender_project_id"):
-        return ""
-    project_id = record.exists()._external_sender_project_id()
-    return message.env["project.project"].browse(project_id or []).name or ""
-
-
-def check_sender_name(env, name):
-    """:raise ValidationError: when there is an unknown placeholder in the name"""
-    unknown = unknown_placeholders(name or "")
-    if unknown:
-        raise ValidationError(
-            env._(
-                "Sender Name: %(unknown)s is not known. Use {author}, {project} or "
-                "{company} in braces, or a name without braces.",
-                unknown=", ".join(text.strip() for text in unknown),
-            )
-        )
 
 
 def _readable_on(color):

@@ -1,11 +1,17 @@
 from typing import NamedTuple
 
 from odoo import api, models
+from odoo.tools import SQL
 from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.sender import Candidate, Policy, choose, ordered
 from ..mailkit.settings import same_address
 from ..tools.fresh_cache import fresh_ormcache, note_change
+
+_WRITTEN_TO = (
+    *("model", "res_id", "message_type", "author_id"),
+    *("incoming_email_to", "incoming_email_cc", "external_mark"),
+)
 
 
 class AccountRow(NamedTuple):
@@ -13,7 +19,9 @@ class AccountRow(NamedTuple):
 
     id: int
     email: str
-    label: str
+    name: str  # what stands for the sender's name, perhaps a pattern
+    company_name: str  # for the pattern; empty: the record's company's
+    owner_company_name: str  # when the record has none either
     personal: bool
     company_id: int | bool
     sequence: int
@@ -96,7 +104,9 @@ class MailExternalAccount(models.Model):
             AccountRow(
                 id=account.id,
                 email=account.email,
-                label=account.display_name,
+                name=account._name_pattern(),
+                company_name=account.company_id.name or "",
+                owner_company_name=account.user_id.company_id.name or "",
                 personal=bool(account.user_id),
                 company_id=account.company_id.id,
                 sequence=account.sequence,
@@ -152,6 +162,15 @@ class MailExternalAccount(models.Model):
         return self._ranked(rows, thread) if rows else []
 
     @api.model
+    def _usable_ids(self, thread):
+        """Those of ``_sender_options``, in no order: cheaper, where that is enough.
+
+        :rtype: set[int]
+        """
+        rows = self._usable_rows(self.env.uid)
+        return {row.id for row in self._fitting(rows, thread)}
+
+    @api.model
     def _sender_choice(self, thread, picked=None):
         """What a message of the current user on ``thread`` leaves through, and why.
 
@@ -198,25 +217,15 @@ class MailExternalAccount(models.Model):
         return self._sender_policy(company_id)
 
     @api.model
-    def _candidates(self, rows, thread, policy=Policy.EMPLOYEE_FIRST):
+    def _fitting(self, rows, thread):
+        """Those of the rows that fit the record, by project and company."""
         project_id = thread._external_sender_project_id()
         company_id = thread._external_sender_company_id()
         # A record of no company: a binding to its project is fit enough, else the
         # companies that the user works in now.
         companies = {company_id} if company_id else {*self.env.companies.ids}
-        written_to = ()
-        if policy is Policy.CUSTOMER_ADDRESS and len(rows) > 1:
-            written_to = self._addresses_written_to(thread)
         return [
-            Candidate(
-                account_id=row.id,
-                personal=row.personal,
-                bound=bool(row.bindings),
-                bound_default=row.bindings.get(project_id, False),
-                general_default=row.general_default,
-                sequence=row.sequence,
-                addressed=any(same_address(row.email, each) for each in written_to),
-            )
+            row
             for row in rows
             if (not row.bindings or project_id in row.bindings)
             and (
@@ -227,32 +236,63 @@ class MailExternalAccount(models.Model):
         ]
 
     @api.model
-    def _addresses_written_to(self, thread):
-        """Whom the customer's last mail in this conversation was sent to.
+    def _candidates(self, rows, thread, policy):
+        rows = self._fitting(rows, thread)
+        project_id = thread._external_sender_project_id()
+        written_to, received_by = (), 0
+        if policy is Policy.CUSTOMER_ADDRESS and len(rows) > 1:
+            written_to, received_by = self._addressed(thread)
+        return [
+            Candidate(
+                account_id=row.id,
+                personal=row.personal,
+                bound=bool(row.bindings),
+                bound_default=row.bindings.get(project_id, False),
+                general_default=row.general_default,
+                sequence=row.sequence,
+                addressed=row.id == received_by
+                or any(same_address(row.email, each) for each in written_to),
+            )
+            for row in rows
+        ]
 
-        :return: normalised addresses, those of Odoo itself left out by core
-            (``mail_thread.message_parse``: to_filtered)
+    @api.model
+    def _addressed(self, thread):
+        """What the customer's last mail in this conversation was sent to.
+
+        An absence note, or what somebody wrote who was not asked, says nothing about
+        the address that the customer wants an answer from.
+
+        :return: (normalised addresses of To and Cc, those of Odoo itself left out by
+            core (``mail_thread.message_parse``: to_filtered); id of the account whose
+            mailbox it came out of, or 0: it was forwarded, or sent by Bcc)
         """
+        # One query, each time that a message is written or a chatter is opened.
         # sudo: which of his own addresses fits is no secret to who may write here
-        mail = (
-            self.env["mail.message"]
-            .sudo()
-            .search(
-                [
-                    ("model", "=", thread._name),
-                    ("res_id", "=", thread.id),
-                    ("message_type", "=", "email"),
-                    "|",
-                    ("author_id", "=", False),
-                    ("author_id.partner_share", "=", True),
-                ],
-                order="id desc",
-                limit=1,
+        self.env["mail.message"].flush_model(_WRITTEN_TO)
+        self.env["res.partner"].flush_model(["partner_share"])
+        self.env["mail.external.arrival"].flush_model(["account_id", "mail_message_id"])
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT m.incoming_email_to, m.incoming_email_cc, r.account_id
+                  FROM mail_message m
+             LEFT JOIN res_partner author ON author.id = m.author_id
+             LEFT JOIN mail_external_arrival r ON r.mail_message_id = m.id
+                 WHERE m.model = %s AND m.res_id = %s AND m.message_type = 'email'
+                   AND (author.id IS NULL OR author.partner_share)
+                   AND m.external_mark IS NULL
+              ORDER BY m.id DESC, r.id
+                 LIMIT 1
+                """,
+                thread._name,
+                thread.id,
             )
         )
-        return email_normalize_all(
-            f"{mail.incoming_email_to or ''},{mail.incoming_email_cc or ''}"
-        )
+        if not found:
+            return (), 0
+        [(to, cc, account_id)] = found
+        return email_normalize_all(f"{to or ''},{cc or ''}"), account_id or 0
 
     def _may_send(self, user):
         """Whether ``user`` may send from this account (its state aside)."""

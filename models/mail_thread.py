@@ -21,6 +21,10 @@ class MailThread(models.AbstractModel):
             values_list = [self._with_external_sender(vals) for vals in values_list]
         return super()._message_create(values_list)
 
+    def _message_track(self, fields_iter, initial_values_dict):
+        with origin.automatic():
+            return super()._message_track(fields_iter, initial_values_dict)
+
     def _message_track_post_template(self, changes):
         with origin.automatic():
             return super()._message_track_post_template(changes)
@@ -99,11 +103,12 @@ class MailThread(models.AbstractModel):
         account = self.env["mail.external.account"]
         thread = self.sudo()
         options = account._sender_options(thread)
+        labels = account._labels([row for row, _candidate in options], thread)
         return {
             "externalSenders": [
                 {
                     "id": row.id,
-                    "label": row.label,
+                    "label": labels[row.id],
                     "email": row.email,
                     "reason": account._reason_text(candidate, thread),
                 }

@@ -1,5 +1,9 @@
 from odoo import models
 
+from ..tools import origin
+
+_CORE_LAYOUTS = ("mail.mail_notification_layout", "mail.mail_notification_light")
+
 
 class MailThread(models.AbstractModel):
     """How the mails look that external contacts get through an account."""
@@ -32,38 +36,24 @@ class MailThread(models.AbstractModel):
     def _external_layout(self, account, message, group, msg_vals, render_values):
         """Core's arguments for rendering, changed to the account's signature and look.
 
-        A layout that a template or a document asks for stays, with its button.
+        A layout that a template or a document asks for stays, with its button. What
+        core's code asks for when no person writes (a stage's template, a rating) is
+        no choice of anybody's.
         """
         msg_vals = msg_vals or {}
         look = account._look(account.id)
         values = {
             **(render_values or {}),
-            **account._layout_values(render_values or {}),
+            **account._layout_values(render_values or {}, message.record_company_id),
         }
         explicit = (
             msg_vals["email_layout_xmlid"]
             if "email_layout_xmlid" in msg_vals
             else message.email_layout_xmlid
         )
-        if not explicit:
+        if not explicit or (origin.is_automatic() and explicit in _CORE_LAYOUTS):
             msg_vals = {**msg_vals, "email_layout_xmlid": look.layout_xmlid}
             # core decided who can open the record at all
             button = look.show_record_button and group.get("has_button_access")
             group = {**group, "has_button_access": button}
         return group, msg_vals, values
-
-    def _external_senders_data(self):
-        """The picker's labels are what recipients will see, for this record."""
-        data = super()._external_senders_data()
-        rows = [row for row in data["externalSenders"] if "{" in row["label"]]
-        if rows:
-            # sudo: the names on the From line, of accounts that the user may use
-            accounts = self.env["mail.external.account"].sudo()
-            project_id = self.sudo()._external_sender_project_id()
-            project = self.env["project.project"].sudo().browse(project_id or [])
-            for row in rows:
-                account = accounts.browse(row["id"])
-                row["label"] = account._sender_label(
-                    self.env.user.name, project.name or ""
-                )
-        return data

@@ -85,6 +85,57 @@ class TestLayout(ExternalAccountCase):
         message = self.post(self.anna, self.customer)
         self.assertEqual(self.sender(message)[0], f"Anna K ({self.company.name})")
 
+    def test_the_company_of_the_record_in_the_list_as_in_the_mail(self):
+        """A personal address that belongs to no company, in several of them."""
+        brand = self.env["res.company"].create({"name": "Second brand"})
+        self.anna.company_ids += brand
+        self.account("a@x.example", self.anna, sender_name="{author} at {company}")
+        project = self.env["project.project"].create(
+            {"name": "There", "company_id": brand.id, "privacy_visibility": "employees"}
+        )
+        task = self.env["project.task"].create(
+            {"name": "There", "project_id": project.id}
+        )
+        task.message_subscribe(self.customer.ids)
+        message = self.post(self.anna, task)
+        self.assertEqual(self.sender(message)[0], "Anna K at Second brand")
+        data = task.with_user(self.anna)._external_senders_data()
+        [row] = data["externalSenders"]
+        self.assertEqual(row["label"], "Anna K at Second brand <a@x.example>")
+
+    def test_a_new_name_of_the_owner_is_in_the_list_at_once(self):
+        self.account("a@x.example", self.anna)
+        self.account("c@x.example", sequence=20)
+
+        def labels():
+            data = self.task.with_user(self.anna)._external_senders_data()
+            return [row["label"] for row in data["externalSenders"]]
+
+        labels()
+        self.anna.partner_id.name = "Anna Married"
+        self.company.name = "New Ltd"
+        self.assertEqual(
+            labels(), ["Anna Married <a@x.example>", "New Ltd <c@x.example>"]
+        )
+
+    def test_a_customers_words_do_not_look_like_the_brands(self):
+        self.account(
+            "team@x.example", None, [(self.project_a, True)], sender_name="Brand A"
+        )
+        for values, name in (
+            ({"author_id": self.second.id}, "Samuel"),
+            ({"author_id": False, "email_from": '"Sam" <sam@c.example>'}, "Sam"),
+            ({"author_id": False, "email_from": "sam@c.example"}, "sam@c.example"),
+        ):
+            message = self.post(
+                self.env.ref("base.user_root"), message_type="email", **values
+            )
+            shown = (f"{name} via Brand A", "team@x.example")
+            self.assertEqual(self.sender(message), shown)
+        # ... and what Odoo says is the brand's
+        message = self.post(self.env.ref("base.user_root"))
+        self.assertEqual(self.sender(message)[0], "Brand A")
+
     def test_unknown_placeholders_are_refused(self):
         account = self.account("a@x.example", self.anna)
         with self.assertRaisesRegex(ValidationError, r"Sender Name: \{brand\}"):

@@ -21,9 +21,9 @@ class TestSenderRules(ExternalAccountCase):
         thread = (thread or self.task).with_user(user or self.anna)
         return thread._external_senders_data()["externalSenders"][0]["reason"]
 
-    def customer_writes_to(self, *addresses, task=None):
+    def customer_writes_to(self, *addresses, task=None, **values):
         """A mail of the customer in the conversation, as the gateway keeps it."""
-        self.env["mail.message"].create(
+        return self.env["mail.message"].create(
             {
                 "model": "project.task",
                 "res_id": (task or self.task).id,
@@ -32,6 +32,7 @@ class TestSenderRules(ExternalAccountCase):
                 "email_from": self.customer.email_formatted,
                 "incoming_email_to": ",".join(f'"X" <{a}>' for a in addresses),
                 "body": "Question",
+                **values,
             }
         )
 
@@ -75,6 +76,29 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(), self.own)
         self.assertEqual(self.sender(self.bohdan), self.team)
 
+    def test_an_absence_note_or_a_stranger_does_not_say_where_to_answer_from(self):
+        self.company.external_sender_policy = "customer"
+        self.customer_writes_to("desk@corp.example")
+        for mark in ("auto_reply", "stranger"):
+            self.customer_writes_to("team@brand-a.example", external_mark=mark)
+            self.assertEqual(self.sender(), self.desk, mark)
+
+    def test_the_mailbox_that_the_customers_mail_came_out_of(self):
+        """Where the address is not in To: Bcc, an alias, a mailbox that redirects."""
+        self.company.external_sender_policy = "customer"
+        message = self.customer_writes_to("sales@alias.example")
+        self.assertEqual(self.sender(), self.own)
+        self.env["mail.external.arrival"].create(
+            {
+                "key": "k",
+                "account_id": self.desk.id,
+                "kind": "answer",
+                "mail_message_id": message.id,
+            }
+        )
+        self.assertEqual(self.sender(), self.desk)
+        self.assertEqual(self.reason(), "the customer wrote to this company address")
+
     def test_what_was_picked_goes_before_every_policy(self):
         self.customer_writes_to("desk@corp.example")
         for policy in ("employee", "customer", "project"):
@@ -102,6 +126,17 @@ class TestSenderRules(ExternalAccountCase):
             self.assertEqual(self.sender(self.bohdan, thread), self.team, thread)
         private.user_ids = self.bohdan
         self.assertEqual(self.sender(self.bohdan, private), self.desk)
+
+    def test_a_sub_task_of_another_project(self):
+        brand_b = self.account("team@brand-b.example", None, [(self.project_b, True)])
+        sub_task = self.env["project.task"].create(
+            {
+                "name": "Detail",
+                "parent_id": self.task.id,
+                "project_id": self.project_b.id,
+            }
+        )
+        self.assertEqual(self.sender(self.bohdan, sub_task), brand_b)
 
     def test_a_task_that_moves_gets_the_other_projects_senders(self):
         brand_b = self.account("team@brand-b.example", None, [(self.project_b, True)])
@@ -160,3 +195,57 @@ class TestSenderRules(ExternalAccountCase):
         for company, expected in ((self.company, self.desk), (brand, brands)):
             thread = contact.with_context(allowed_company_ids=company.ids)
             self.assertEqual(self.sender(user, thread), expected)
+
+
+class TestPrecedence(ExternalAccountCase):
+    """The table of the README: the line that goes first is taken away each time."""
+
+    def lines(self):
+        """Line of the table -> its address."""
+        lines = {}
+        for first, owner in ((1, self.anna), (5, None)):
+            for line, values in enumerate(
+                (
+                    {"bindings": [(self.project_a, True)]},
+                    {"bindings": [(self.project_a, False)]},
+                    {"is_default": True, "sequence": 20},
+                    {"sequence": 5},
+                ),
+                start=first,
+            ):
+                name = f"line{line}@x.example"
+                lines[line] = self.account(name, owner, **values)
+        self.account("last@x.example", None, sequence=30)
+        return lines
+
+    def check(self, policy, expected):
+        self.company.external_sender_policy = policy
+        lines = self.lines()
+        for line in expected:
+            sent = self.post(self.anna).external_account_id.sudo()
+            self.assertEqual(sent, lines[line], f"{policy}: {line} before {sent.email}")
+            sent.active = False
+        # the one at the end of the list, and then Odoo's own server
+        last = self.post(self.anna).external_account_id.sudo()
+        self.assertEqual(last.email, "last@x.example")
+        last.active = False
+        self.assertFalse(self.post(self.anna).external_account_id)
+
+    def test_the_employees_own_address(self):
+        self.check("employee", [1, 2, 3, 4, 5, 6, 7, 8])
+
+    def test_the_projects_default_company_address(self):
+        self.check("project", [1, 2, 5, 3, 4, 6, 7, 8])
+
+    def test_the_address_that_the_customer_wrote_to(self):
+        self.env["mail.message"].create(
+            {
+                "model": "project.task",
+                "res_id": self.task.id,
+                "message_type": "email",
+                "author_id": self.customer.id,
+                "incoming_email_to": "line7@x.example",
+                "body": "Question",
+            }
+        )
+        self.check("customer", [7, 1, 2, 3, 4, 5, 6, 8])

@@ -104,3 +104,20 @@ class TestSenderScale(ExternalAccountCase):
             messages.notification_ids.res_partner_id, []
         )
         self.assertLessEqual(self.warm_count(open_chatter), without + 1)
+
+    def test_patterns_and_the_customers_address_cost_no_more_with_many(self):
+        """Names that differ from record to record, and who was written to."""
+        self.company.external_sender_policy = "customer"
+        task = self.task.with_user(self.anna)
+        name = "{author} of {company} at {project}"
+
+        def costs():
+            choose = self.warm_count(lambda: task._external_senders_data())
+            return choose, self.warm_count(self.queued_post)
+
+        for number in range(2):
+            self.account(f"a{number}@a.example", self.anna, sender_name=name)
+        few = costs()
+        for number in range(2, 12):
+            self.account(f"a{number}@a.example", self.anna, sender_name=name)
+        self.assertEqual(costs(), few)

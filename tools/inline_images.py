@@ -69,13 +69,17 @@ def embed_images(mail, message):
 def _key_of(mail, image):
     """Return "logo", the attachment, or None for an image that stays as it is."""
     if LOGO_CLASS in (image.get("class") or ""):
-        return "logo" if mail.sending_account_id._brand_image() else None
+        return "logo" if _logo_of(mail) else None
     return _attachment_of(mail, image.get("src") or "")
+
+
+def _logo_of(mail):
+    return mail.sending_account_id._brand_image(mail.mail_message_id.record_company_id)
 
 
 def _content_of(mail, key):
     if key == "logo":
-        content, mimetype = mail.sending_account_id._brand_image()
+        content, mimetype = _logo_of(mail)
         return content, mimetype, f"logo.{mimetype.partition('/')[2]}"
     return key.raw, key.mimetype, key.name
 

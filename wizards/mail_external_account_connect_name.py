@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..models.mail_external_account_layout import check_sender_name
+from ..models.mail_external_account_name import check_sender_name
 
 
 class MailExternalAccountConnect(models.TransientModel):

@@ -1,0 +1,16 @@
+from odoo import models
+
+
+class ResPartner(models.Model):
+    _inherit = "res.partner"
+
+    def write(self, vals):
+        result = super().write(vals)
+        account = self.env["mail.external.account"]
+        if "name" in vals and account._any_configured():
+            # sudo: whose names the lists of senders hold, whoever renames them
+            renamed = self.sudo().with_context(active_test=False)
+            domain = [("partner_id", "in", self.ids)]
+            if renamed.user_ids or renamed.env["res.company"].search(domain, limit=1):
+                account._clear_sender_cache()
+        return result
