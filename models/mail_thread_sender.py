@@ -5,6 +5,8 @@ from ..mailkit.authentication import dmarc_passed
 from ..mailkit.sender import Reason
 from ..tools import origin
 
+_IN_HIS_NAME = ("comment", "notification", "user_notification")
+
 
 class MailThread(models.AbstractModel):
     """Who wrote a message, and so which account it leaves through."""
@@ -44,16 +46,16 @@ class MailThread(models.AbstractModel):
             return False, False
         account = self.env["mail.external.account"]
         thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
-        is_bot = account._is_odoo_bot()
-        if is_bot and vals.get("message_type") == "email":
-            return self._external_sender_of_mail(vals, thread)
-        if origin.is_automatic() or is_bot:
-            return account._project_sender(thread, only_default=True), "project"
+        by_itself = origin.is_automatic() or account._is_odoo_bot()
         is_customer = self.env.user.share
-        if not (is_customer or account._usable_rows(self.env.uid)):
+        if not (by_itself or is_customer or account._usable_rows(self.env.uid)):
             return False, False
         if self._is_hidden_from_customers(vals):
             return False, False
+        if account._is_odoo_bot() and vals.get("message_type") == "email":
+            return self._external_sender_of_mail(vals, thread)
+        if by_itself:
+            return account._project_sender(thread, only_default=True), "project"
         if is_customer:  # his own words, relayed to the other customers
             return account._project_sender(thread, only_default=False), "project"
         if vals.get("message_type") == "auto_comment":
@@ -78,8 +80,6 @@ class MailThread(models.AbstractModel):
     def _external_sender_of_mail(self, vals, thread):
         """A mail that came in by the gateway: relayed as what its author may do."""
         account = self.env["mail.external.account"]
-        if self._is_hidden_from_customers(vals):
-            return False, False
         # sudo: whether an internal user writes decides, whoever may read his data
         author = self.env["res.partner"].sudo().browse(vals.get("author_id") or [])
         if author.partner_share or not author:
@@ -97,22 +97,31 @@ class MailThread(models.AbstractModel):
         return bool(
             vals.get("model", "discuss.channel") != "discuss.channel"
             and vals.get("res_id")
-            and vals.get("message_type") != "user_notification"
             and not vals.get("mail_server_id")
             and hasattr(self.env[vals["model"]], "_external_sender_project_id")
         )
 
     def _is_hidden_from_customers(self, vals):
+        """Whether only colleagues get it: a note, which mentions nobody else."""
         subtype_id = vals.get("subtype_id")
-        return bool(
+        is_internal = (
             vals.get("is_internal")
             or not subtype_id
             or self.env["mail.message.subtype"]._is_internal_id(subtype_id)
         )
+        return bool(is_internal and not self._is_addressed_to_customers(vals))
+
+    def _is_addressed_to_customers(self, vals):
+        if vals.get("outgoing_email_to"):
+            return True
+        # sudo: whether they are colleagues decides, whoever may read their data
+        partners = self.env["res.partner"].sudo().browse(vals.get("partner_ids") or ())
+        return any(partners.mapped("partner_share"))
 
     def _is_written_by_user(self, vals):
+        """A message of his own, or what Odoo posts in his name: an invitation, say."""
         return (
-            vals.get("message_type") == "comment"
+            vals.get("message_type") in _IN_HIS_NAME
             and vals.get("author_id") == self.env.user.partner_id.id
         )
 

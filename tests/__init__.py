@@ -20,6 +20,7 @@ from . import (
     test_rights_reading,
     test_screens_reading,
     test_send_again,
+    test_sender_notes,
     test_sender_rules,
     test_sender_scale,
     test_vault,
