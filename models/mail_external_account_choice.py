@@ -46,7 +46,22 @@ class MailExternalAccount(models.Model):
             if not user_id or user_id != origin.proven_writer_id():
                 return False
         options = self.with_user(user_id)._sender_options(thread)
-        return any(row.id == account_id for row, _candidate in options)
+        return any(row.id == account_id for row, _candidate in options) or (
+            origin.is_scheduled() and self._may_wait_for(account_id, thread)
+        )
+
+    @api.model
+    def _may_wait_for(self, account_id, thread):
+        """Whether a refused sign-in alone keeps the user from this account on a record.
+
+        What is posted waits then, as what was posted before the refusal does.
+        """
+        account = self.sudo().browse(account_id).exists()
+        return bool(
+            account.state == "refused"
+            and account._may_send(self.env.user)
+            and self._ranked(self._rows([("id", "=", account.id)]), thread)
+        )
 
     @api.model
     def _is_odoo_bot(self):
