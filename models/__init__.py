@@ -17,6 +17,7 @@ from . import (
     mail_external_account_reading,
     mail_external_account_release,
     mail_external_account_sender,
+    mail_external_account_signature,
     mail_external_account_status,
     mail_external_arrival,
     mail_external_arrival_process,

@@ -45,7 +45,22 @@ class MailExternalAccount(models.Model):
             user_id = message._external_writer().id
             if not user_id or user_id != origin.proven_writer_id():
                 return False
-        return account_id in self.with_user(user_id)._usable_ids(thread)
+        return account_id in self.with_user(user_id)._usable_ids(thread) or (
+            origin.is_scheduled() and self._may_wait_for(account_id, thread)
+        )
+
+    @api.model
+    def _may_wait_for(self, account_id, thread):
+        """Whether a refused sign-in alone keeps the user from this account on a record.
+
+        What is posted waits then, as what was posted before the refusal does.
+        """
+        account = self.sudo().browse(account_id).exists()
+        return bool(
+            account.state == "refused"
+            and account._may_send(self.env.user)
+            and self._fitting(self._rows([("id", "=", account.id)]), thread)
+        )
 
     @api.model
     def _is_odoo_bot(self):

@@ -134,6 +134,7 @@ class MailMessage(models.Model):
             # sudo: who may read the message may know which address it left through
             "label": account._address_of(self.sudo().external_account_id.id),
             "waiting": self.external_waiting or "",
+            "writer_id": self.sudo().create_uid.id,
         }
 
     def action_external_send_again(self):
@@ -145,6 +146,7 @@ class MailMessage(models.Model):
         self.check_access("read")
         if (
             self.author_id != self.env.user.partner_id
+            and self.create_uid != self.env.user  # its author may be a template's
             and not self.env["mail.external.account"]._is_manager()
         ):
             raise AccessError(

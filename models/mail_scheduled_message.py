@@ -5,7 +5,8 @@ from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import UserError
 
-from ..tools.sender_choice import EACH_DEFAULT, ODOO
+from ..tools import origin
+from ..tools.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
 
 class MailScheduledMessage(models.Model):
@@ -32,9 +33,7 @@ class MailScheduledMessage(models.Model):
     def _inverse_external_sender(self):
         for scheduled in self:
             parameters = json.loads(scheduled.notification_parameters or "{}")
-            parameters.pop("external_account_id", None)
-            if scheduled.external_sender != EACH_DEFAULT:
-                parameters["external_account_id"] = scheduled.external_sender or False
+            parameters["external_account_id"] = scheduled.external_sender or False
             scheduled.notification_parameters = json.dumps(parameters)
 
     @api.depends("model", "res_id", "is_note", "author_id")
@@ -46,6 +45,12 @@ class MailScheduledMessage(models.Model):
                 composer.external_sender_options if composer else []
             )
 
+    @api.onchange("external_sender")
+    def _onchange_external_sender(self):
+        """The signature below the text is the chosen address's."""
+        account = self.env["mail.external.account"]
+        self.body = account._with_signature_of(self.external_sender, self.body)
+
     def _as_composer(self):
         """The composer as its author has it before him; empty for somebody else."""
         self.ensure_one()
@@ -53,11 +58,15 @@ class MailScheduledMessage(models.Model):
         if self.is_note or self.create_uid != self.env.user:
             return composer
         parameters = json.loads(self.notification_parameters or "{}")
+        author = self.author_id
+        if "external_account_id" in parameters:
+            # the full composer offered the choice, also where a template has a From
+            author = self.env.user.partner_id
         return composer.new(
             {
                 "model": self.model,
                 "res_ids": str([self.res_id]),
-                "author_id": self.author_id.id,
+                "author_id": author.id,
                 "mail_server_id": parameters.get("mail_server_id"),
                 "message_type": parameters.get("message_type", "comment"),
                 "composition_mode": "comment",
@@ -90,26 +99,47 @@ class MailScheduledMessage(models.Model):
         refused = self.filtered(lambda scheduled: not scheduled._sender_is_usable())
         if refused and raise_exception:
             raise UserError(refused._refusal_text())
-        result = super(MailScheduledMessage, self - refused)._post_message(
-            raise_exception=raise_exception
-        )
+        for scheduled in self - refused:
+            scheduled._sign_for_best_sender()
+        with origin.scheduled():
+            result = super(MailScheduledMessage, self - refused)._post_message(
+                raise_exception=raise_exception
+            )
         # afterwards: core rolls back when one of the others cannot be posted
         for scheduled in refused:
             scheduled._tell_author()
         refused.unlink()  # as core does with what cannot be posted
         return result
 
+    def _for_creator(self):
+        """The accounts as its creator may use them, and the record; both in sudo."""
+        self.ensure_one()
+        # sudo: the record may have moved out of his sight; core tells him
+        env = self.with_user(self.create_uid).sudo().env
+        return env["mail.external.account"], env[self.model].browse(self.res_id)
+
     def _sender_is_usable(self):
         """Whether the author may still send from the address that he picked."""
-        self.ensure_one()
         if self.external_sender <= ODOO or self.is_note:
             return True
-        # sudo: the record may have moved out of the author's sight; core tells him
-        thread = self.with_user(self.create_uid).sudo().env[self.model]
-        options = thread.env["mail.external.account"]._sender_options(
-            thread.browse(self.res_id)
+        account, record = self._for_creator()
+        sender = self.external_sender
+        return sender in account._usable_ids(record) or account._may_wait_for(
+            sender, record
         )
-        return self.external_sender in [row.id for row, _candidate in options]
+
+    def _sign_for_best_sender(self):
+        """Where nobody picked one: the signature of what is the best one now."""
+        parameters = json.loads(self.notification_parameters or "{}")
+        signed_for = parameters.get(SIGNED_FOR)
+        if signed_for is None or self.external_sender != EACH_DEFAULT:
+            return
+        account, record = self._for_creator()
+        options = account._sender_options(record)
+        best = options[0][0].id if options else ODOO
+        if best != signed_for:
+            # sudo: no change of its creator's words
+            self.sudo().body = account._with_signature_of(best, self.body)
 
     def _refusal_text(self):
         account = self.env["mail.external.account"].sudo()
@@ -122,20 +152,39 @@ class MailScheduledMessage(models.Model):
         )
 
     def _tell_author(self):
-        """The author gets the text back, with the reason, on the record."""
+        """The author gets all of it back, with the reason, on the record."""
         self.ensure_one()
         author = self.create_uid.partner_id
         thread = self.env["mail.thread"].with_context(lang=author.lang)
-        scheduled = self.with_env(thread.env)
-        thread.message_notify(
+        attachments = self._attachments_of_author()
+        notice = thread.message_notify(
             partner_ids=author.ids,
             model=self.model,
             res_id=self.res_id,
             subject=thread.env._("A scheduled message could not be sent"),
-            body=Markup("<p>%s</p><p>%s</p><hr/>%s")
-            % (
-                scheduled._refusal_text(),
-                thread.env._("Its text, to be sent again:"),
-                self.body or "",
-            ),
+            body=self.with_env(thread.env)._notice_body(),
+            attachment_ids=attachments.ids,
+        )
+        # those that belong to the scheduled message would be deleted with it
+        attachments.filtered(
+            lambda file: (file.res_model, file.res_id) == (self._name, self.id)
+        ).write({"res_model": notice._name, "res_id": notice.id})
+
+    def _attachments_of_author(self):
+        """The attachments (sudo) that the author may have back: his, or readable."""
+        author = self.create_uid
+        return self.attachment_ids.sudo().filtered(
+            lambda file: (
+                file.create_uid == author or file.with_user(author).has_access("read")
+            )
+        )
+
+    def _notice_body(self):
+        recipients = ", ".join(self.partner_ids.mapped("email_formatted"))
+        return Markup("<p>%s</p><p>%s</p><p>%s<br/>%s</p><hr/>%s") % (
+            self._refusal_text(),
+            self.env._("The message, to be sent again:"),
+            self.env._("To: %s", recipients or self.env._("followers")),
+            self.env._("Subject: %s", self.subject or ""),
+            self.body or "",
         )

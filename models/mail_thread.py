@@ -1,6 +1,7 @@
 from odoo import models
 
 from ..tools import origin
+from ..tools.sender_choice import EACH_DEFAULT
 
 
 class MailThread(models.AbstractModel):
@@ -17,9 +18,23 @@ class MailThread(models.AbstractModel):
         }
 
     def _message_create(self, values_list):
+        values_list = [self._with_best_sender(vals) for vals in values_list]
         if self.env["mail.external.account"]._any_configured():
             values_list = [self._with_external_sender(vals) for vals in values_list]
         return super()._message_create(values_list)
+
+    def _with_best_sender(self, vals):
+        """Message values of the full composer, where no address was picked.
+
+        By then it was known that a person writes; the author may be a template's.
+        """
+        if vals.get("external_account_id") != EACH_DEFAULT:
+            return vals
+        if not self._may_have_external_sender(vals):
+            return {**vals, "external_account_id": False}
+        thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
+        options = self.env["mail.external.account"]._sender_options(thread)
+        return {**vals, "external_account_id": options[0][0].id if options else False}
 
     def _message_track(self, fields_iter, initial_values_dict):
         with origin.automatic():

@@ -1,6 +1,7 @@
 from . import (
     test_accounts,
     test_automatic_mail,
+    test_composer_template,
     test_connect,
     test_connect_reading,
     test_crons,
@@ -18,10 +19,12 @@ from . import (
     test_queries,
     test_rights,
     test_rights_reading,
+    test_scheduled_messages,
     test_screens_reading,
     test_send_again,
     test_sender_notes,
     test_sender_rules,
     test_sender_scale,
     test_vault,
+    test_written_signature,
 )

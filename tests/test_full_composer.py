@@ -1,8 +1,5 @@
-from datetime import timedelta
-
-from odoo import fields
-from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.exceptions import UserError
+from odoo.tests import tagged
 
 from .common import ExternalAccountCase
 
@@ -17,6 +14,17 @@ class ComposerCase(ExternalAccountCase):
             default_model=records._name,
             default_res_ids=records.ids,
             **({"default_subtype_xmlid": "mail.mt_comment"} | context),
+        )
+
+    def template(self, **values):
+        return self.env["mail.template"].create(
+            {
+                "name": "T",
+                "model_id": self.env["ir.model"]._get_id("project.task"),
+                "subject": "S",
+                "body_html": "<p>From the template</p>",
+                **values,
+            }
         )
 
     def senders(self, composer):
@@ -69,15 +77,7 @@ class TestFullComposer(ComposerCase):
         server = self.env["ir.mail_server"].create(
             {"name": "Own", "smtp_host": "smtp.example.com"}
         )
-        template = self.env["mail.template"].create(
-            {
-                "name": "T",
-                "model_id": self.env["ir.model"]._get_id("project.task"),
-                "subject": "S",
-                "body_html": "<p>From the template</p>",
-                "mail_server_id": server.id,
-            }
-        )
+        template = self.template(mail_server_id=server.id)
         composer = self.composer(self.anna).create({"body": "x"})
         self.assertEqual(composer.external_sender, account.id)
         composer.template_id = template
@@ -90,14 +90,7 @@ class TestFullComposer(ComposerCase):
     def test_a_template_keeps_the_picked_sender(self):
         self.account("a@x.example", self.anna)
         company = self.account("c@x.example")
-        template = self.env["mail.template"].create(
-            {
-                "name": "T",
-                "model_id": self.env["ir.model"]._get_id("project.task"),
-                "subject": "S",
-                "body_html": "<p>From the template</p>",
-            }
-        )
+        template = self.template()
         composer = self.composer(self.anna).create({"body": "x"})
         composer.external_sender = company.id
         composer.template_id = template
@@ -124,27 +117,6 @@ class TestFullComposer(ComposerCase):
         with self.assertRaisesRegex(UserError, "Nothing was sent.*“Other”"):
             composer._action_send_mail()
         self.assertEqual(len(tasks.message_ids), before)
-
-    def test_the_signature_in_the_text_follows_the_sender(self):
-        self.anna.signature = "<p>Anna herself</p>"
-        own = self.account("a@x.example", self.anna)
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
-        body = (
-            '<div>Hello</div><div class="o-signature-container">'
-            '<div data-o-mail-quote="1"><br>-- <br><p>Anna herself</p></div></div>'
-        )
-        composer = self.composer(self.anna, body=body).with_context(
-            external_sender_id=brand.id
-        )
-        form = Form(composer, "mail.email_compose_message_wizard_form")
-        self.assertIn("Brand B", form.body)
-        self.assertNotIn("Anna herself", form.body)
-        form.external_sender = own.id
-        self.assertIn("Anna herself", form.body)
-        self.assertNotIn("Brand B", form.body)
-        form.body = "<div>Without a signature</div>"
-        form.external_sender = brand.id
-        self.assertNotIn("Brand B", form.body)
 
     def test_another_models_chatter(self):
         account = self.account("a@x.example", self.anna)
@@ -239,95 +211,3 @@ class TestMassMode(ComposerCase):
         self.account("c@x.example")
         mails, _m = self.mass(self.anna)._action_send_mail()
         self.assertEqual(mails.mapped("reply_to"), expected)
-
-
-@tagged("post_install", "-at_install")
-class TestScheduled(ComposerCase):
-    def scheduled(self, user, **values):
-        composer = self.composer(user).create(
-            {
-                "body": "<p>Later</p>",
-                "scheduled_date": fields.Datetime.now() + timedelta(hours=1),
-                **values,
-            }
-        )
-        return composer._action_schedule_message()
-
-    def cron(self, scheduled):
-        self.env.cr.execute(
-            "UPDATE mail_scheduled_message SET scheduled_date = %s WHERE id IN %s",
-            (fields.Datetime.now() - timedelta(minutes=1), scheduled._ids),
-        )
-        self.env.invalidate_all()
-        self.env["mail.scheduled.message"]._post_messages_cron()
-
-    def test_the_pick_waits_with_the_message(self):
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
-        for picked, expected in ((company.id, company), (0, company.browse())):
-            scheduled = self.scheduled(self.anna, external_sender=picked)
-            self.assertEqual(scheduled.external_sender, picked)
-            self.cron(scheduled)
-            message = self.task.message_ids.sudo()[0]
-            self.assertIn("Later", message.body)
-            self.assertEqual(message.author_id, self.anna.partner_id)
-            self.assertEqual(message.external_account_id, expected)
-
-    def test_it_is_editable_before(self):
-        account = self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
-        scheduled = self.scheduled(self.anna).with_user(self.anna)
-        self.assertEqual(scheduled.external_sender, account.id)
-        self.assertEqual(self.senders(scheduled), [account.id, company.id, 0])
-        scheduled.external_sender = company.id
-        self.cron(scheduled)
-        message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, company)
-
-    def test_an_address_that_stopped_being_usable(self):
-        """It leaves in no other name; its author gets the text and the reason."""
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
-        for spoil in (
-            lambda: company.write({"allowed_user_ids": [(4, self.bohdan.id)]}),
-            lambda: company.unlink(),
-        ):
-            scheduled = self.scheduled(self.anna, external_sender=company.id)
-            spoil()
-            with self.assertRaisesRegex(UserError, "was not sent.*Choose another"):
-                scheduled.with_user(self.anna).post_message()
-            self.cron(scheduled)
-            self.assertFalse(scheduled.exists())
-            notice = self.env["mail.message"].search([], order="id desc", limit=1)
-            self.assertEqual(notice.partner_ids, self.anna.partner_id)
-            self.assertEqual(
-                (notice.model, notice.res_id),
-                (
-                    "project.task",
-                    self.task.id,
-                ),
-            )
-            self.assertIn("Choose another sender", notice.body)
-            self.assertIn("Later", notice.body)
-            self.assertFalse(
-                self.task.message_ids.filtered(
-                    lambda m: m.message_type == "comment" and "Later" in m.body
-                )
-            )
-            company.exists().allowed_user_ids = False
-
-    def test_nobody_else_changes_what_leaves_from_an_address(self):
-        company = self.account("c@x.example")
-        scheduled = self.scheduled(self.anna, external_sender=company.id)
-        for user in (self.bohdan, self.manager, self.env.ref("base.user_admin")):
-            for vals in (
-                {"body": "Not Anna's"},
-                {"notification_parameters": "{}"},
-                {"external_sender": 0},
-            ):
-                with self.assertRaises(AccessError, msg=str(vals)):
-                    scheduled.with_user(user).write(vals)
-
-    def test_core_keeps_no_context_of_ours(self):
-        scheduled = self.scheduled(self.anna)
-        self.assertNotIn("external_sender_id", scheduled.send_context or {})

@@ -1,5 +1,6 @@
 """Writing: the sender in the chatter, the full composer, later, and to many at once."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -49,6 +50,17 @@ def task(clean: Site, accounts: dict[str, int]) -> int:
     """A task of Brand A that the customer follows."""
     project, customer = clean.ids["project_brand_a"], clean.ids["customer"]
     return steps.new_task(clean.admin, project, "Written to", (customer,))
+
+
+@pytest.fixture
+def unsigned(clean: Site) -> Iterator[None]:
+    """Anna has no signature of her own, her addresses have one."""
+    uid = clean.anna.uid
+    [anna] = clean.admin.call("res.users", "read", [uid], ["signature"])
+    clean.admin.call("res.users", "write", [uid], {"signature": False})
+    yield
+    values = {"signature": anna["signature"]}
+    clean.admin.call("res.users", "write", [uid], values)
 
 
 def open_task(page: Page, site: Site, task: int) -> None:
@@ -143,6 +155,52 @@ def test_what_is_picked_in_the_full_composer_stays_with_the_draft(
         page.reload()
 
 
+def test_who_has_no_signature_writes_with_that_of_the_address(
+    clean: Site, page: Page, task: int, unsigned: None
+) -> None:
+    """Once, however often the full composer is opened; never what was deleted."""
+    sign_in(page, clean, "anna")
+    open_task(page, clean, task)
+    write(page, "First", f"Anna Kovalenko at Brand B <{SUPPORT}>")
+    for _visit in range(2):
+        dialog = open_full_composer(page)
+        editor = dialog.locator(".odoo-editor-editable")
+        expect(editor).to_contain_text("Brand B, Kyiv")
+        assert editor.inner_text().count("Kyiv") == 1
+        dialog.locator(".btn-close").click()
+        expect(page.locator(".modal")).to_have_count(0)
+        write(page, "")
+        expect(page.locator(".o-mail-Composer-input")).to_have_value("First")
+    dialog = open_full_composer(page)
+    expect(dialog.locator(".odoo-editor-editable")).to_contain_text("Brand B, Kyiv")
+    dialog.locator("button[name=action_send_mail]:visible").click()
+    expect(page.locator(".modal")).to_have_count(0)
+    [mail] = received(clean, CLIENT)
+    assert steps.html_text(mail).count("Brand B, Kyiv") == 1
+
+    write(page, "Second", f"Anna Kovalenko at Brand B <{SUPPORT}>")
+    dialog = open_full_composer(page)
+    editor = dialog.locator(".odoo-editor-editable")
+    expect(editor).to_contain_text("Brand B, Kyiv")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    page.keyboard.type("Unsigned")
+    dialog.locator(".btn-close").click()
+    expect(page.locator(".modal")).to_have_count(0)
+    write(page, "")
+    expect(page.locator(".o-mail-Composer-input")).to_have_value("Unsigned")
+    dialog = open_full_composer(page)
+    editor = dialog.locator(".odoo-editor-editable")
+    expect(editor).to_contain_text("Unsigned")
+    expect(editor).not_to_contain_text("Kyiv")
+    dialog.locator("button[name=action_send_mail]:visible").click()
+    expect(page.locator(".modal")).to_have_count(0)
+    mails = received(clean, CLIENT, 2)
+    [mail] = [each for each in mails if "Unsigned" in steps.html_text(each)]
+    assert "Kyiv" not in steps.html_text(mail)
+
+
 def test_a_note_has_no_sender(clean: Site, page: Page, task: int) -> None:
     sign_in(page, clean, "anna")
     open_task(page, clean, task)
@@ -221,7 +279,10 @@ def test_a_scheduled_message_keeps_its_sender(
     edited = page.locator(".modal")
     sender = edited.locator("[name=external_sender] select")
     assert chosen(sender) == f"Anna Kovalenko <{ANNA}>"
+    editor = edited.locator(".odoo-editor-editable")
+    expect(editor).to_contain_text("Brand A")
     sender.select_option(label=f"Anna Kovalenko at Brand B <{SUPPORT}>")
+    expect(editor).to_contain_text("Brand B, Kyiv")
     edited.get_by_role("button", name="Save").click()
     expect(page.locator(".modal")).to_have_count(0)
 
@@ -238,6 +299,8 @@ def test_a_scheduled_message_keeps_its_sender(
     [mail] = received(clean, CLIENT)
     assert mail.envelope_from == SUPPORT
     assert "Tomorrow" in steps.html_text(mail)
+    assert steps.html_text(mail).count("Brand B, Kyiv") == 1
+    assert "Brand A" not in steps.html_text(mail)
 
 
 def test_a_scheduled_message_whose_address_was_taken_away(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _automatic = ContextVar("mail_external_account_automatic", default=False)
+_scheduled = ContextVar("mail_external_account_scheduled", default=False)
 _proven_writer = ContextVar("mail_external_account_proven_writer", default=0)
 
 
@@ -24,6 +25,21 @@ def automatic():
 def is_automatic():
     """Whether the running code is inside ``automatic()``."""
     return _automatic.get()
+
+
+@contextmanager
+def scheduled():
+    """What is posted inside was written earlier: nobody is there to choose again."""
+    token = _scheduled.set(True)
+    try:
+        yield
+    finally:
+        _scheduled.reset(token)
+
+
+def is_scheduled():
+    """Whether the running code is inside ``scheduled()``."""
+    return _scheduled.get()
 
 
 @contextmanager

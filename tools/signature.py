@@ -8,16 +8,18 @@ from odoo.tools.mail import is_html_empty
 _CONTAINER = "o-signature-container"
 
 
-def swap_signature(body, signature):
+def swap_signature(body, signature, add=False):
     """Exchange the signature in ``body``; without one it stays as it is.
 
     A signature that the writer deleted stays deleted, and one in a message that is
-    quoted stays as it was: the writer's own is not inside of anything.
+    quoted stays as it was: the writer's own is not inside of anything. Where there is
+    none to show its place is kept, as an empty line, for the next exchange.
 
     :param str body: HTML of the composer
     :param str signature: sanitized HTML
+    :param bool add: below the text, when there is no signature yet
     """
-    if not body or _CONTAINER not in body:
+    if not body or (_CONTAINER not in body and not add):
         return body
     try:
         tree = lxml_html.fragment_fromstring(str(body), create_parent="div")
@@ -26,12 +28,19 @@ def swap_signature(body, signature):
         )
     except (etree.ParserError, etree.XMLSyntaxError):
         return body
-    for container in tree:
-        if _CONTAINER in (container.get("class") or "").split():
-            for child in list(container):
-                container.remove(child)
-            container.text = None
-            if not is_html_empty(signature):
-                container.append(new)
-            break
+    container = _container_of(tree)
+    if container is None and add:
+        container = etree.SubElement(tree, "div", {"class": _CONTAINER})
+    if container is not None:
+        for child in list(container):
+            container.remove(child)
+        container.text = None
+        container.append(etree.Element("br") if is_html_empty(signature) else new)
     return lxml_html.tostring(tree, encoding="unicode")[5:-6]  # the parent <div>
+
+
+def _container_of(tree):
+    for element in tree:
+        if _CONTAINER in (element.get("class") or "").split():
+            return element
+    return None

@@ -1,10 +1,13 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..mailkit.from_header import header_addresses
 from ..tools import origin
-from ..tools.sender_choice import EACH_DEFAULT, ODOO
-from ..tools.signature import swap_signature
+from ..tools.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
+# What the chatter says by the context when it opens the full composer.
+_SENDER_KEY = "external_sender_id"
+_SIGNATURE_KEY = "external_sender_signature"
 NAMED_RECORDS = 5  # so many are named in an error; the others are counted
 
 
@@ -22,21 +25,21 @@ class MailComposeMessage(models.TransientModel):
         help="The address that external contacts get the message from. Colleagues are "
         "notified from Odoo's own server.",
     )
+    external_sender_picked = fields.Boolean(
+        help="Picked by the user in the chatter, even if it is the default.",
+    )
     external_sender_options = fields.Json(compute="_compute_external_sender_options")
 
     @api.depends("composition_mode", "model", "res_domain", "res_ids")
     def _compute_external_sender(self):
         """The default, where the chatter gave no pick; no template changes it."""
         for composer in self:
-            if composer._is_for_several():
-                composer.external_sender = EACH_DEFAULT
-            else:
-                senders = composer._external_senders()
-                composer.external_sender = senders[0]["id"] if senders else EACH_DEFAULT
+            composer.external_sender = composer._best_sender()
 
     @api.depends(
-        *("author_id", "composition_mode", "mail_server_id", "message_type"),
-        *("model", "res_domain", "res_ids", "subtype_id"),
+        *("author_id", "composition_mode", "email_from", "mail_server_id"),
+        *("message_type", "model", "res_domain", "res_ids", "subtype_id"),
+        "template_id",
     )
     def _compute_external_sender_options(self):
         """What the list offers: ``[{"id", "label", "reason"}]``; empty hides it."""
@@ -57,31 +60,21 @@ class MailComposeMessage(models.TransientModel):
     @api.onchange("external_sender")
     def _onchange_external_sender(self):
         """The signature below the text is the chosen address's."""
-        self.body = self._with_signature_of(self.external_sender, self.body)
+        account = self.env["mail.external.account"]
+        self.body = account._with_signature_of(self.external_sender, self.body)
 
     @api.model
     def default_get(self, fields):
         values = super().default_get(fields)
-        picked = self.env.context.get("external_sender_id")
-        if picked is not None and "external_sender" in fields:
-            values["external_sender"] = picked
-        if picked and values.get("body"):
+        sender = self.env.context.get(_SENDER_KEY)
+        if sender is not None and "external_sender" in fields:
+            values["external_sender"] = sender
+        if sender is not None and values.get("body"):
             # the chatter hands over the text with the user's own signature
-            values["body"] = self._with_signature_of(picked, values["body"])
+            values["body"] = self.env["mail.external.account"]._with_signature_of(
+                sender, values["body"], add=self.env.context.get(_SIGNATURE_KEY)
+            )
         return values
-
-    def _with_signature_of(self, sender, body):
-        """``body`` with the signature of an address, or the user's own."""
-        account = self.env["mail.external.account"]
-        if not account._any_configured():
-            return body
-        usable = {row.id for row in account._usable_rows(self.env.uid)}
-        if not usable:
-            return body
-        # sudo: the signature of an account that the user may use
-        chosen = account.sudo().browse(sender if sender in usable else [])
-        signature = chosen.signature if chosen._has_signature() else False
-        return swap_signature(body, signature or self.env.user.signature or "")
 
     # Who may be chosen
 
@@ -91,7 +84,7 @@ class MailComposeMessage(models.TransientModel):
     def _may_choose_sender(self):
         """Whether this is a message of the user's own to external contacts.
 
-        A template's own server, a mailing of another addon and what is posted in
+        A template's own server, a mailing of another addon and what a caller posts in
         another author's name keep the way that core gives them; what no person writes
         has its own (``mail.thread``).
         """
@@ -106,8 +99,27 @@ class MailComposeMessage(models.TransientModel):
             and self.model not in ("mail.thread", "discuss.channel")
             and not self.mail_server_id
             and not ("mass_mailing_id" in self._fields and self.mass_mailing_id)
-            and self.author_id == self.env.user.partner_id
+            and (self._is_in_own_name() or self._is_in_name_of_template())
             and (self.composition_mode == "mass_mail" or self._is_comment())
+        )
+
+    def _is_in_own_name(self):
+        return self.author_id == self.env.user.partner_id
+
+    def _is_in_name_of_template(self):
+        """Whether the author is whom core finds for the template's own From.
+
+        See ``_compute_authorship``. It is the chatter's author, not who may send: that
+        is checked of the user.
+        """
+        if not self.template_id.email_from:
+            return False
+        thread = self.env["mail.thread"].with_context(active_test=False)
+        author_id, _from = thread._message_compute_author(None, self.email_from)
+        return bool(
+            author_id
+            and author_id == self.author_id.id
+            and header_addresses(self.email_from) <= self._template_addresses()
         )
 
     def _is_comment(self):
@@ -126,17 +138,16 @@ class MailComposeMessage(models.TransientModel):
             record = self.env[self.model].browse(res_ids[0])
             return record._external_senders_data()["externalSenders"]
         accounts = self.env["mail.external.account"]
+        labels = accounts._labels(accounts._usable_rows(self.env.uid))
         return [
-            {
-                "id": row.id,
-                # sudo: the From line of an account that the user may use
-                "label": accounts.sudo()
-                .browse(row.id)
-                ._sender_label(self.env.user.name, ""),
-                "reason": "",
-            }
-            for row in accounts._usable_rows(self.env.uid)
+            {"id": account_id, "label": label, "reason": ""}
+            for account_id, label in labels.items()
         ]
+
+    def _best_sender(self):
+        """The sender when nobody picks one."""
+        senders = [] if self._is_for_several() else self._external_senders()
+        return senders[0]["id"] if senders else EACH_DEFAULT
 
     def _default_accounts(self, res_ids):
         """The id of each record's default account, False for Odoo's own server."""
@@ -152,16 +163,9 @@ class MailComposeMessage(models.TransientModel):
         if self.external_sender <= ODOO or not self._may_choose_sender():
             return
         account = self.env["mail.external.account"]
-        refused = (
-            self.env[self.model]
-            .sudo()
-            .browse(res_ids)
-            .filtered(
-                lambda record: (
-                    self.external_sender
-                    not in [row.id for row, _c in account._sender_options(record)]
-                )
-            )
+        records = self.env[self.model].sudo().browse(res_ids)
+        refused = records.filtered(
+            lambda record: self.external_sender not in account._usable_ids(record)
         )
         if refused:
             raise UserError(self._refusal_text(refused))
@@ -191,10 +195,13 @@ class MailComposeMessage(models.TransientModel):
         )
 
     def _without_pick(self):
-        """The pick is on the composer; it is not for what else is posted on the way."""
-        if "external_sender_id" not in self.env.context:
-            return self  # core keeps the context with a scheduled message
-        return self.with_context(external_sender_id=None)
+        """The pick is on the composer; it is not for what else is posted on the way,
+        nor for the context that core keeps with a scheduled message."""
+        context = dict(self.env.context)
+        if context.pop(_SENDER_KEY, None) is None:
+            return self
+        context.pop(_SIGNATURE_KEY, None)
+        return self.with_env(self.env(context=context))
 
     def _action_schedule_message(self):
         composers = self._without_pick()
@@ -202,16 +209,20 @@ class MailComposeMessage(models.TransientModel):
             composer._check_sender(composer._evaluate_res_ids()[:1])
         return super(MailComposeMessage, composers)._action_schedule_message()
 
+    def _prepare_schedule_message_post_values(self, post_values):
+        if "external_account_id" in post_values and not (
+            self.external_sender_picked or self.external_sender != self._best_sender()
+        ):
+            post_values[SIGNED_FOR] = self.external_sender
+            post_values["external_account_id"] = EACH_DEFAULT  # the best one by then
+        return super()._prepare_schedule_message_post_values(post_values)
+
     def _action_send_mail_comment(self, res_ids):
         self._check_sender(res_ids)  # all, before the first one is posted
         return super()._action_send_mail_comment(res_ids)
 
     def _prepare_mail_values_static(self):
         values = super()._prepare_mail_values_static()
-        if (
-            self.composition_mode == "comment"
-            and self.external_sender != EACH_DEFAULT
-            and self._may_choose_sender()
-        ):
+        if self.composition_mode == "comment" and self._may_choose_sender():
             values["external_account_id"] = self.external_sender or False
         return values

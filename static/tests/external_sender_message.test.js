@@ -123,6 +123,28 @@ test("the author tries failed recipients of an external address again", async ()
     await waitForSteps([`again ${messageId}`]);
 });
 
+test("who wrote a message in the name of a template tries again, nobody else", async () => {
+    const { messageId } = await openMessage({
+        failure_type: "unknown",
+        notification_status: "exception",
+    });
+    const company = { id: 9001, name: "Brand" };
+    for (const [writer_id, count] of [
+        [serverState.userId + 1, 0],
+        [serverState.userId, 1],
+    ]) {
+        const external_sender = { label: "info@brand-a.test", waiting: "", writer_id };
+        await receive({
+            "res.partner": [company],
+            "mail.message": [{ id: messageId, author_id: company.id, external_sender }],
+        });
+        await click(".o-mail-Message-notification");
+        await contains(".o-mail-MessageNotificationPopover", { text: "Clara" });
+        await contains(".o-mail-NotificationSendAgain", { count });
+        await click(".o-mail-Message-notification");
+    }
+});
+
 test("what came back cannot be sent again", async () => {
     const { messageId } = await openMessage({
         failure_type: "mail_bounce",

@@ -15,6 +15,7 @@ import { animationFrame } from "@odoo/hoot-mock";
 import {
     asyncStep,
     getKwArgs,
+    mockService,
     patchWithCleanup,
     waitForSteps,
 } from "@web/../tests/web_test_helpers";
@@ -38,7 +39,7 @@ const COMPANY = {
 };
 const PICKER = ".o-mail-ExternalSenderPicker";
 
-/** What the server tells about the chatter's record. */
+/** What the server tells about the chatter's record; undefined: it has not answered yet. */
 let senders;
 
 beforeEach(() => {
@@ -47,7 +48,7 @@ beforeEach(() => {
         _thread_to_store(store, fields, request_list) {
             super._thread_to_store(...arguments);
             const kwargs = getKwArgs(arguments, "store", "fields", "request_list");
-            if (kwargs.request_list?.includes("suggestedRecipients")) {
+            if (senders && kwargs.request_list?.includes("suggestedRecipients")) {
                 kwargs.store._add_record_fields(
                     this.env[this._name].browse(this[0].id),
                     { externalSenders: senders, externalSenderOdoo: "notifications@corp.test" },
@@ -175,4 +176,45 @@ test("an address that may no longer be used is dropped from the draft with a war
     expect(`${PICKER} select`).toHaveValue("11");
     await send("more");
     await waitForSteps(["mail.mt_comment 11"]);
+});
+
+test("a draft that is sent before the chatter's data are there keeps its sender", async () => {
+    senders = undefined;
+    await openContact({
+        composerHtml: ["markup", "half a sentence"],
+        emailAddSignature: true,
+        externalAccountId: COMPANY.id,
+    });
+    await contains(PICKER, { count: 0 });
+    await contains(".o-mail-Composer-input", { value: "half a sentence" });
+    await click(".o-mail-Composer button:enabled", { text: "Send" });
+    await contains(".o-mail-Message:contains(half a sentence)");
+    await waitForSteps(["mail.mt_comment 12"]);
+});
+
+test("the full composer learns what is shown, and whether it was picked", async () => {
+    mockService("action", {
+        doAction(action) {
+            if (action?.res_model !== "mail.compose.message") {
+                return super.doAction(...arguments);
+            }
+            const { context } = action;
+            asyncStep(
+                `${context.external_sender_id} ${context.default_external_sender_picked}` +
+                    ` ${context.external_sender_signature}`,
+            );
+            return undefined;
+        },
+    });
+    await openContact();
+    await contains(`${PICKER} select`);
+    await click("button[title='Open Full Composer']");
+    await waitForSteps(["11 false true"]);
+    await pick(COMPANY.id);
+    await pick(PERSONAL.id);
+    await click("button[title='Open Full Composer']");
+    await waitForSteps(["11 true true"]);
+    await click("button", { text: "Log note" });
+    await click("button[title='Open Full Composer']");
+    await waitForSteps(["undefined undefined undefined"]);
 });

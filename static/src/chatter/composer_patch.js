@@ -7,27 +7,38 @@ import { patch } from "@web/core/utils/patch";
 
 /** @type {Composer} */
 const composerPatch = {
-    /** Whether the chatter shows the picker "From:" for what is written here. */
-    get hasExternalSenders() {
+    /**
+     * Whether what is written here has a sender to go with it: the one that the picker "From:"
+     * shows, or what was picked for a draft that is back before the chatter's data.
+     */
+    get hasExternalSender() {
         const { composer, type } = this.props;
         return Boolean(
             this.env.inChatter &&
             type === "message" &&
             !composer.message &&
-            composer.externalSenders.length,
+            (composer.externalSenders.length || composer.externalAccountId !== undefined),
         );
     },
 
     get fullComposerAdditionalContext() {
         const context = super.fullComposerAdditionalContext;
-        return this.hasExternalSenders
-            ? { ...context, external_sender_id: toRaw(this.props.composer).externalSenderId }
-            : context;
+        if (!this.hasExternalSender) {
+            return context;
+        }
+        const composer = toRaw(this.props.composer);
+        return {
+            ...context,
+            default_external_sender_picked: composer.externalAccountId !== undefined,
+            external_sender_id: composer.externalSenderId,
+            // false: the writer has deleted the signature
+            external_sender_signature: composer.emailAddSignature,
+        };
     },
 
     get postData() {
         const postData = super.postData;
-        if (this.hasExternalSenders) {
+        if (this.hasExternalSender) {
             postData.externalAccountId = toRaw(this.props.composer).externalSenderId;
         }
         return postData;
@@ -37,7 +48,7 @@ const composerPatch = {
         try {
             return await super.processMessage(...arguments);
         } catch (error) {
-            if (this.hasExternalSenders) {
+            if (this.hasExternalSender) {
                 // Refused, perhaps because of the address: the text stays and can be sent again,
                 // and the list shows what can be used now.
                 this.state.active = true;
@@ -63,7 +74,7 @@ const composerPatch = {
 
     /** What was picked in the full composer goes on with the draft. */
     takeOverExternalSender() {
-        if (this.state.isFullComposerOpen && this.hasExternalSenders) {
+        if (this.state.isFullComposerOpen && this.hasExternalSender) {
             const { composer } = this.props;
             this.fullComposerBus.trigger("SAVE_EXTERNAL_SENDER", {
                 onSave: (senderId) => {

@@ -10,9 +10,10 @@ const messagePatch = {
         super.setup(...arguments);
         /**
          * The external address that the message leaves through, and why it still waits (empty
-         * once it left). Undefined: Odoo's own mail server.
+         * once it left), and which user wrote it: its author may be a template's. Undefined:
+         * Odoo's own mail server.
          *
-         * @type {{ label: string, waiting: string } | undefined}
+         * @type {{ label: string, waiting: string, writer_id: number } | undefined}
          */
         this.external_sender = fields.Attr(undefined);
         /** @type {"auto_reply" | "own_copy" | "stranger" | "unproven" | undefined} */
@@ -43,7 +44,8 @@ const messagePatch = {
     get canSendAgain() {
         return Boolean(
             this.external_sender &&
-            this.isSelfAuthored &&
+            (this.isSelfAuthored ||
+                this.external_sender.writer_id === this.store.self.main_user_id?.id) &&
             // what came back left long ago: there is no mail to try again
             this.notification_ids.some(
                 (notification) =>
