@@ -3,6 +3,7 @@ from . import (
     test_automatic_mail,
     test_connect,
     test_connect_reading,
+    test_connect_scope,
     test_crons,
     test_demo,
     test_from_guard,
