@@ -76,7 +76,7 @@ class MailScheduledMessage(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
-        return "" if self._sender_is_usable() else self._refusal_text()
+        return "" if self._sender_is_usable() else self._refusal_text(self.env.user)
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
@@ -89,7 +89,7 @@ class MailScheduledMessage(models.Model):
     def _post_message(self, raise_exception=True):
         refused = self.filtered(lambda scheduled: not scheduled._sender_is_usable())
         if refused and raise_exception:
-            raise UserError(refused._refusal_text())
+            raise UserError(refused._refusal_text(self.env.user))
         result = super(MailScheduledMessage, self - refused)._post_message(
             raise_exception=raise_exception
         )
@@ -111,14 +111,15 @@ class MailScheduledMessage(models.Model):
         )
         return self.external_sender in [row.id for row, _candidate in options]
 
-    def _refusal_text(self):
-        account = self.env["mail.external.account"].sudo()
+    def _refusal_text(self, reader):
+        # the name that this reader may see: the id may be any that somebody tries
+        account = self.env["mail.external.account"].with_user(reader)
         account = account.browse(self[:1].external_sender).exists()
         return self.env._(
             "The message was not sent: the address chosen in “From” (%s) can no longer "
             "be used here. It was deleted, is not working, is no longer shared with "
             "the author, or is bound to other projects. Choose another sender.",
-            account.email or self.env._("deleted"),
+            account.display_name or self.env._("deleted"),
         )
 
     def _tell_author(self):
@@ -134,7 +135,7 @@ class MailScheduledMessage(models.Model):
             subject=thread.env._("A scheduled message could not be sent"),
             body=Markup("<p>%s</p><p>%s</p><hr/>%s")
             % (
-                scheduled._refusal_text(),
+                scheduled._refusal_text(self.create_uid),
                 thread.env._("Its text, to be sent again:"),
                 self.body or "",
             ),
