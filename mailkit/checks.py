@@ -35,8 +35,9 @@ class Step(str, Enum):
 class CheckResult:
     """How a step went. `seconds`: how long it took.
 
-    `facts`, as far as the step got: "address" (numeric), "tls" ("TLSv1.3" or ""),
-    "cipher", "max_size" (octets, 0 if unknown), "messages" (in the inbox).
+    `facts`, as far as the step got: "address" (numeric), "private" (whether any of the
+    host's addresses is), "tls" ("TLSv1.3" or ""), "cipher", "max_size" (octets, 0 if
+    unknown), "messages" (in the inbox).
     """
 
     step: Step
@@ -70,7 +71,9 @@ def run(
 def _host(
     step: Step, server: Server, credentials: Credentials, address: str, facts: Facts
 ) -> None:
-    facts["address"] = network.resolve(server)[0].address
+    endpoints = network.resolve(server)
+    facts["address"] = endpoints[0].address
+    facts["private"] = not all(network.is_public(each.address) for each in endpoints)
 
 
 def _smtp(

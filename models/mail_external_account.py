@@ -169,9 +169,17 @@ class MailExternalAccount(models.Model):
         "Choose the employee or the company that the address belongs to.",
     )
 
+    @api.depends_context("uid", "lang")
     @api.depends("email", "sender_name", "user_id", "company_id")
     def _compute_display_name(self):
+        # Core asks in superuser mode for the name of whatever a field points to, also
+        # of a new record, which anybody may say points to any address.
+        saved = self._origin.sudo(False)
+        hidden = saved - saved._filtered_access("read")
         for account in self:
+            if account._origin in hidden:
+                account.display_name = self.env._("External address")
+                continue
             email = account.email or ""
             owner = account.user_id or account.company_id
             name = account.sender_name or owner.sudo().name

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 
 class MailExternalAccountProject(models.Model):
@@ -30,8 +30,13 @@ class MailExternalAccountProject(models.Model):
         help="Picked by itself in this project by those who may use the address. "
         "Marking another address of the same owner takes the mark off this one.",
     )
-    account_user_id = fields.Many2one(related="account_id.user_id", string="Employee")
-    account_state = fields.Selection(related="account_id.state", string="Status")
+    # By the reader's own rights: a new line may name any address.
+    account_user_id = fields.Many2one(
+        related="account_id.user_id", related_sudo=False, string="Employee"
+    )
+    account_state = fields.Selection(
+        related="account_id.state", related_sudo=False, string="Status"
+    )
 
     _one_binding = models.UniqueIndex(
         "(account_id, project_id)", "This address is already bound to the project."
@@ -41,6 +46,7 @@ class MailExternalAccountProject(models.Model):
     def create(self, vals_list):
         bindings = super().create(vals_list)
         bindings._check_project()
+        bindings._check_scope()
         bindings._keep_one_default()
         self.env["mail.external.account"]._clear_sender_cache()
         return bindings
@@ -63,6 +69,7 @@ class MailExternalAccountProject(models.Model):
         return result
 
     def unlink(self):
+        self._check_scope()
         result = super().unlink()
         self.env["mail.external.account"]._clear_sender_cache()
         return result
@@ -70,6 +77,27 @@ class MailExternalAccountProject(models.Model):
     def _check_project(self):
         """:raise AccessError: somebody binds to a project that he may not see"""
         self.project_id.check_access("read")
+
+    def _check_scope(self):
+        """A company address goes from everywhere to some projects with its first
+        binding, and back with its last one: that is for who manages it.
+
+        :raise AccessError: these are all bindings of a company address
+        """
+        account_model = self.env["mail.external.account"]
+        if account_model._is_manager():
+            return
+        # sudo: bindings to projects that this user may not see count as well
+        for account in self.sudo().account_id:
+            if not account.user_id and account.binding_ids <= self:
+                raise AccessError(
+                    self.env._(
+                        "%s: only a manager of external addresses chooses whether an "
+                        "address of the company can be used everywhere or only in some "
+                        "projects. Ask a manager to do this.",
+                        account.email,
+                    )
+                )
 
     def _keep_one_default(self):
         """The newest default of a project takes over from the same owner's others."""

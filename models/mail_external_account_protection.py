@@ -78,6 +78,8 @@ class MailExternalAccount(models.Model):
     def write(self, vals):
         if not self.env.su:
             self._check_direct_values(vals, CONNECTION_FIELDS)
+            if vals.get("active"):
+                self._check_taking_up_again()
         result = super().write(vals)
         if vals.get("is_default"):
             self._keep_one_default()
@@ -112,6 +114,16 @@ class MailExternalAccount(models.Model):
                     "%s can only be changed in the connect window, which tests the "
                     "settings first. Open the address and choose “Connect”.",
                     labels,
+                )
+            )
+
+    def _check_taking_up_again(self):
+        """:raise AccessError: personal addresses are no longer allowed"""
+        if not all(account._may_connect() for account in self):
+            raise AccessError(
+                self.env._(
+                    "Your administrator does not allow personal external addresses. A "
+                    "manager can take this one up again."
                 )
             )
 

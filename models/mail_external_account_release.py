@@ -46,12 +46,13 @@ class MailExternalAccount(models.Model):
         if (company or self.env.company).external_orphan_policy != "next":
             return False, False
         gone = message.external_account_id.id
-        if message.external_origin != "project":
-            writer = message._external_writer()
-            for row, _candidate in self.with_user(writer)._sender_options(thread):
-                if row.id != gone:
-                    return row.id, message.external_origin or "user"
-        for row, _candidate in self._project_options(thread):
+        options, origin = self._project_options(thread), "project"
+        writer = message.external_origin != "project" and message._external_writer()
+        if writer and writer.active:
+            # He could give up his own address in order to speak for the project.
+            options = self.with_user(writer)._sender_options(thread)
+            origin = message.external_origin or "user"
+        for row, _candidate in options:
             if row.id != gone:
-                return row.id, "project"
+                return row.id, origin
         return False, False

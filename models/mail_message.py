@@ -41,6 +41,7 @@ class MailMessage(models.Model):
     external_waiting = fields.Char(
         compute="_compute_external_waiting",
         compute_sudo=True,
+        groups="base.group_user",
         help="Why the mail to external contacts has not left yet.",
     )
 
@@ -101,7 +102,8 @@ class MailMessage(models.Model):
 
     def _message_notifications_to_store(self, store):
         result = super()._message_notifications_to_store(store)
-        if to_store := self._external_store_fields():
+        to_store = self._external_store_fields()
+        if to_store and self.env.user._is_internal():
             store.add(self, to_store)
         return result
 
@@ -133,7 +135,8 @@ class MailMessage(models.Model):
         return {
             # sudo: who may read the message may know which address it left through
             "label": account._address_of(self.sudo().external_account_id.id),
-            "waiting": self.external_waiting or "",
+            # sudo: told to employees, also when a customer's request does so
+            "waiting": self.sudo().external_waiting or "",
             "writer_id": self.sudo().create_uid.id,
         }
 

@@ -85,7 +85,7 @@ class MailScheduledMessage(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
-        return "" if self._sender_is_usable() else self._refusal_text()
+        return "" if self._sender_is_usable() else self._refusal_text(self.env.user)
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
@@ -98,7 +98,7 @@ class MailScheduledMessage(models.Model):
     def _post_message(self, raise_exception=True):
         refused = self.filtered(lambda scheduled: not scheduled._sender_is_usable())
         if refused and raise_exception:
-            raise UserError(refused._refusal_text())
+            raise UserError(refused._refusal_text(self.env.user))
         for scheduled in self - refused:
             scheduled._sign_for_best_sender()
         with origin.scheduled():
@@ -141,14 +141,15 @@ class MailScheduledMessage(models.Model):
             # sudo: no change of its creator's words
             self.sudo().body = account._with_signature_of(best, self.body)
 
-    def _refusal_text(self):
-        account = self.env["mail.external.account"].sudo()
+    def _refusal_text(self, reader):
+        # the name that this reader may see: the id may be any that somebody tries
+        account = self.env["mail.external.account"].with_user(reader)
         account = account.browse(self[:1].external_sender).exists()
         return self.env._(
             "The message was not sent: the address chosen in “From” (%s) can no longer "
             "be used here. It was deleted, is not working, is no longer shared with "
             "the author, or is bound to other projects. Choose another sender.",
-            account.email or self.env._("deleted"),
+            account.display_name or self.env._("deleted"),
         )
 
     def _tell_author(self):
@@ -182,7 +183,7 @@ class MailScheduledMessage(models.Model):
     def _notice_body(self):
         recipients = ", ".join(self.partner_ids.mapped("email_formatted"))
         return Markup("<p>%s</p><p>%s</p><p>%s<br/>%s</p><hr/>%s") % (
-            self._refusal_text(),
+            self._refusal_text(self.create_uid),
             self.env._("The message, to be sent again:"),
             self.env._("To: %s", recipients or self.env._("followers")),
             self.env._("Subject: %s", self.subject or ""),

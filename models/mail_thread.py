@@ -58,11 +58,29 @@ class MailThread(models.AbstractModel):
             return super()._notify_thread_by_email(message, recipients_data, **kwargs)
         thread = self.with_context(
             external_account_id=message.sudo().external_account_id.id,
-            external_partner_ids={r["id"] for r in recipients_data if r["share"]},
+            external_partner_ids=self._external_recipients(
+                message.sudo(), recipients_data
+            ),
         )
         return super(MailThread, thread)._notify_thread_by_email(
             message, recipients_data, **kwargs
         )
+
+    def _external_recipients(self, message, recipients_data):
+        """Whom the message's account carries it to: external contacts.
+
+        A customer's words only to those who follow the record anyway. Whom he names
+        himself core's route leaves out (``mail/controllers/thread.py``,
+        ``_prepare_message_data``), but not a remote call of ``message_post``.
+
+        :return: set of ids of partners; False stands for addresses without one
+        """
+        by_customer = message.external_origin == "project" and message.create_uid.share
+        return {
+            recipient["id"]
+            for recipient in recipients_data
+            if recipient["share"] and (recipient["is_follower"] or not by_customer)
+        }
 
     def _notify_get_classified_recipients_iterator(
         self, message, recipients_data, **kw
@@ -78,24 +96,26 @@ class MailThread(models.AbstractModel):
                 yield lang, render_values, part
 
     def _split_external_group(self, group):
-        """Colleagues and external contacts of one group get mails of their own."""
+        """Who gets the message through the account, and the others of one group, get
+        mails of their own."""
         outside = self.env.context["external_partner_ids"]
-        inner = [pid for pid in group["recipients_ids"] if pid not in outside]
-        outer = [pid for pid in group["recipients_ids"] if pid in outside]
-        if inner and (outer or group["recipients_emails"]):
-            yield {**group, "recipients_ids": inner, "recipients_emails": []}
-            yield {**group, "recipients_ids": outer}
-        else:
-            yield group
+        carried = {"recipients_ids": [], "recipients_emails": []}
+        others = {"recipients_ids": [], "recipients_emails": []}
+        for pid in group["recipients_ids"]:
+            (carried if pid in outside else others)["recipients_ids"].append(pid)
+        part = carried if False in outside else others
+        part["recipients_emails"] = group["recipients_emails"]
+        for part in (others, carried):
+            if any(part.values()):
+                yield {**group, **part}
 
     def _notify_by_email_get_final_mail_values(self, recipient_ids, mail_values, **kw):
         values = super()._notify_by_email_get_final_mail_values(
             recipient_ids, mail_values, **kw
         )
         account_id = self.env.context.get("external_account_id")
-        # no recipients: addresses without a partner, which are external
         if account_id and self.env.context["external_partner_ids"].issuperset(
-            recipient_ids
+            recipient_ids or [False]
         ):
             values["sending_account_id"] = account_id
         return values

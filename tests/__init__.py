@@ -4,6 +4,7 @@ from . import (
     test_composer_template,
     test_connect,
     test_connect_reading,
+    test_connect_scope,
     test_crons,
     test_demo,
     test_from_guard,

@@ -5,7 +5,7 @@ from odoo import fields
 from odoo.tests import TransactionCase, new_test_user
 
 from ..mailkit.headers import parse_headers
-from ..tools import vault
+from ..tools import connection, vault
 
 KEY = "a-key-for-tests-of-more-than-32-characters"
 
@@ -92,6 +92,57 @@ class ExternalAccountCase(TransactionCase):
 
     def external_mails(self, message):
         return message.sudo().mail_ids.filtered("sending_account_id")
+
+
+class ConnectCase(ExternalAccountCase):
+    """Connect windows, and as if their tests had passed."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.provider = cls.env["mail.external.provider"].create(
+            {
+                "name": "Example Mail",
+                "domains": "brand-a.example, brand-b.example",
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_port": 465,
+                "smtp_security": "ssl",
+                "imap_host": "imap.brand-a.example",
+                "imap_port": 993,
+            }
+        )
+
+    def window(self, user=None, **values):
+        model = self.env["mail.external.account.connect"].with_user(user or self.anna)
+        email = values.get("email", "anna@brand-a.example")
+        return model.create(
+            {
+                "email": email,
+                "user_id": (user or self.anna).id,
+                "sender_name": "Anna",
+                "smtp_host": "smtp.brand-a.example",
+                "smtp_port": 465,
+                "smtp_security": "ssl",
+                "smtp_login": email,
+                "password": "hunter2",
+                **values,
+            }
+        )
+
+    def passed(self, window):
+        """As if every check had just passed for what stands in the window."""
+        self.env["mail.external.account.connect.check"].create(
+            [
+                {
+                    "wizard_id": window.id,
+                    "step": step.value,
+                    "ok": True,
+                    "fingerprint": connection.fingerprint(window),
+                }
+                for step in connection.steps(window)
+            ]
+        )
+        window.invalidate_recordset()
 
 
 class IntakeCase(ExternalAccountCase):

@@ -2,58 +2,11 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
 from ..tools import connection, vault
-from .common import ExternalAccountCase
+from .common import ConnectCase
 
 
-class TestConnect(ExternalAccountCase):
+class TestConnect(ConnectCase):
     """The connect window on the server; its network side is tested on real servers."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.provider = cls.env["mail.external.provider"].create(
-            {
-                "name": "Example Mail",
-                "domains": "brand-a.example, brand-b.example",
-                "smtp_host": "smtp.brand-a.example",
-                "smtp_port": 465,
-                "smtp_security": "ssl",
-                "imap_host": "imap.brand-a.example",
-                "imap_port": 993,
-            }
-        )
-
-    def window(self, user=None, **values):
-        model = self.env["mail.external.account.connect"].with_user(user or self.anna)
-        email = values.get("email", "anna@brand-a.example")
-        return model.create(
-            {
-                "email": email,
-                "user_id": (user or self.anna).id,
-                "sender_name": "Anna",
-                "smtp_host": "smtp.brand-a.example",
-                "smtp_port": 465,
-                "smtp_security": "ssl",
-                "smtp_login": email,
-                "password": "hunter2",
-                **values,
-            }
-        )
-
-    def passed(self, window):
-        """As if every check had just passed for what stands in the window."""
-        self.env["mail.external.account.connect.check"].create(
-            [
-                {
-                    "wizard_id": window.id,
-                    "step": step.value,
-                    "ok": True,
-                    "fingerprint": connection.fingerprint(window),
-                }
-                for step in connection.steps(window)
-            ]
-        )
-        window.invalidate_recordset()
 
     def test_address_fills_in_the_service(self):
         form = Form(self.env["mail.external.account.connect"].with_user(self.anna))

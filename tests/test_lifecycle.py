@@ -57,6 +57,27 @@ class TestLifecycle(ExternalAccountCase):
         self.assertEqual(mail.state, "exception")
         self.assert_failed(message, "not used any more")
 
+    def test_the_project_does_not_speak_for_who_gave_up_his_address(self):
+        """He is not one of those who may write in its name."""
+        self.company.external_orphan_policy = "next"
+        self.team.allowed_user_ids = self.manager
+        bohdans = self.account("bohdan@own.example", self.bohdan)
+        self.task.message_subscribe(self.customer.ids)
+        message = self.post(self.bohdan)
+        mail = self.external_mails(message)
+        self.assertEqual(mail.sending_account_id, bohdans)
+        bohdans.with_user(self.bohdan).active = False
+        self.assertEqual(mail.state, "exception")
+        self.assertEqual(message.external_account_id, bohdans)
+        self.assert_failed(message, "not used any more")
+        self.team.allowed_user_ids = self.bohdan
+        bohdans.active = True
+        message = self.post(self.bohdan)
+        mail = self.external_mails(message)
+        bohdans.with_user(self.bohdan).active = False
+        self.assert_leaves_through(message, mail, self.team)
+        self.assertEqual(message.external_origin, "user")
+
     def test_deleting_an_address(self):
         message, mail = self.waiting()
         self.own.unlink()

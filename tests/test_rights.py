@@ -1,3 +1,4 @@
+from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
@@ -73,6 +74,7 @@ class TestRights(ExternalAccountCase):
                 account.with_user(user).action_connect()
 
     def test_project_managers_bind_company_addresses_that_they_may_use(self):
+        self.shared.binding_ids = [(0, 0, {"project_id": self.project_a.id})]
         binding = self.env["mail.external.account.project"]
         for user, account, allowed in (
             (self.project_manager, self.shared, True),
@@ -87,6 +89,76 @@ class TestRights(ExternalAccountCase):
             else:
                 with self.assertRaises(AccessError):
                     binding.with_user(user).create(values)
+
+    def test_project_managers_take_no_address_away_from_other_projects(self):
+        """Bound to one project it would be gone from all the others."""
+        project = self.project_b.with_user(self.project_manager)
+        values = {"account_id": self.shared.id, "project_id": project.id}
+        task = self.task.with_user(self.anna)
+
+        def offered():
+            accounts = self.env["mail.external.account"].with_user(self.anna)
+            return [row.id for row, _c in accounts._sender_options(task)]
+
+        self.assertIn(self.shared.id, offered())
+        with self.assertRaises(AccessError):  # which rolls back
+            project.external_account_binding_ids.create(values)
+        with self.assertRaises(AccessError):  # which rolls back
+            project.external_account_binding_ids = [(0, 0, values)]
+        self.env.invalidate_all()
+        self.assertIn(self.shared.id, offered())
+        # Nor does he give one to all projects that is for some.
+        binding = self.shared.binding_ids.with_user(self.manager).create(values)
+        self.assertNotIn(self.shared.id, offered())
+        binding = binding.with_user(self.project_manager)
+        with self.assertRaises(AccessError):  # which rolls back
+            binding.unlink()
+        more = binding.create({**values, "project_id": self.project_a.id})
+        self.assertIn(self.shared.id, offered())
+        more.unlink()
+        self.assertNotIn(self.shared.id, offered())
+
+    def test_personal_addresses_that_are_not_allowed_stay_archived(self):
+        self.annas.with_user(self.manager).active = False
+        self.annas.with_user(self.anna).action_unarchive()  # allowed, so hers to do
+        self.annas.with_user(self.manager).active = False
+        self.env["ir.config_parameter"].set_param(
+            "mail_external_account.forbid_personal", "1"
+        )
+        for values in ({"active": True}, {"active": True, "sender_name": "A"}):
+            with self.assertRaisesRegex(AccessError, "does not allow"):
+                self.annas.with_user(self.anna).write(values)
+        self.assertFalse(self.annas.active)
+        self.annas.with_user(self.manager).active = True
+
+    def test_archiving_the_only_allowed_opens_nothing(self):
+        self.bohdan.active = False
+        self.env.invalidate_all()
+        self.assertNotIn(self.board, self.visible_to(self.anna))
+        self.assertFalse(self.board._may_send(self.anna))
+        accounts = self.env["mail.external.account"]
+        rows = accounts._usable_rows(self.anna.id)
+        self.assertNotIn(self.board.id, [row.id for row in rows])
+        self.assertNotIn("board@x.example", accounts._addresses_of(self.anna.id))
+
+    def test_the_name_is_for_who_may_see_the_address(self):
+        """Core asks for it in superuser mode, whoever wants to know."""
+        for user in (self.bohdan, self.portal, self.project_manager):
+            hidden = self.annas.with_user(user).sudo()
+            self.assertEqual(hidden.display_name, "External address")
+        for user in (self.anna, self.manager, self.env.ref("base.user_root")):
+            seen = self.annas.with_user(user).sudo()
+            self.assertIn("anna@x.example", seen.display_name)
+
+    def test_a_message_shows_its_address_to_its_readers(self):
+        message = self.post(self.anna, external_account_id=self.annas.id)
+        own = message.with_user(self.bohdan)
+        self.assertEqual(own.external_account_id.display_name, "External address")
+        [row] = own.read(["external_account_id"])
+        self.assertNotIn("anna@x.example", str(row))
+        store = Store(bus_channel=self.bohdan).add(own).get_result()
+        [data] = [m for m in store["mail.message"] if m["id"] == message.id]
+        self.assertEqual(data["external_sender"]["label"], "anna@x.example")
 
     def test_other_companies_see_nothing(self):
         other = self.env["res.company"].create({"name": "Other"})

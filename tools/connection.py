@@ -84,7 +84,9 @@ def typed_context(wizard, purpose):
 def _stored(wizard, purpose):
     """The account's password, only when the window still means the same place."""
     account = wizard.account_id._origin.sudo()
-    if not account or wizard._destination(purpose) != account._secret_context(purpose):
+    if not (account and wizard._may_see()) or (
+        wizard._destination(purpose) != account._secret_context(purpose)
+    ):
         return None
     secret = (
         wizard.env["mail.external.secret"]

@@ -136,6 +136,8 @@ class MailComposeMessage(models.TransientModel):
             if not res_ids:
                 return []
             record = self.env[self.model].browse(res_ids[0])
+            if not record.has_access("read"):
+                return []  # the reason would tell its project
             return record._external_senders_data()["externalSenders"]
         accounts = self.env["mail.external.account"]
         labels = accounts._labels(accounts._usable_rows(self.env.uid))

@@ -27,7 +27,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     _name = "mail.external.account.connect"
     _description = "Connect an External Address"
-    _rec_name = "email"
+    # No name: core shows those of records that the reader may not see.
+    _rec_name = None
 
     account_id = fields.Many2one(
         "mail.external.account", readonly=True, ondelete="cascade"
@@ -203,8 +204,11 @@ class MailExternalAccountConnect(models.TransientModel):
     def _destination(self, purpose):
         """What a password stored with these settings would be bound to."""
         self.ensure_one()
-        owner = self.env["res.users"] if self.is_company else self.user_id
-        return secret_context(self, purpose, self.account_id, owner)
+        return secret_context(self, purpose, self.account_id, self._owner())
+
+    def _owner(self):
+        """The employee whose address it is; none for a company's."""
+        return self.env["res.users"] if self.is_company else self.user_id._origin
 
     # Testing
 
@@ -240,19 +244,26 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _untested(self):
         """The steps that did not pass with exactly these settings, in order."""
+        results = self._results()
+        passed = {step for step, line in results.items() if line.ok}
+        return [s for s in connection.steps(self) if s.value not in passed]
+
+    def _results(self):
+        """What the tests of exactly these settings gave.
+
+        :return: dict: step -> its last line, whatever passed before
+        """
         fingerprint = connection.fingerprint(self)
         lines = (
             self.env["mail.external.account.connect.check"]
             .sudo()
             .search([("wizard_id", "=", self._origin.id)], order="id")
         )
-        # The last result of each step counts, whatever passed before.
-        passed = {
-            line.step: line.ok
+        return {
+            line.step: line
             for line in lines
             if vault.same_fingerprint(line.fingerprint, fingerprint)
         }
-        return [s for s in connection.steps(self) if not passed.get(s.value)]
 
     def get_steps(self):
         """The checks to run, for the window.
@@ -280,6 +291,7 @@ class MailExternalAccountConnect(models.TransientModel):
                 "wizard_id": self.id,
                 "step": wanted.value,
                 "ok": result.ok,
+                "is_private": bool(result.facts.get("private")),
                 "fingerprint": connection.fingerprint(self),
             }
         )

@@ -7,6 +7,9 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     _name = "mail.external.account.connect.check"
     _description = "Connection Test Result"
     _order = "id"
+    # As long as they count, see CODES_PER_DAY; core's settings keep them for less.
+    _transient_max_hours = 25.0
+    _transient_max_count = 0
 
     # Lines outlive their window: they count for the limit of tests of their user.
     wizard_id = fields.Many2one(
@@ -14,6 +17,8 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     )
     step = fields.Char(required=True, readonly=True)
     ok = fields.Boolean(readonly=True)
+    # Whether the host is an internal one.
+    is_private = fields.Boolean(readonly=True)
     # Which settings and which password were tested, as a keyed hash.
     fingerprint = fields.Char(required=True, groups=fields.NO_ACCESS)
 

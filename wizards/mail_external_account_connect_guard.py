@@ -29,6 +29,8 @@ class MailExternalAccountConnect(models.TransientModel):
         """:raise AccessError: the values name an account of somebody else"""
         default = self.env.context.get("default_account_id")
         account_id = vals.get("account_id", default)
+        if isinstance(account_id, dict):  # so an onchange may name it as well
+            account_id = account_id.get("id")
         if self.env.su or not account_id:
             return
         account = self.env["mail.external.account"].browse(account_id)

@@ -5,6 +5,7 @@ from markupsafe import Markup
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 from ..mailkit.settings import same_address
 from ..tools import vault
@@ -14,6 +15,7 @@ CODE_TRIES = 5
 # Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
 CODES_PER_DAY = 10
 CODE_COUNTS_AS = 10  # tests
+LOCK_CLASS = 0x6D656163  # "meac", of the advisory lock of who sends a code
 
 
 class MailExternalAccountConnect(models.TransientModel):
@@ -53,12 +55,10 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _current_proof(self):
         """How the address is proven at this moment, or False."""
-        account = self.account_id.sudo()
-        if (
-            account.proof
-            and same_address(account.email or "", self.email or "")
-            and account.user_id == self.user_id._origin
-        ):
+        if not self._may_see():
+            return False
+        account = self.account_id._origin.sudo()
+        if account.proof and self._is_of_same_owner(account):
             return account.proof
         for kind in ("code", "manager"):
             if vault.same_fingerprint(
@@ -69,8 +69,14 @@ class MailExternalAccountConnect(models.TransientModel):
             return "provider"
         return False
 
+    def _is_of_same_owner(self, account):
+        """Whether what proved the address of ``account`` proves that of the window."""
+        return account.user_id == self._owner() and same_address(
+            account.email or "", self.email or ""
+        )
+
     def _proof_fingerprint(self, kind):
-        owner = "company" if self.is_company else f"user:{self.user_id._origin.id}"
+        owner = f"user:{self._owner().id}" if self._owner() else "company"
         return vault.fingerprint(
             self.env,
             ("proof", kind, self._origin.id, self.env.uid, owner, self.email or ""),
@@ -154,6 +160,15 @@ class MailExternalAccountConnect(models.TransientModel):
         )
 
     def _check_codes_sent(self):
+        # Codes that are sent side by side would not count each other.
+        lock = SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_CLASS, self.env.uid)
+        if not self.env.execute_query(lock)[0][0]:
+            raise UserError(
+                self.env._(
+                    "A code is being sent already. Wait until it has left, then look "
+                    "into the mailbox."
+                )
+            )
         since = fields.Datetime.now() - timedelta(days=1)
         domain = [
             ("create_uid", "=", self.env.uid),

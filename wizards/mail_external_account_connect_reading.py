@@ -102,12 +102,13 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _known_token(self):
         account = self.account_id.sudo()
-        same_owner = account.user_id == self.user_id
+        same_owner = account.user_id == self._owner()
         return account.forward_token if same_owner and self._may_see() else False
 
     def _may_see(self):
         """Whether the window's account, if any, is one that this user may connect."""
-        account = self.account_id
+        # The saved account: an onchange may say anything about a new one.
+        account = self.account_id._origin
         return not account or (account.has_access("read") and account._may_connect())
 
     @api.depends(

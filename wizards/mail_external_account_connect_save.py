@@ -175,11 +175,7 @@ class MailExternalAccountConnect(models.TransientModel):
     def _connection_values(self, proof):
         incoming = self.incoming_protocol in connection.READ_PROTOCOLS
         known = self.account_id.sudo()
-        same_proof = (
-            known.proof == proof
-            and known.user_id == self.user_id
-            and same_address(known.email or "", self.email)
-        )
+        same_proof = known.proof == proof and self._is_of_same_owner(known)
         return {
             "smtp_host": self.smtp_host,
             "smtp_port": self.smtp_port,
@@ -192,7 +188,9 @@ class MailExternalAccountConnect(models.TransientModel):
             "incoming_security": self.incoming_security if incoming else False,
             "incoming_login": self.incoming_login if incoming else False,
             "ca_certificate": self.ca_certificate,
-            "allow_private_host": self.allow_private_host,
+            # Only where it was needed: later the name of a host may mean another one.
+            "allow_private_host": self.allow_private_host
+            and any(line.is_private for line in self._results().values()),
             "state": "working",
             "failure_code": False,
             "failure_reply": False,

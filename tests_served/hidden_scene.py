@@ -1,0 +1,72 @@
+"""Two external addresses that nothing shows: Anna's own, and one for Anna alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import steps
+from attackers import KINDS, Attackers, gather
+from site_setup import Site
+
+#: Anna's own, which no message has left from, and a company's for Anna alone.
+HIDDEN = "hidden@brand-a.test"
+BOARD = "board@brand-b.test"
+PASSWORD = "сир/Käse+quiet-9Zr"
+SIGNS = (HIDDEN, BOARD, "hidden sender", "hidden board")
+MANAGERS = ("manager", "admin")
+OUTSIDERS = tuple(kind for kind in KINDS if kind not in MANAGERS)
+
+
+@dataclass
+class HiddenScene:
+    site: Site
+    attackers: Attackers
+    hidden: int
+    board: int
+    binding: int
+
+    def accounts(self) -> list[tuple[Any, ...]]:
+        """All that the database holds about the two, and who may use them."""
+        rows = []
+        for table, column in (
+            ("mail_external_account", "id"),
+            ("mail_external_account_project", "account_id"),
+            ("mail_external_account_user_rel", "mail_external_account_id"),
+            ("mail_external_secret", "account_id"),
+        ):
+            rows += steps.sql(
+                self.site.odoo,
+                f"SELECT * FROM {table} WHERE {column} IN %s"  # noqa: S608
+                " ORDER BY 1, 2",
+                (self.hidden, self.board),
+            )
+        return rows
+
+
+@pytest.fixture(scope="module")
+def hidden(site: Site) -> Iterator[HiddenScene]:
+    site.remove_accounts()
+    steps.forget_tests(site.odoo)
+    for address in (HIDDEN, BOARD):
+        site.bed.add_mailbox(address, PASSWORD)
+    own = steps.connect(
+        site.anna,
+        HIDDEN,
+        PASSWORD,
+        sender_name="hidden sender",
+        projects=((site.ids["project_brand_a"], True),),
+    )
+    board = steps.connect(
+        site.admin,
+        BOARD,
+        PASSWORD,
+        company=True,
+        sender_name="hidden board",
+        allowed_user_ids=[[6, 0, [site.anna.uid]]],
+    )
+    [binding] = site.anna.call(
+        f"{steps.ACCOUNT}.project", "search", [("account_id", "=", own)]
+    )
+    yield HiddenScene(site, gather(site), own, board, binding)
+    site.remove_accounts()

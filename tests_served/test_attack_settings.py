@@ -1,0 +1,156 @@
+"""Anna's address entered where Odoo takes a sender from: servers, contacts, companies,
+alias domains; and a company that somebody only claims to work in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import steps
+from attack_scene import ANNA, CLIENT, COLLEAGUE, OWN, Scene, on_task
+from steps import refusal
+
+from devtools.rpc import OdooClient
+
+
+@contextmanager
+def changed(
+    client: OdooClient, model: str, record: int, **values: Any
+) -> Iterator[None]:
+    [before] = client.call(model, "read", [record], list(values), load=None)
+    client.call(model, "write", [record], values)
+    try:
+        yield
+    finally:
+        del before["id"]
+        client.call(model, "write", [record], before)
+
+
+def in_odoos_name(scene: Scene, number: int = 1) -> None:
+    """The customer got it, from Odoo's own address."""
+    scene.leave()
+    for mail in scene.site.bed.wait_for(CLIENT, number):
+        assert steps.sender_of(mail)[1] == OWN, mail.raw
+        assert mail.envelope_from != ANNA
+
+
+def test_a_personal_server_of_odoo(scene: Scene) -> None:
+    """Odoo's own feature: a server that takes the mail of one employee."""
+    site, client = scene.site, scene.attackers.employee
+    values = {
+        "name": "Olena's own",
+        "smtp_host": site.bed.host,
+        "smtp_port": site.bed.relay,
+        "smtp_encryption": "none",
+        "smtp_user": ANNA,
+        "smtp_authentication": "cli",
+        "from_filter": ANNA,
+        "owner_user_id": client.uid,
+    }
+    [server] = site.admin.call("ir.mail_server", "create", [values])
+    try:
+        with changed(site.admin, "res.users", client.uid, email=ANNA):
+            steps.post(client, scene.task, "<p>as usual</p>")
+            in_odoos_name(scene)
+    finally:
+        site.admin.call("ir.mail_server", "unlink", [server])
+
+
+def test_the_contact_of_the_writer(scene: Scene) -> None:
+    client = scene.attackers.employee
+    [user] = client.call("res.users", "read", [client.uid], ["partner_id"])
+    with changed(scene.site.admin, "res.partner", user["partner_id"][0], email=ANNA):
+        steps.post(client, scene.task, "<p>as usual</p>")
+        on_task(
+            client, scene, "message_post", body="x", subtype_xmlid="mail.mt_comment"
+        )
+        in_odoos_name(scene, 2)
+
+
+def test_another_contact_with_the_address(scene: Scene) -> None:
+    site = scene.site
+    twin = site.customer("Anna Kovalenko", ANNA)
+    for kind in ("employee", "project_manager", "manager", "admin"):
+        client = scene.attackers.each()[kind]
+        error = refusal(on_task, client, scene, "message_post", author_id=twin)
+        assert "author_id" in str(error)
+    scene.nothing_forged()
+
+
+def test_the_company_has_the_address(scene: Scene) -> None:
+    site, client = scene.site, scene.attackers.employee
+    [company] = site.admin.call("res.users", "read", [client.uid], ["company_id"])
+    with changed(site.admin, "res.company", company["company_id"][0], email=ANNA):
+        steps.post(client, scene.task, "<p>as usual</p>")
+        scene.nothing_forged()
+        [mail] = site.bed.wait_for(CLIENT, 1)
+        assert steps.sender_of(mail)[1] in (OWN, COLLEAGUE), mail.raw
+
+
+def test_the_alias_domain_sends_from_the_address(scene: Scene) -> None:
+    """Odoo has no address of its own then: nothing leaves, and the reason is told."""
+    site, client = scene.site, scene.attackers.employee
+    [domain] = site.admin.call(
+        "mail.alias.domain", "search", [("name", "=", "corp.test")]
+    )
+    with changed(site.admin, "mail.alias.domain", domain, default_from=ANNA):
+        message = steps.post(client, scene.task, "<p>as usual</p>")
+        with changed(site.admin, "res.users", client.uid, email=ANNA):
+            other = steps.post(client, scene.task, "<p>as Anna</p>")
+        scene.leave()
+        scene.nothing_forged()
+        rows = site.admin.call(
+            "mail.mail",
+            "search_read",
+            [("mail_message_id", "in", [message, other]), ("state", "=", "exception")],
+            ["failure_reason"],
+        )
+    for row in rows:
+        assert "Default From" in row["failure_reason"], row
+    waiting = [("mail_message_id", "in", [message, other])]
+    site.admin.call(
+        "mail.mail", "unlink", site.admin.call("mail.mail", "search", waiting)
+    )
+
+
+def test_a_company_that_is_only_claimed(scene: Scene) -> None:
+    """Records of no company take the companies that the user works in now."""
+    site, stranger = scene.site, scene.attackers.stranger
+    shared = steps.connect(site.admin, "support@brand-b.test", company=True)
+    companies = site.admin.call("res.company", "search", [])
+    [group] = site.admin.call(
+        "ir.model.data",
+        "search_read",
+        [("module", "=", "base"), ("name", "=", "group_partner_manager")],
+        ["res_id"],
+    )
+    may_write = {"group_ids": [(4, group["res_id"])]}
+    site.admin.call("res.users", "write", [stranger.uid], may_write)
+    record = site.customer("Of no company", "nobody@customer.test")
+    site.admin.call(
+        "res.partner", "message_subscribe", [record], [site.ids["customer"]]
+    )
+    claimed = {"allowed_company_ids": companies}
+    picked = {"external_account_id": shared}
+    for context, more in ((claimed, picked), (claimed, {}), ({}, picked)):
+        error = refusal(post_on, stranger, record, context, **more)
+        assert "unauthorized" in str(error) or "cannot send from" in str(error)
+    post_on(stranger, record, {})
+    scene.leave()
+    [mail] = site.bed.wait_for(CLIENT, 1)
+    assert steps.sender_of(mail)[1] != "support@brand-b.test"
+    site.admin.call(steps.ACCOUNT, "unlink", [shared])
+
+
+def post_on(
+    client: OdooClient, partner: int, context: dict[str, Any], **more: Any
+) -> None:
+    comment = {"message_type": "comment", "subtype_xmlid": "mail.mt_comment"}
+    client.post(
+        "/mail/message/post",
+        {
+            "thread_model": "res.partner",
+            "thread_id": partner,
+            "context": context,
+            "post_data": {"body": "x", **comment, **more},
+        },
+    )
