@@ -17,6 +17,7 @@ from . import (
     mail_external_account_release,
     mail_external_account_sender,
     mail_external_account_status,
+    mail_external_account_unproven,  # after mail_external_account_sender: goes round it
     mail_external_arrival,
     mail_external_arrival_process,
     mail_external_arrival_report,
@@ -30,6 +31,7 @@ from . import (
     mail_mail,
     mail_message,
     mail_message_guard,
+    mail_message_schedule,
     mail_message_subtype,
     mail_notification,
     mail_scheduled_message,

@@ -70,6 +70,9 @@ def prepared(site: Site) -> Iterator[Scene]:
 
 def _make_view(admin: OdooClient) -> None:
     module, _dot, name = VIEW.partition(".")
+    known = [("module", "=", module), ("name", "=", name)]
+    if admin.call("ir.model.data", "search_count", known):
+        return
     values = {"type": "qweb", "name": name, "arch": "<p>view</p>"}
     [view] = admin.call("ir.ui.view", "create", [values])
     reference = {"module": module, "name": name, "model": "ir.ui.view", "res_id": view}
