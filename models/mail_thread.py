@@ -40,7 +40,9 @@ class MailThread(models.AbstractModel):
         if not self.env["mail.external.account"]._any_configured():
             return super()._notify_thread_by_email(message, recipients_data, **kwargs)
         thread = self
-        if account := message.sudo().external_account_id:
+        account = message.sudo().external_account_id
+        # A caller may have put anything into his context.
+        if account or "external_account_id" in self.env.context:
             thread = self.with_context(
                 external_account_id=account.id,
                 external_partner_ids={r["id"] for r in recipients_data if r["share"]},

@@ -93,6 +93,17 @@ class TestRowsGuard(ExternalAccountCase):
                 self.row(**{**same, **change})
         self.assertTrue(self.row(self.anna, **{**same, "subject": "mine"}))
 
+    def test_a_callers_context_chooses_no_account(self):
+        team = self.account("team@own.example", None, [(self.project_a, True)])
+        team.allowed_user_ids = self.manager
+        context = {
+            "external_account_id": team.id,
+            "external_partner_ids": self.customer.ids,
+        }
+        message = self.post(self.bohdan, self.task.with_context(**context))
+        self.assertTrue(message.sudo().mail_ids)
+        self.assertFalse(self.external_mails(message))
+
     def test_every_field_of_a_message_was_thought_about(self):
         fields = {
             name
@@ -164,8 +175,8 @@ class TestUnproven(ExternalAccountCase):
         self.patch(class_, "message_update", message_update)
         self.env["mail.thread"].message_process(
             None,
-            f"From: Anna <anna@corp.example>\nTo: x@corp.example\nSubject: Re\n"
-            f"Message-ID: <tracking@x.example>\nIn-Reply-To: {question.message_id}\n\nx",
+            "From: Anna <anna@corp.example>\nTo: x@corp.example\nSubject: Re\n"
+            f"Message-ID: <tracking@x.example>\nIn-Reply-To: {question.message_id}\n\n",
         )
         tracking = self.task.message_ids.filtered("tracking_value_ids")[:1]
         self.assertEqual(tracking.create_uid, self.anna)

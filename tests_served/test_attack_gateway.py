@@ -1,5 +1,6 @@
 """Mail with a forged From: what it sets off leaves in Odoo's name, not the victim's."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,11 +42,12 @@ def told_in_odoos_name(scene: Scene, number: int) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def project_alias(prepared: Scene) -> None:
+def project_alias(prepared: Scene) -> Iterator[None]:
     """Core's task cannot be made from a mail in a project without an alias."""
-    values = {"alias_name": "brand-a"}
-    project = prepared.site.ids["project_brand_a"]
-    prepared.site.admin.call("project.project", "write", [project], values)
+    admin, project = prepared.site.admin, prepared.site.ids["project_brand_a"]
+    admin.call("project.project", "write", [project], {"alias_name": "brand-a"})
+    yield
+    admin.call("project.project", "write", [project], {"alias_name": False})
 
 
 def test_fallback_model(scene: Scene) -> None:
@@ -57,13 +59,13 @@ def test_fallback_model(scene: Scene) -> None:
 
 
 @pytest.fixture
-def alias(scene: Scene) -> str:
+def alias(scene: Scene) -> Iterator[str]:
     """An address that makes tasks for the colleague."""
     admin = scene.site.admin
     [model] = admin.call("ir.model", "search", [("model", "=", "project.task")])
     domains = admin.call("mail.alias.domain", "search", [("name", "=", "corp.test")])
     name = f"tasks{next(_COUNT)}"
-    admin.call(
+    made = admin.call(
         "mail.alias",
         "create",
         [
@@ -76,7 +78,8 @@ def alias(scene: Scene) -> str:
             }
         ],
     )
-    return f"{name}@corp.test"
+    yield f"{name}@corp.test"
+    admin.call("mail.alias", "unlink", made)
 
 
 def test_alias(scene: Scene, alias: str) -> None:
@@ -88,7 +91,7 @@ STAGE = "A stage that says so"
 
 
 @pytest.fixture
-def telling_stage(scene: Scene) -> int:
+def telling_stage(scene: Scene) -> Iterator[int]:
     """A stage whose template has the user's own From."""
     admin = scene.site.admin
     [model] = admin.call("ir.model", "search", [("model", "=", "project.task")])
@@ -111,7 +114,10 @@ def telling_stage(scene: Scene) -> int:
         "mail_template_id": template,
         "project_ids": [(4, scene.site.ids["project_brand_a"])],
     }
-    return int(admin.call("project.task.type", "create", [values])[0])
+    [stage] = admin.call("project.task.type", "create", [values])
+    yield int(stage)
+    project = {"project_ids": [(5, 0, 0)], "mail_template_id": False}
+    admin.call("project.task.type", "write", [stage], {**project, "active": False})
 
 
 def test_template_of_a_stage(scene: Scene, telling_stage: int) -> None:
