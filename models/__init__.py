@@ -19,6 +19,7 @@ from . import (
     mail_external_account_sender,
     mail_external_account_signature,
     mail_external_account_status,
+    mail_external_account_unproven,  # after mail_external_account_sender: goes round it
     mail_external_arrival,
     mail_external_arrival_process,
     mail_external_arrival_report,
@@ -32,6 +33,7 @@ from . import (
     mail_mail,
     mail_message,
     mail_message_guard,
+    mail_message_schedule,
     mail_message_subtype,
     mail_notification,
     mail_scheduled_message,

@@ -25,6 +25,7 @@ class MailExternalAccount(models.Model):
     """
 
     _name = "mail.external.account"
+    _allow_sudo_commands = False
     _description = "External Address"
     _order = "user_id, sequence, email, id"
     _rec_name = "email"

@@ -11,6 +11,7 @@ class MailExternalAccountProject(models.Model):
     """
 
     _name = "mail.external.account.project"
+    _allow_sudo_commands = False
     _description = "External Address in a Project"
     _order = "account_id, project_id, id"
     _rec_name = "project_id"

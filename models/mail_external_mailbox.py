@@ -11,6 +11,7 @@ class MailExternalMailbox(models.Model):
     """
 
     _name = "mail.external.mailbox"
+    _allow_sudo_commands = False
     _description = "Mailbox That Is Read"
     _rec_name = "account_id"
     _log_access = False
@@ -51,6 +52,7 @@ class MailExternalFolder(models.Model):
     """A folder that is read, and up to where. A POP3 mailbox has one, "INBOX"."""
 
     _name = "mail.external.folder"
+    _allow_sudo_commands = False
     _description = "Mailbox Folder That Is Read"
     _order = "account_id, id"
     _rec_name = "path"

@@ -1,7 +1,7 @@
-from odoo import api, models
+from odoo import SUPERUSER_ID, api, models
 from odoo.exceptions import AccessError
 
-from ..tools import from_guard
+from ..tools import from_guard, origin
 
 # What an administrator may change of a mail in somebody else's name.
 FREE_FIELDS = frozenset(
@@ -21,12 +21,49 @@ class MailMail(models.Model):
 
     _inherit = "mail.mail"
 
+    @property
+    def _allow_sudo_commands(self):
+        # x2many commands among the values of somebody's record: by his own right
+        configured = self.env["mail.external.account"]._any_configured()
+        return super()._allow_sudo_commands and not configured
+
     @api.model_create_multi
     def create(self, vals_list):
-        mails = super().create(vals_list)
-        if not self.env.su and self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.account"]._any_configured():
+            return super().create(vals_list)
+        with from_guard.making_rows():
+            mails = super().create(vals_list)
+        if not self.env.su:
             mails._check_in_own_name()
         return mails
+
+    def _prepare_create_values(self, vals_list):
+        # The last step before they are stored: with all defaults, from wherever, and in
+        # superuser mode too. Templates and composers take values of remote callers.
+        vals_list = super()._prepare_create_values(vals_list)
+        if self.env["mail.external.account"]._any_configured():
+            self._check_rows_are_odoos(vals_list)
+        return vals_list
+
+    def _check_rows_are_odoos(self, vals_list):
+        """A row leaves through an account when Odoo notifies of its message, or when
+        both are new: then whether the user may use the account is checked with the
+        message (``mail.message.create``).
+
+        :raise AccessError: one is for a message that is there already
+        """
+        messages = self.env["mail.message"].sudo()
+        for vals in vals_list:
+            message = messages.browse(vals.get("mail_message_id") or [])
+            if origin.is_notified(message.id):
+                continue
+            account_id = vals.get("sending_account_id") or False
+            if message:
+                refused = account_id or message.external_account_id
+            else:
+                refused = account_id and account_id != vals.get("external_account_id")
+            if refused:
+                self._refuse_change(message.subject or vals.get("subject"))
 
     def write(self, vals):
         if (
@@ -51,13 +88,26 @@ class MailMail(models.Model):
                 or mail.external_account_id
                 or account._external_in(mail.email_from) - own
             ):
-                raise AccessError(
-                    self.env._(
-                        "“%s” leaves from an external address. What it says cannot be "
-                        "changed here: cancel it, and write a new message.",
-                        mail.subject or mail.display_name,
-                    )
-                )
+                self._refuse_change(mail.subject or mail.display_name)
+
+    def _refuse_change(self, name):
+        """:raise AccessError: always"""
+        raise AccessError(
+            self.env._(
+                "“%s” leaves from an external address. What it says cannot be "
+                "changed here: cancel it, and write a new message.",
+                name or "",
+            )
+        )
+
+    def _is_of_its_writer(self):
+        """Whether who wrote the message, or Odoo itself, made this row of it.
+
+        Looked at on delivery, whatever way the row got into the database.
+        """
+        self.ensure_one()
+        maker = self.create_uid
+        return maker.id == SUPERUSER_ID or maker == self.mail_message_id.create_uid
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
         account = self.env["mail.external.account"]
@@ -88,7 +138,7 @@ class MailMail(models.Model):
             return named
         message = self.mail_message_id
         writers = message._external_from_writers()
-        if writers and not self.create_uid._is_superuser():
+        if writers and self.create_uid.id != SUPERUSER_ID:
             writers |= self.create_uid
         if not writers:
             return frozenset()

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
+from ..tools import origin
+
 SENDER_FIELDS = frozenset({"external_account_id", "external_origin", "external_mark"})
 
 
@@ -52,8 +54,11 @@ class MailMessage(models.Model):
         if account._any_configured():
             # the records, not the values: a default may come in by the context
             for message in messages.sudo():
-                if message.external_account_id:
+                if message.external_account_id or message.external_origin:
                     account._check_message(message)
+            uid = self.env.uid
+            if origin.is_unproven(uid) and account._addresses_of(uid):
+                messages._set_external_mark("unproven")
         return messages
 
     def write(self, vals):

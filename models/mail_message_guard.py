@@ -1,21 +1,51 @@
-from odoo import api, models
+from odoo import SUPERUSER_ID, Command, api, models
 from odoo.exceptions import AccessError
 
-from ..tools import from_guard
+from ..tools import from_guard, origin
 
 FROM_FIELDS = frozenset({"email_from", "author_id"})
-# What a waiting mail takes from its message when it leaves.
+# What a mail takes from its message: when it is made, maybe later, or when it leaves.
 OUTGOING_FIELDS = frozenset(
     {
         "attachment_ids",
+        "author_guest_id",
+        "body",
+        "email_add_signature",
+        "email_layout_xmlid",
+        "incoming_email_cc",
+        "incoming_email_to",
         "mail_server_id",
         "message_id",
         "message_type",
+        "model",
+        "outgoing_email_to",
+        "parent_id",
+        "partner_ids",
         "record_alias_domain_id",
+        "record_company_id",
         "reply_to",
+        "reply_to_force_new",
+        "res_id",
         "subject",
+        "subtype_id",
+        "tracking_value_ids",
     }
 )
+
+
+def _keeps(commands, ids):
+    """Whether x2many commands, or plain ids, leave a field with ``ids`` as it is."""
+    for command in commands or ():
+        operation, record_id, *rest = (
+            (Command.LINK, command) if isinstance(command, int) else command
+        )
+        if operation == Command.LINK:
+            kept = record_id in ids
+        else:
+            kept = operation == Command.SET and set(rest[0]) == ids
+        if not kept:
+            return False
+    return True
 
 
 class MailMessage(models.Model):
@@ -23,16 +53,25 @@ class MailMessage(models.Model):
 
     _inherit = "mail.message"
 
+    @property
+    def _allow_sudo_commands(self):
+        # x2many commands among the values of somebody's record: by his own right
+        configured = self.env["mail.external.account"]._any_configured()
+        return super()._allow_sudo_commands and not configured
+
     @api.model_create_multi
     def create(self, vals_list):
         messages = super().create(vals_list)
-        if self._is_direct_change():
+        if self._is_direct_change() and not self.env.su:
             messages._check_from_is_own()
         return messages
 
     def write(self, vals):
         direct = FROM_FIELDS | OUTGOING_FIELDS
         if not direct.intersection(vals) or not self._is_direct_change():
+            return super().write(vals)
+        if self.env.su:  # by the values of a row of mail
+            self._check_no_row_changes(vals)
             return super().write(vals)
         self._check_written_by_user()
         result = super().write(vals)
@@ -42,7 +81,7 @@ class MailMessage(models.Model):
 
     def _is_direct_change(self):
         return (
-            not self.env.su
+            (not self.env.su or from_guard.is_making_rows())
             and not from_guard.is_posting()
             and self.env["mail.external.account"]._any_configured()
         )
@@ -58,15 +97,29 @@ class MailMessage(models.Model):
                 self.env._("Author (author_id)"), message.author_id
             )
 
+    def _check_no_row_changes(self, vals):
+        """:raise AccessError: a row of mail is made for a message of somebody else, and
+        would change what that says
+        """
+        for message in self:
+            if not origin.is_notified(message.id) and any(
+                message._differs(name, vals[name])
+                for name in (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+            ):
+                message._check_written_by_user()
+
+    def _differs(self, name, value):
+        field = self._fields[name]
+        if field.type in ("one2many", "many2many"):
+            return not _keeps(value, set(self[name].ids))
+        return field.convert_to_cache(value, self) != field.convert_to_cache(
+            self[name], self
+        )
+
     def _check_written_by_user(self):
         """:raise AccessError: another user changes what leaves in the writer's name"""
-        account = self.env["mail.external.account"]
-        own = account._addresses_of(self.env.uid)
         for message in self.sudo():
-            if message.create_uid.id != self.env.uid and (
-                message.external_account_id
-                or account._external_in(message.email_from) - own
-            ):
+            if not message._may_be_changed_by(self.env.user):
                 raise AccessError(
                     self.env._(
                         "This message leaves from an external address of %s. Nobody "
@@ -75,15 +128,58 @@ class MailMessage(models.Model):
                     )
                 )
 
+    def _may_be_changed_by(self, user):
+        """Whether ``user`` may say what leaves with this message: who wrote it may.
+
+        What Odoo says in a project's name nobody may change; a customer his own words.
+        """
+        self.ensure_one()
+        if self.external_account_id:
+            own_words = self.external_origin != "project" or user.share
+            return own_words and self._external_writer() == user
+        account = self.env["mail.external.account"]
+        foreign = account._external_in(self.email_from)
+        return self.create_uid == user or not foreign - account._addresses_of(user.id)
+
+    def _check_may_edit(self):
+        """In the chatter, authors and administrators edit what was sent: history.
+
+        :raise AccessError: it has not left yet, or may be sent again
+        """
+        message = self.sudo()
+        if message._may_be_changed_by(self.env.user) or not message._may_leave_again():
+            return
+        raise AccessError(
+            self.env._(
+                "This message has not left yet, and it leaves in the name of %s. Until "
+                "then nobody else can change it: cancel it, or wait until it was sent.",
+                message.author_id.name or message.create_uid.name,
+            )
+        )
+
+    def _may_leave_again(self):
+        """Whether something of this message is to be sent, or failed and may be."""
+        rows = self.mail_ids.filtered(
+            lambda row: row.state in ("outgoing", "exception")
+        )
+        schedules = self.env["mail.message.schedule"].sudo()
+        return bool(
+            rows or schedules.search_count([("mail_message_id", "=", self.id)], limit=1)
+        )
+
     def _external_from_writers(self):
         """The users whose right to carry the From of this message counts.
 
-        :return: none for what came in by mail (everybody can forge a From), and for
-            what Odoo itself wrote
+        :return: none for what came in by mail (everybody can forge a From), and what
+            such a mail set off, and for what Odoo itself wrote
         """
         self.ensure_one()
         if self.external_origin == "mail":
             return self._external_writer()  # it was proven when it came in
-        if self.message_type == "email" or self.create_uid._is_superuser():
+        if (
+            self.message_type == "email"
+            or self.external_mark == "unproven"
+            or self.create_uid.id == SUPERUSER_ID
+        ):
             return self.env["res.users"]
         return self.create_uid

@@ -45,26 +45,33 @@ class MailThread(models.AbstractModel):
             return super()._message_track_post_template(changes)
 
     def _message_route_process(self, message, message_dict, routes):
-        with origin.proven_writer(self._external_proven_writer(message, message_dict)):
-            return super()._message_route_process(message, message_dict, routes)
+        proven = self._external_proven_writer(message, message_dict)
+        with origin.proven_writer(proven):
+            thread_id = super()._message_route_process(message, message_dict, routes)
+            if self.env["mail.external.account"]._any_configured():
+                # What else the mail set off is posted before the commit: now.
+                self.env.cr.flush()
+            return thread_id
 
     # Notifying
 
     def _notify_thread_by_email(self, message, recipients_data, **kwargs):
-        if not (
-            self.env["mail.external.account"]._any_configured()
-            and message.sudo().external_account_id
-        ):
+        if not self.env["mail.external.account"]._any_configured():
             return super()._notify_thread_by_email(message, recipients_data, **kwargs)
-        thread = self.with_context(
-            external_account_id=message.sudo().external_account_id.id,
-            external_partner_ids=self._external_recipients(
-                message.sudo(), recipients_data
-            ),
-        )
-        return super(MailThread, thread)._notify_thread_by_email(
-            message, recipients_data, **kwargs
-        )
+        thread = self
+        account = message.sudo().external_account_id
+        # A caller may have put anything into his context.
+        if account or "external_account_id" in self.env.context:
+            thread = self.with_context(
+                external_account_id=account.id,
+                external_partner_ids=self._external_recipients(
+                    message.sudo(), recipients_data
+                ),
+            )
+        with origin.notifying(message.id):
+            return super(MailThread, thread)._notify_thread_by_email(
+                message, recipients_data, **kwargs
+            )
 
     def _external_recipients(self, message, recipients_data):
         """Whom the message's account carries it to: external contacts.

@@ -41,3 +41,8 @@ class MailThread(models.AbstractModel):
     def _message_create(self, values_list):
         with from_guard.posting():
             return super()._message_create(values_list)
+
+    def _message_update_content(self, message, /, **kwargs):
+        if self.env["mail.external.account"]._any_configured():
+            message._check_may_edit()
+        return super()._message_update_content(message, **kwargs)

@@ -117,6 +117,37 @@ class TestAutomaticMail(ExternalAccountCase):
             outside = mails.filtered(lambda m: m.recipient_ids <= self.customer)
             self.assertEqual(outside.sending_account_id, self.team, method)
 
+    def test_who_runs_an_action_adds_nothing(self):
+        """Core hands his context on to what the action makes in superuser mode."""
+        context = {
+            "active_model": "project.task",
+            "active_ids": self.task.ids,
+            "active_id": self.task.id,
+            "default_body": "<p>evil</p>",
+            "default_body_html": "<p>evil</p>",
+            "default_subject": "evil",
+            "default_partner_ids": self.second.ids,
+            "default_email_cc": "evil@x.example",
+            "default_headers": "{'Cc': 'evil@x.example'}",
+        }
+        for method in ("email", "comment"):
+            action = self.env["ir.actions.server"].create(
+                {
+                    "name": "Acknowledge",
+                    "model_id": self.env["ir.model"]._get_id("project.task"),
+                    "state": "mail_post",
+                    "mail_post_method": method,
+                    "template_id": self.template.id,
+                }
+            )
+            known = self.sent_of(self.task)
+            action.with_user(self.bohdan).with_context(**context).run()
+            for mail in self.sent_of(self.task) - known:
+                self.assertIn("Thank you", mail.body_html)
+                self.assertNotIn("evil", f"{mail.body}{mail.email_cc}{mail.headers}")
+                self.assertNotIn(self.second, mail.recipient_ids)
+            self.assertTrue(self.sent_of(self.task) - known, method)
+
     def test_odoobot(self):
         bot = self.env.ref("base.user_root")
         message = self.post(bot, message_type="notification")

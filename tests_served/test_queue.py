@@ -15,11 +15,10 @@ env["mail.mail"].create(
             "subject": f"waits {{number}}",
             "body_html": "<p>waits</p>",
             "email_to": "client@customer.test",
-            "sending_account_id": account.id,
         }}
         for number in range({WAITING})
     ]
-)
+).sending_account_id = account
 env.cr.commit()
 """
 

@@ -130,6 +130,10 @@ class AccountDelivery:
         mail.invalidate_recordset()
         if not mail.exists() or mail.state != "outgoing":
             return  # cancelled meanwhile
+        if not mail._is_of_its_writer():
+            mail._fail_external("", "sender_not_allowed")
+            self._commit()
+            return
         if not self.account._may_deliver(mail.mail_message_id):
             mail._release("sender_not_allowed")
             self._commit()

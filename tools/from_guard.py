@@ -12,6 +12,7 @@ from odoo.service.server import thread_local
 
 _carried = ContextVar("mail_external_account_carried", default=frozenset())
 _posting = ContextVar("mail_external_account_posting", default=False)
+_making_rows = ContextVar("mail_external_account_making_rows", default=False)
 
 
 @contextmanager
@@ -44,6 +45,21 @@ def posting():
 
 def is_posting():
     return _posting.get()
+
+
+@contextmanager
+def making_rows():
+    """Rows of mail are created meanwhile: their values overwrite those of a message
+    that is there already (``_inherits`` of ``mail.mail``)."""
+    token = _making_rows.set(True)
+    try:
+        yield
+    finally:
+        _making_rows.reset(token)
+
+
+def is_making_rows():
+    return _making_rows.get()
 
 
 def is_remote_call(model, *methods):

@@ -9,7 +9,9 @@ from contextvars import ContextVar
 
 _automatic = ContextVar("mail_external_account_automatic", default=False)
 _scheduled = ContextVar("mail_external_account_scheduled", default=False)
-_proven_writer = ContextVar("mail_external_account_proven_writer", default=0)
+# None: no mail is being processed
+_proven_writer = ContextVar("mail_external_account_proven_writer", default=None)
+_notified = ContextVar("mail_external_account_notified", default=0)
 
 
 @contextmanager
@@ -57,4 +59,28 @@ def proven_writer(user_id):
 
 def proven_writer_id():
     """Id of the internal user who is proven to have written the mail, or 0."""
-    return _proven_writer.get()
+    return _proven_writer.get() or 0
+
+
+def is_unproven(user_id):
+    """Whether the running code acts as this user only because a mail says it is his.
+
+    Core's gateway runs what a mail sets off as the user of its From.
+    """
+    proven = _proven_writer.get()
+    return proven is not None and proven != user_id
+
+
+@contextmanager
+def notifying(message_id):
+    """Rows of mail that are made inside for this message make up its notification."""
+    token = _notified.set(message_id)
+    try:
+        yield
+    finally:
+        _notified.reset(token)
+
+
+def is_notified(message_id):
+    """Whether the running code is inside ``notifying(message_id)``."""
+    return bool(message_id) and _notified.get() == message_id

@@ -1,5 +1,6 @@
 from odoo import Command, models
 
+from ..tools import origin
 from ..tools.sender_choice import EACH_DEFAULT, ODOO
 
 
@@ -68,22 +69,22 @@ class MailComposeMessage(models.TransientModel):
             colleagues = mail.recipient_ids.filtered(lambda p: not p.partner_share)
             if not colleagues:
                 continue
-            split += mail.create(
-                {
-                    "mail_message_id": mail.mail_message_id.id,
-                    "body_html": mail.body_html
-                    if self.email_layout_xmlid
-                    else mail.body,
-                    "recipient_ids": [Command.set(colleagues.ids)],
-                    "auto_delete": mail.auto_delete,
-                    "headers": mail.headers,
-                    "references": mail.references,
-                    "state": mail.state,
-                    "scheduled_date": mail.scheduled_date,
-                }
-            )
+            with origin.notifying(mail.mail_message_id.id):
+                split += mail.create(self._colleagues_values(mail, colleagues))
             mail.recipient_ids -= colleagues
             mail.is_notification = True
         if split and self.force_send:
             split.filtered(lambda m: not m.scheduled_date).send_after_commit()
         return split
+
+    def _colleagues_values(self, mail, colleagues):
+        return {
+            "mail_message_id": mail.mail_message_id.id,
+            "body_html": mail.body_html if self.email_layout_xmlid else mail.body,
+            "recipient_ids": [Command.set(colleagues.ids)],
+            "auto_delete": mail.auto_delete,
+            "headers": mail.headers,
+            "references": mail.references,
+            "state": mail.state,
+            "scheduled_date": mail.scheduled_date,
+        }

@@ -1,0 +1,201 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
+from odoo.models import LOG_ACCESS_COLUMNS
+
+from ..models.mail_message_guard import FROM_FIELDS, OUTGOING_FIELDS
+from ..tools import origin
+from .common import ExternalAccountCase
+
+# What readers do with a message, or what is only shown; no mail takes it.
+SHOWN_FIELDS = {
+    *("author_avatar", "call_history_ids", "child_ids", "date", "is_internal"),
+    *("mail_activity_type_id", "mail_ids", "message_link_preview_ids"),
+    *(
+        "notification_ids",
+        "notified_partner_ids",
+        "pinned_at",
+        "reaction_ids",
+        "starred_partner_ids",
+    ),
+}
+
+
+class TestRowsGuard(ExternalAccountCase):
+    """Rows of mail for a message that leaves from an external address."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = cls.account("anna@own.example", cls.anna)
+        cls.message = cls.post(cls, cls.anna)
+
+    def row(self, user=None, **values):
+        rows = self.env["mail.mail"].with_user(user or self.bohdan).sudo()
+        return rows.create({"body_html": "<p>evil</p>", **values})
+
+    def test_superuser_mode_is_no_right(self):
+        for values in (
+            {"mail_message_id": self.message.id},
+            {"mail_message_id": self.message.id, "subject": "evil"},
+            {"sending_account_id": self.own.id},
+        ):
+            with self.assertRaises(AccessError):
+                self.row(**values)
+            defaults = {f"default_{name}": value for name, value in values.items()}
+            with self.assertRaises(AccessError):
+                self.env["mail.mail"].with_context(**defaults).create({})
+        self.assertNotEqual(self.message.subject, "evil")
+
+    def test_an_account_comes_with_a_message_of_its_own(self):
+        values = {"sending_account_id": self.own.id, "external_account_id": self.own.id}
+        values.update(model=self.task._name, res_id=self.task.id)
+        with self.assertRaises(UserError):
+            self.row(**values)
+        row = self.row(self.anna, **values, external_origin="user")
+        self.assertTrue(self.own._may_deliver(row.mail_message_id))
+        self.assertTrue(row._is_of_its_writer())
+
+    def test_only_the_notified_message_is_free(self):
+        other = self.post(self.anna)
+        with origin.notifying(other.id):
+            self.row(mail_message_id=other.id)
+            with self.assertRaises(AccessError):
+                self.row(mail_message_id=self.message.id)
+
+    def test_who_made_a_row_counts_on_delivery(self):
+        root = self.env.ref("base.user_root")
+        for user, expected in ((self.anna, True), (self.bohdan, False), (root, True)):
+            with origin.notifying(self.message.id):
+                row = self.row(user, mail_message_id=self.message.id)
+            self.assertEqual(row._is_of_its_writer(), expected)
+
+    def test_a_row_does_not_change_what_carries_her_address(self):
+        """From Odoo's own server; a list's copies, which change nothing, are made."""
+        message = self.post(
+            self.anna, email_from="anna@own.example", external_account_id=False
+        )
+        same = {
+            "mail_message_id": message.id,
+            "subject": message.subject,
+            "email_from": message.email_from,
+            "reply_to": message.reply_to,
+            "attachment_ids": message.attachment_ids.ids,
+        }
+        self.assertTrue(self.row(**same))
+        attachment = self.env["ir.attachment"].create({"name": "x"})
+        for change in (
+            {"subject": "evil"},
+            {"email_from": "anna@own.example, x@y.example"},
+            {"attachment_ids": [Command.link(attachment.id)]},
+            {"attachment_ids": [Command.create({"name": "y"})]},
+        ):
+            with self.assertRaises(AccessError):
+                self.row(**{**same, **change})
+        self.assertTrue(self.row(self.anna, **{**same, "subject": "mine"}))
+
+    def test_a_callers_context_chooses_no_account(self):
+        team = self.account("team@own.example", None, [(self.project_a, True)])
+        team.allowed_user_ids = self.manager
+        context = {
+            "external_account_id": team.id,
+            "external_partner_ids": self.customer.ids,
+        }
+        message = self.post(self.bohdan, self.task.with_context(**context))
+        self.assertTrue(message.sudo().mail_ids)
+        self.assertFalse(self.external_mails(message))
+
+    def test_every_field_of_a_message_was_thought_about(self):
+        fields = {
+            name
+            for name, field in self.env["mail.message"]._fields.items()
+            if field._module == "mail" and (field.store or field.inverse)
+        }
+        known = FROM_FIELDS | OUTGOING_FIELDS | SHOWN_FIELDS
+        self.assertFalse(fields - known - {"id", *LOG_ACCESS_COLUMNS})
+
+    def test_commands_inside_other_values_are_the_callers(self):
+        """Core carries them out in superuser mode where it has that mode."""
+        tasks = self.env["project.task"].with_user(self.bohdan).sudo()
+        inside = Command.update(self.message.id, {"body": "evil"})
+        binding = Command.create({"account_id": self.own.id})
+        projects = self.env["project.project"].with_user(self.bohdan).sudo()
+        self.env.transaction.default_env = projects.sudo(False).env
+        with self.assertRaises(AccessError):
+            tasks.create({"name": "x", "message_ids": [inside]})
+        with self.assertRaises(AccessError):
+            projects.create({"name": "x", "external_account_binding_ids": [binding]})
+
+
+class TestUnproven(ExternalAccountCase):
+    """What a mail with an unproven From sets off, as the user of its From."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = cls.account("anna@corp.example", cls.anna)
+
+    def carried(self, message):
+        rows = self.env["mail.mail"].with_user(self.anna).sudo()
+        with origin.notifying(message.id):
+            row = rows.create({"mail_message_id": message.id})
+        return row._carried_addresses()
+
+    def test_nothing_leaves_from_her_address(self):
+        for writer in (0, self.bohdan.id):
+            with origin.proven_writer(writer):
+                message = self.post(self.anna)
+            self.assertFalse(message.external_account_id)
+            self.assertEqual(message.external_mark, "unproven")
+            self.assertFalse(self.carried(message))
+
+    def test_proven_it_does(self):
+        with origin.proven_writer(self.anna.id):
+            message = self.post(self.anna)
+        self.assertEqual(message.external_account_id, self.own)
+        self.assertFalse(message.external_mark)
+
+    def test_who_has_no_address_is_not_marked(self):
+        with origin.proven_writer(0):
+            self.assertFalse(self.post(self.bohdan).external_mark)
+
+    def test_tracking_belongs_to_the_mail(self):
+        """Core posts it just before the commit."""
+        self.task.message_subscribe(self.bohdan.partner_id.ids)
+        question = self.post(self.anna)
+        self.env.flush_all()
+        self.env.cr.precommit.run()
+
+        class_ = type(self.env["project.task"])
+        update = class_.message_update
+
+        def message_update(task, msg_dict, update_vals=None):
+            task.name = "Changed by mail"
+            return update(task, msg_dict, update_vals)
+
+        self.patch(class_, "message_update", message_update)
+        self.env["mail.thread"].message_process(
+            None,
+            "From: Anna <anna@corp.example>\nTo: x@corp.example\nSubject: Re\n"
+            f"Message-ID: <tracking@x.example>\nIn-Reply-To: {question.message_id}\n\n",
+        )
+        tracking = self.task.message_ids.filtered("tracking_value_ids")[:1]
+        self.assertEqual(tracking.create_uid, self.anna)
+        self.assertEqual(tracking.external_mark, "unproven")
+
+    def test_a_claim_without_an_account_is_refused_too(self):
+        for claimed in ("mail", "project"):
+            with self.assertRaises(UserError):
+                self.post(
+                    self.bohdan, external_account_id=False, external_origin=claimed
+                )
+
+    def test_a_deleted_writer_sends_nothing(self):
+        message = self.post(self.anna)
+        self.env.cr.execute(
+            "UPDATE mail_message SET create_uid = NULL WHERE id = %s", [message.id]
+        )
+        message.invalidate_recordset()
+        company = self.account("team@corp.example")
+        self.assertFalse(self.own._may_deliver(message))
+        self.assertFalse(company._may_send(message.create_uid))
+        self.assertFalse(message._external_from_writers())
