@@ -103,8 +103,6 @@ class TestRights(ExternalAccountCase):
         self.assertIn(self.shared.id, offered())
         with self.assertRaises(AccessError):  # which rolls back
             project.external_account_binding_ids.create(values)
-        with self.assertRaises(AccessError):  # which rolls back
-            project.external_account_binding_ids = [(0, 0, values)]
         self.env.invalidate_all()
         self.assertIn(self.shared.id, offered())
         # Nor does he give one to all projects that is for some.

@@ -154,3 +154,22 @@ def post_on(
             "post_data": {"body": "x", **comment, **more},
         },
     )
+
+
+def test_a_project_manager_keeps_no_company_address_for_his_project(
+    scene: Scene,
+) -> None:
+    """The others would not have it any more."""
+    site = scene.site
+    shared = steps.connect(site.admin, "support@brand-b.test", company=True)
+    try:
+        error = refusal(
+            scene.attackers.project_manager.call,
+            "project.project",
+            "write",
+            [site.ids["project_brand_a"]],
+            {"external_account_binding_ids": [(0, 0, {"account_id": shared})]},
+        )
+        assert "only a manager of external addresses" in str(error)
+    finally:
+        site.admin.call(steps.ACCOUNT, "unlink", [shared])
