@@ -113,8 +113,10 @@ class MailMail(models.Model):
             "sending_account_id",
         }.intersection(vals):
             return vals
-        thread = self.env["mail.thread"]
-        if not (origin.is_automatic() and thread._may_have_external_sender(vals)):
+        account = self.env["mail.external.account"]
+        if not (origin.is_automatic() or account._is_odoo_bot()):
+            return vals
+        if not self.env["mail.thread"]._may_have_external_sender(vals):
             return vals
         partners = self.env["res.partner"].sudo()
         commands = vals.get("recipient_ids") or []
@@ -122,7 +124,6 @@ class MailMail(models.Model):
         if not all(partner.partner_share for partner in partners.browse(ids)):
             return vals
         record = self.env[vals["model"]].sudo().browse(vals["res_id"])
-        account = self.env["mail.external.account"]
         account_id = account._project_sender(record, only_default=True)
         return {
             **vals,

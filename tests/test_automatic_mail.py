@@ -148,6 +148,18 @@ class TestAutomaticMail(ExternalAccountCase):
                 self.assertNotIn(self.second, mail.recipient_ids)
             self.assertTrue(self.sent_of(self.task) - known, method)
 
+    def test_a_template_that_a_scheduled_action_sends(self):
+        bot = self.env.ref("base.user_root")
+        known = self.sent_of(self.task)
+        self.template.with_user(bot).send_mail(self.task.id)
+        self.assertEqual(
+            (self.sent_of(self.task) - known).sending_account_id, self.team
+        )
+        # ... but not what an employee sends
+        known = self.sent_of(self.task)
+        self.template.with_user(self.anna).send_mail(self.task.id)
+        self.assertFalse((self.sent_of(self.task) - known).sending_account_id)
+
     def test_odoobot(self):
         bot = self.env.ref("base.user_root")
         message = self.post(bot, message_type="notification")
