@@ -62,7 +62,7 @@ def test_sending_goes_on_after_each_of_four_crashes(clean: Site) -> None:
     with FaultServer("smtp", "ssl", faults={"body": Delay(0.7)}) as server:
         account = steps.connect_to(clean.admin, server, "info@brand-c.test")
         task = steps.new_task(clean.admin, project, "Crashes", (client,))
-        for number in range(30):  # more than leave until the last crash, on any machine
+        for number in range(20):  # more than leave until the last crash, on any machine
             steps.post(clean.anna, task, f"<p>number {number}</p>", account)
         for _crash in range(4):
             before = len(server.messages)
