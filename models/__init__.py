@@ -3,6 +3,7 @@ from . import (
     ir_mail_server,
     mail_alias_domain,
     mail_external_account,
+    mail_external_account_actions,
     mail_external_account_choice,
     mail_external_account_crons,
     mail_external_account_delivery,
@@ -19,6 +20,7 @@ from . import (
     mail_external_account_sender,
     mail_external_account_signature,
     mail_external_account_status,
+    mail_external_account_stop,
     mail_external_account_unproven,  # after mail_external_account_sender: goes round it
     mail_external_arrival,
     mail_external_arrival_process,

@@ -1,0 +1,53 @@
+from odoo import fields, models
+
+
+class MailExternalAccount(models.Model):
+    """What stops an account, and who is told."""
+
+    _inherit = "mail.external.account"
+
+    def _stop(self, code, reply):
+        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        self.ensure_one()
+        if self.state != "working":
+            return
+        self.sudo().write(
+            {
+                "state": "refused",
+                "failure_code": code,
+                "failure_reply": reply,
+                "last_check": fields.Datetime.now(),
+            }
+        )
+        self._tell_owner(
+            self.env._("%s: the mail server refused the sign-in", self.email),
+            self.env._(
+                "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                email=self.email,
+                text=self.failure_text or "",
+            ),
+        )
+
+    def _tell_owner(self, subject, body):
+        """Notify whose account it is; of a company's the managers."""
+        partners = self.user_id.partner_id or self._managers().partner_id
+        if not partners:
+            return
+        # Now: what a scheduled action notifies waits for the hourly queue otherwise.
+        thread = self.env["mail.thread"].sudo()
+        thread.with_context(mail_notify_force_send=True).message_notify(
+            partner_ids=partners.ids,
+            model=self._name,
+            res_id=self.id,
+            subject=subject,
+            body=body,
+        )
+
+    def _managers(self):
+        group = self.env.ref("mail_external_account.group_manager")
+        return group.sudo().all_user_ids.filtered(
+            lambda user: (
+                not user.share
+                and (not self.company_id or self.company_id in user.company_ids)
+            )
+        )
