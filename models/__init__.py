@@ -21,7 +21,6 @@ from . import (
     mail_external_account_signature,
     mail_external_account_status,
     mail_external_account_stop,
-    mail_external_account_unproven,  # after mail_external_account_sender: goes round it
     mail_external_arrival,
     mail_external_arrival_process,
     mail_external_arrival_report,

@@ -9,9 +9,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import is_html_empty
 from odoo.tools.mimetypes import guess_mimetype
 
-from ..mailkit.sender_name import (
-    is_pattern,
-)
+from ..mailkit.sender_name import is_pattern
 from ..tools.fresh_cache import fresh_ormcache
 
 # What every mail program shows; Outlook and Gmail show neither SVG nor WebP.

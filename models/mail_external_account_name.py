@@ -92,7 +92,8 @@ class MailExternalAccount(models.Model):
         if message:
             of_record = message.record_company_id
             if is_pattern(self.sender_name or ""):
-                project = _project_name(message)
+                thread = message._external_sender_thread()
+                project = _project_name(thread.exists()) if thread is not None else ""
             if message.external_origin == "project":
                 customer = _customer_name(message)
             else:
@@ -116,22 +117,14 @@ def _line(name, email):
 
 def _names_on(thread):
     """The names of a record's project and company, or ""; in superuser mode."""
-    env = thread.sudo().env
-    project_id = thread._external_sender_project_id()
     company_id = thread._external_sender_company_id()
-    return (
-        env["project.project"].browse(project_id or []).name or "",
-        env["res.company"].browse(company_id or []).name or "",
-    )
+    company = thread.env["res.company"].browse(company_id or [])
+    return _project_name(thread), company.name or ""
 
 
-def _project_name(message):
-    """The name of the project that the message's record belongs to, or ""."""
-    thread = message._external_sender_thread()
-    if thread is None:
-        return ""
-    project_id = thread.exists()._external_sender_project_id()
-    return message.env["project.project"].browse(project_id or []).name or ""
+def _project_name(thread):
+    project_id = thread._external_sender_project_id()
+    return thread.env["project.project"].browse(project_id or []).name or ""
 
 
 def _customer_name(message):

@@ -6,6 +6,7 @@ from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.sender import Candidate, Policy, choose, ordered
 from ..mailkit.settings import same_address
+from ..tools import origin
 from ..tools.fresh_cache import fresh_ormcache, note_change
 
 _WRITTEN_TO = (
@@ -60,14 +61,19 @@ class MailExternalAccount(models.Model):
     # What may be used, cached
 
     @api.model
-    @fresh_ormcache("user_id")
     def _usable_rows(self, user_id):
         """The working accounts that a user may send from, wherever they are bound.
 
-        Group and company changes of a user clear this cache, as those of accounts do.
+        None while Odoo acts as him only because a mail says that it is his.
 
         :rtype: tuple[AccountRow]
         """
+        return () if origin.is_unproven(user_id) else self._rows_of(user_id)
+
+    @api.model
+    @fresh_ormcache("user_id")
+    def _rows_of(self, user_id):
+        # Group and company changes of a user clear this cache, as those of accounts do.
         user = self.env["res.users"].sudo().browse(user_id)
         if not user.active or user.share:
             return ()
@@ -160,6 +166,12 @@ class MailExternalAccount(models.Model):
         """
         rows = self._usable_rows(self.env.uid)
         return self._ranked(rows, thread) if rows else []
+
+    @api.model
+    def _best_account_id(self, thread):
+        """Id of the first of ``_sender_options``, or False for Odoo's own server."""
+        candidate = self._sender_choice(thread).candidate
+        return candidate.account_id if candidate else False
 
     @api.model
     def _usable_ids(self, thread):
@@ -265,10 +277,11 @@ class MailExternalAccount(models.Model):
 
         :return: (normalised addresses of To and Cc, those of Odoo itself left out by
             core (``mail_thread.message_parse``: to_filtered); id of the account whose
-            mailbox it came out of, or 0: it was forwarded, or sent by Bcc)
+            mailbox it came out of, or 0. That one is not in To when the mail was
+            redirected, or sent by Bcc)
         """
-        # One query, each time that a message is written or a chatter is opened.
-        # sudo: which of his own addresses fits is no secret to who may write here
+        # One query, each time that a message is written or a chatter is opened; by no
+        # rights: which of his own addresses fits is no secret to who may write here.
         self.env["mail.message"].flush_model(_WRITTEN_TO)
         self.env["res.partner"].flush_model(["partner_share"])
         self.env["mail.external.arrival"].flush_model(["account_id", "mail_message_id"])

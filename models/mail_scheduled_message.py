@@ -135,8 +135,7 @@ class MailScheduledMessage(models.Model):
         if signed_for is None or self.external_sender != EACH_DEFAULT:
             return
         account, record = self._for_creator()
-        options = account._sender_options(record)
-        best = options[0][0].id if options else ODOO
+        best = account._best_account_id(record) or ODOO
         if best != signed_for:
             # sudo: no change of its creator's words
             self.sudo().body = account._with_signature_of(best, self.body)

@@ -33,8 +33,8 @@ class MailThread(models.AbstractModel):
         if not self._may_have_external_sender(vals):
             return {**vals, "external_account_id": False}
         thread = self.env[vals["model"]].sudo().browse(vals["res_id"])
-        options = self.env["mail.external.account"]._sender_options(thread)
-        return {**vals, "external_account_id": options[0][0].id if options else False}
+        best = self.env["mail.external.account"]._best_account_id(thread)
+        return {**vals, "external_account_id": best}
 
     def _message_track(self, fields_iter, initial_values_dict):
         with origin.automatic():

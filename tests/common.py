@@ -90,6 +90,21 @@ class ExternalAccountCase(TransactionCase):
             )
         )
 
+    def passed(self, window):
+        """As if every check had just passed for what stands in the window."""
+        self.env["mail.external.account.connect.check"].create(
+            [
+                {
+                    "wizard_id": window.id,
+                    "step": step.value,
+                    "ok": True,
+                    "fingerprint": connection.fingerprint(window),
+                }
+                for step in connection.steps(window)
+            ]
+        )
+        window.invalidate_recordset()
+
     def external_mails(self, message):
         return message.sudo().mail_ids.filtered("sending_account_id")
 
@@ -128,21 +143,6 @@ class ConnectCase(ExternalAccountCase):
                 **values,
             }
         )
-
-    def passed(self, window):
-        """As if every check had just passed for what stands in the window."""
-        self.env["mail.external.account.connect.check"].create(
-            [
-                {
-                    "wizard_id": window.id,
-                    "step": step.value,
-                    "ok": True,
-                    "fingerprint": connection.fingerprint(window),
-                }
-                for step in connection.steps(window)
-            ]
-        )
-        window.invalidate_recordset()
 
 
 class IntakeCase(ExternalAccountCase):

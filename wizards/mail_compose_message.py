@@ -154,11 +154,8 @@ class MailComposeMessage(models.TransientModel):
     def _default_accounts(self, res_ids):
         """The id of each record's default account, False for Odoo's own server."""
         account = self.env["mail.external.account"]
-        defaults = {}
-        for record in self.env[self.model].sudo().browse(res_ids):
-            options = account._sender_options(record)
-            defaults[record.id] = options[0][0].id if options else False
-        return defaults
+        records = self.env[self.model].sudo().browse(res_ids)
+        return {record.id: account._best_account_id(record) for record in records}
 
     def _check_sender(self, res_ids):
         """:raise UserError: the chosen account cannot be used on some records"""
