@@ -74,10 +74,11 @@ class TestConnectReading(ExternalAccountCase):
         )
 
     def passed(self, window, folders=FOLDERS):
-        super().passed(window)
+        result = super().passed(window)
         if window.incoming_protocol == "imap":
             window._keep_folders(folders)
         window.invalidate_recordset()
+        return result
 
     def saved(self, window, **values):
         if values:
