@@ -30,7 +30,7 @@ from .testbed.fault_actions import Delay, Hang
 from .testbed.faults import FaultServer
 
 STOCK, AGAIN, WITHOUT, WITH = "stock", "again", "without", "with"
-WARM_UP, ROUNDS, CHATTER_ROUNDS, SLOW_ROUNDS = 10, 120, 40, 30
+WARM_UP, ROUNDS, CHATTER_ROUNDS, SLOW_ROUNDS = 10, 120, 40, 90
 SLOW_SECONDS, PAUSE_SECONDS = 0.02, 0.2
 LOGIN = "bench"
 POST, DATA = "/mail/message/post", "/mail/data"

@@ -52,11 +52,11 @@ class MailMail(models.Model):
 
         :raise AccessError: one is for a message that is there already
         """
-        messages = self.env["mail.message"].sudo()
         for vals in vals_list:
-            message = messages.browse(vals.get("mail_message_id") or [])
-            if origin.is_notified(message.id):
+            message_id = vals.get("mail_message_id")
+            if origin.is_notified(message_id):
                 continue
+            message = self.env["mail.message"].sudo().browse(message_id or [])
             account_id = vals.get("sending_account_id") or False
             if message:
                 refused = account_id or message.external_account_id

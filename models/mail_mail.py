@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from ..tools import origin
 from ..tools.cron_wake import wake_soon
@@ -94,11 +95,13 @@ class MailMail(models.Model):
             return
         now = fields.Datetime.now()
         times = {mail.scheduled_date or now for mail in self}
-        # As ``ir.cron._trigger``, without the two queries for the cron's own values.
+        # As ``ir.cron._trigger``, without the two queries for the cron's own values and
+        # without the ORM: everybody who posts waits for it.
         find = self.env["ir.model.data"]._xmlid_to_res_id
         cron = self.env["ir.cron"].browse(find("mail_external_account.ir_cron_deliver"))
-        self.env["ir.cron.trigger"].sudo().create(
-            [{"cron_id": cron.id, "call_at": time} for time in times]
+        rows = SQL(", ").join(SQL("(%s, %s)", cron.id, time) for time in times)
+        self.env.cr.execute(
+            SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", rows)
         )
         if min(times) <= now:
             self.env.cr.postcommit.add(lambda: wake_soon(cron))

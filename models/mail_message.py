@@ -137,12 +137,21 @@ class MailMessage(models.Model):
     def _external_sender_data(self):
         """The line "sent through ..." of a message; why it still waits, if it does."""
         account = self.env["mail.external.account"]
+        # sudo: who may read the message may know which address it left through; why
+        # it waits is told to employees, also when a customer's request does so
+        message = self.sudo()
+        if "message_post_store" not in self.env.context:
+            waiting = message.external_waiting or ""
+        elif message._external_waiting_mails():
+            # In the answer to a post it is not known yet what the server does, and its
+            # sender can be used: no need to read the account for that.
+            waiting = self.env._("waiting to be sent")
+        else:
+            waiting = ""
         return {
-            # sudo: who may read the message may know which address it left through
-            "label": account._address_of(self.sudo().external_account_id.id),
-            # sudo: told to employees, also when a customer's request does so
-            "waiting": self.sudo().external_waiting or "",
-            "writer_id": self.sudo().create_uid.id,
+            "label": account._address_of(message.external_account_id.id),
+            "waiting": waiting,
+            "writer_id": message.create_uid.id,
         }
 
     def action_external_send_again(self):
@@ -174,15 +183,9 @@ class MailMessage(models.Model):
 
     def _compute_external_waiting(self):
         waiting = self._external_waiting_mails().grouped("mail_message_id")
-        # In the answer to a post it is not known yet what the server does, and its
-        # sender can be used: no need to read the account for that.
-        posting = "message_post_store" in self.env.context
         for message in self:
             mails = waiting.get(message)
-            if mails and posting:
-                message.external_waiting = self.env._("waiting to be sent")
-            else:
-                message.external_waiting = mails and mails._external_waiting_reason()
+            message.external_waiting = mails and mails._external_waiting_reason()
 
     def _external_waiting_mails(self):
         """The mails of these messages that wait for their account.

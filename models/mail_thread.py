@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import api, models
 
 from ..tools import origin
 from ..tools.sender_choice import EACH_DEFAULT
@@ -58,20 +58,12 @@ class MailThread(models.AbstractModel):
     def _notify_thread_by_email(self, message, recipients_data, **kwargs):
         if not self.env["mail.external.account"]._any_configured():
             return super()._notify_thread_by_email(message, recipients_data, **kwargs)
-        thread = self
-        account = message.sudo().external_account_id
-        # A caller may have put anything into his context.
-        if account or "external_account_id" in self.env.context:
-            thread = self.with_context(
-                external_account_id=account.id,
-                external_partner_ids=self._external_recipients(
-                    message.sudo(), recipients_data
-                ),
-            )
-        with origin.notifying(message.id):
-            return super(MailThread, thread)._notify_thread_by_email(
-                message, recipients_data, **kwargs
-            )
+        account_id = message.sudo().external_account_id.id or 0
+        carried_to = frozenset()
+        if account_id:
+            carried_to = self._external_recipients(message.sudo(), recipients_data)
+        with origin.notifying(message.id, account_id, carried_to):
+            return super()._notify_thread_by_email(message, recipients_data, **kwargs)
 
     def _external_recipients(self, message, recipients_data):
         """Whom the message's account carries it to: external contacts.
@@ -80,14 +72,14 @@ class MailThread(models.AbstractModel):
         himself core's route leaves out (``mail/controllers/thread.py``,
         ``_prepare_message_data``), but not a remote call of ``message_post``.
 
-        :return: set of ids of partners; False stands for addresses without one
+        :return: frozenset of ids of partners; False stands for addresses without one
         """
         by_customer = message.external_origin == "project" and message.create_uid.share
-        return {
+        return frozenset(
             recipient["id"]
             for recipient in recipients_data
             if recipient["share"] and (recipient["is_follower"] or not by_customer)
-        }
+        )
 
     def _notify_get_classified_recipients_iterator(
         self, message, recipients_data, **kw
@@ -95,17 +87,21 @@ class MailThread(models.AbstractModel):
         groups = super()._notify_get_classified_recipients_iterator(
             message, recipients_data, **kw
         )
-        if not self.env.context.get("external_account_id"):
+        notified = origin.notified()
+        if not notified.account_id:
             yield from groups
             return
         for lang, render_values, group in groups:
-            for part in self._split_external_group(group):
+            for part in self._split_external_group(group, notified.partner_ids):
                 yield lang, render_values, part
 
-    def _split_external_group(self, group):
+    @api.model
+    def _split_external_group(self, group, outside):
         """Who gets the message through the account, and the others of one group, get
-        mails of their own."""
-        outside = self.env.context["external_partner_ids"]
+        mails of their own.
+
+        :param outside: ids of the former, see ``_external_recipients``
+        """
         carried = {"recipients_ids": [], "recipients_emails": []}
         others = {"recipients_ids": [], "recipients_emails": []}
         for pid in group["recipients_ids"]:
@@ -120,11 +116,9 @@ class MailThread(models.AbstractModel):
         values = super()._notify_by_email_get_final_mail_values(
             recipient_ids, mail_values, **kw
         )
-        account_id = self.env.context.get("external_account_id")
-        if account_id and self.env.context["external_partner_ids"].issuperset(
-            recipient_ids or [False]
-        ):
-            values["sending_account_id"] = account_id
+        notified = origin.notified()
+        if notified.is_carried_to(recipient_ids):
+            values["sending_account_id"] = notified.account_id
         return values
 
     # The chatter

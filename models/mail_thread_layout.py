@@ -25,12 +25,10 @@ class MailThread(models.AbstractModel):
     def _external_account_of_group(self, recipients_group):
         """The account that this group's mails leave through; empty for colleagues."""
         account = self.env["mail.external.account"].sudo()
-        account_id = self.env.context.get("external_account_id")
+        notified = origin.notified()
         # the groups were split: one has either colleagues or external contacts
-        if account_id and self.env.context["external_partner_ids"].issuperset(
-            recipients_group["recipients_ids"]
-        ):
-            return account.browse(account_id)
+        if notified.is_carried_to(recipients_group["recipients_ids"]):
+            return account.browse(notified.account_id)
         return account
 
     def _external_layout(self, account, message, group, msg_vals, render_values):

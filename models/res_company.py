@@ -1,5 +1,9 @@
 from odoo import fields, models
 
+# Fetched together and only when one of them is asked for: core reads the company in
+# most requests.
+_PREFETCH = "mail_external_account"
+
 
 class ResCompany(models.Model):
     _inherit = "res.company"
@@ -12,6 +16,7 @@ class ResCompany(models.Model):
     )
     external_ca_certificate = fields.Text(
         "Additional CA Certificate",
+        prefetch=_PREFETCH,
         help="PEM certificate of the company's own authority. New addresses trust it "
         "besides the public ones.",
     )
@@ -25,6 +30,7 @@ class ResCompany(models.Model):
         "First Choice of the Sender",
         default="employee",
         required=True,
+        prefetch=_PREFETCH,
         help="What a message leaves from when nobody picks an address. An own address "
         "that is bound to the project goes before the project's default in any case.",
     )
@@ -36,6 +42,7 @@ class ResCompany(models.Model):
         "Waiting Mail of a Removed Address",
         default="fail",
         required=True,
+        prefetch=_PREFETCH,
         help="What happens to mail that waits when its address or its author is "
         "archived or deleted.",
     )
@@ -48,6 +55,7 @@ class ResCompany(models.Model):
         "Answer to a Finished Task",
         default="keep",
         required=True,
+        prefetch=_PREFETCH,
     )
 
     def write(self, vals):

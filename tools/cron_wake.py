@@ -2,32 +2,58 @@
 
 Core opens a connection for every wake-up (``ir.cron._notifydb``; sql_db.py keeps none
 to the database "postgres"): a tenth of the time of posting a comment. Nobody needs to
-wait for it, and one is enough for all that was made meanwhile. When the process ends
-before, the workers look by themselves, once a minute.
+wait for it, nor for a thread to start, and one is enough for all that was made
+meanwhile. When the process ends before, the workers look by themselves, once a minute.
 """
 
-from threading import Lock, Timer
+import logging
+import time
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 # Longer than an answer takes to be written after the commit.
 DELAY_SECONDS = 0.1
 
+_logger = logging.getLogger(__name__)
+
+
+class _Waker(Thread):
+    """One for a process: a fork of a process has none of its threads."""
+
+    def __init__(self):
+        super().__init__(name=__name__, daemon=True)
+        self._wanted = SimpleQueue()  # of ir.cron
+        self._planned = set()  # names of databases
+
+    def plan(self, cron):
+        database = cron.env.cr.dbname
+        if database not in self._planned:
+            self._planned.add(database)
+            self._wanted.put(cron)
+
+    def run(self):
+        while True:
+            self._wake(self._wanted.get())
+
+    def _wake(self, cron):
+        time.sleep(DELAY_SECONDS)
+        # What is committed from now on needs another one.
+        self._planned.discard(cron.env.cr.dbname)
+        try:
+            cron._notifydb()
+        except Exception:
+            _logger.warning("The cron workers could not be woken", exc_info=True)
+
+
 _lock = Lock()
-_planned = set()  # names of databases
+_waker = None
 
 
 def wake_soon(cron):
     """Wake the workers of ``cron``'s database; to be called after the commit."""
-    database = cron.env.cr.dbname
+    global _waker
     with _lock:
-        if database in _planned:
-            return
-        _planned.add(database)
-    timer = Timer(DELAY_SECONDS, _wake, (cron, database))
-    timer.daemon = True
-    timer.start()
-
-
-def _wake(cron, database):
-    with _lock:
-        _planned.discard(database)  # what is committed from now on needs another one
-    cron._notifydb()
+        if not (_waker and _waker.is_alive()):
+            _waker = _Waker()
+            _waker.start()
+        _waker.plan(cron)

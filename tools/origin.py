@@ -6,12 +6,33 @@ he cannot get into these.
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class Notified(NamedTuple):
+    """The message whose recipients are being notified by mail."""
+
+    message_id: int = 0
+    account_id: int = 0  # what it leaves through; 0: Odoo's own server
+    partner_ids: frozenset = frozenset()  # of whom the account carries it to
+
+    def is_carried_to(self, partner_ids):
+        """Whether all of these get it through the account.
+
+        :param partner_ids: False among them stands for addresses without a partner;
+            so does an empty list, as of a mail that has only such ones
+        """
+        return bool(self.account_id) and self.partner_ids.issuperset(
+            partner_ids or [False]
+        )
+
 
 _automatic = ContextVar("mail_external_account_automatic", default=False)
 _scheduled = ContextVar("mail_external_account_scheduled", default=False)
 # None: no mail is being processed
 _proven_writer = ContextVar("mail_external_account_proven_writer", default=None)
-_notified = ContextVar("mail_external_account_notified", default=0)
+_NOBODY = Notified()
+_notified = ContextVar("mail_external_account_notified", default=_NOBODY)
 
 
 @contextmanager
@@ -72,9 +93,12 @@ def is_unproven(user_id):
 
 
 @contextmanager
-def notifying(message_id):
-    """Rows of mail that are made inside for this message make up its notification."""
-    token = _notified.set(message_id)
+def notifying(message_id, account_id=0, partner_ids=frozenset()):
+    """Rows of mail that are made inside for this message make up its notification.
+
+    See ``Notified`` for the parameters.
+    """
+    token = _notified.set(Notified(message_id, account_id, partner_ids))
     try:
         yield
     finally:
@@ -83,4 +107,9 @@ def notifying(message_id):
 
 def is_notified(message_id):
     """Whether the running code is inside ``notifying(message_id)``."""
-    return bool(message_id) and _notified.get() == message_id
+    return bool(message_id) and _notified.get().message_id == message_id
+
+
+def notified():
+    """What the running code makes rows of mail for, by ``notifying``."""
+    return _notified.get()
