@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from .cluster import free_port
 from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
-from .processes import run
+from .processes import run, spawn
 from .state import ADDON, REPOSITORY, State
 from .suites import WITH_ADDON, Result, Suites, short
 
 UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
+_UNIT_TITLE = "== Unit tests (no Odoo)"
 RUNNERS = (UNIT, ODOO, SERVED)
 #: Not a folder of ours: how many queries Odoo's own tests allow.
 QUERIES = "queries"
@@ -112,32 +113,42 @@ def run_tests(
     """
     tally = Tally()
     with _run_folder(state) as folder:
-        if UNIT in routed:
-            say("== Unit tests (no Odoo)")
-            _pytest(state, tally, folder, UNIT, [*routed[UNIT], *options])
-        if routed.keys() - {UNIT}:
+        unit = _Pytest(state, folder, UNIT, [*routed.get(UNIT, []), *options])
+        if routed.keys() == {UNIT}:
+            say(_UNIT_TITLE)
+            unit.run(tally)
+        else:
             with Postgres(state) as postgres:
                 odoo = Odoo(state, postgres)
                 _drop_leftovers(odoo, folder)
-                _run_with_odoo(odoo, tally, folder, routed, options)
+                with unit.beside(tally) if UNIT in routed else nullcontext():
+                    template = _run_in_odoo(odoo, tally, folder, routed, options)
+                if template and SERVED in routed:
+                    say("== Served tests (Odoo as a server, real mail servers)")
+                    paths = [*routed[SERVED], *options]
+                    served = _Pytest(state, folder, SERVED, paths)
+                    served.env["MEA_TEST_FOLDER"] = str(folder)
+                    served.env["MEA_TEST_TEMPLATE"] = template
+                    served.run(tally)
     for line in tally.broken:
         say(f"FAILED: {line}")
     say(tally.closing_line())
     return 1 if tally.failed or tally.broken else 0
 
 
-def _run_with_odoo(
+def _run_in_odoo(
     odoo: Odoo,
     tally: Tally,
     folder: Path,
     routed: dict[str, list[str]],
     options: Sequence[str],
-) -> None:
+) -> str:
+    """Run what needs a database, but no server; return the databases' template."""
     try:
         template = odoo.addon_template()
     except DevError as error:
         tally.broken.append(str(error))
-        return
+        return ""
     if ODOO in routed:
         say("== Odoo tests (inside Odoo, one transaction each)")
         if under_ci() and not shutil.which("chromium"):
@@ -148,15 +159,14 @@ def _run_with_odoo(
         )
         paths = [str(odoo.state.addons / ADDON / path) for path in routed[ODOO]]
         arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *paths, *options]
-        _pytest(odoo.state, tally, folder, ODOO, arguments, odoo.environment())
+        tests = _Pytest(odoo.state, folder, ODOO, arguments)
+        tests.env.update(odoo.environment())
+        tests.run(tally)
         odoo.drop(database)
     if QUERIES in routed:
         say("== Query counts (Odoo's own tests, no account configured)")
         _count_queries(odoo, tally, folder)
-    if SERVED in routed:
-        say("== Served tests (Odoo as a server, real mail servers, a browser)")
-        env = {"MEA_TEST_FOLDER": str(folder), "MEA_TEST_TEMPLATE": template}
-        _pytest(odoo.state, tally, folder, SERVED, [*routed[SERVED], *options], env)
+    return template
 
 
 def _count_queries(odoo: Odoo, tally: Tally, folder: Path) -> None:
@@ -170,36 +180,49 @@ def _count_queries(odoo: Odoo, tally: Tally, folder: Path) -> None:
         tally.add_results(results)
 
 
-def _pytest(
-    state: State,
-    tally: Tally,
-    folder: Path,
-    runner: str,
-    arguments: Sequence[str],
-    env: dict[str, str] | None = None,
-) -> None:
-    report = folder / f"{runner}.xml"
-    command = [
-        *(str(state.python), "-m", "pytest", "-p", "no:cacheprovider", "-q"),
-        *(f"--junitxml={report}", f"--basetemp={folder / (runner + '.tmp')}"),
-        *arguments,
-    ]
-    status = run(
-        command,
-        cwd=REPOSITORY,
-        env={
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "MEA_STATE": str(state.folder),
-            **(env or {}),
-        },
-    )
-    try:
-        tally.add_report(report)
-    except (OSError, ElementTree.ParseError):
-        tally.broken.append(f"{runner}: pytest made no report (status {status})")
-        return
-    if status not in (0, 1, _NO_TESTS):
-        tally.broken.append(f"{runner}: pytest ended with status {status}")
+class _Pytest:
+    """One runner's tests, in a process of their own with the variables ``env``."""
+
+    def __init__(
+        self, state: State, folder: Path, runner: str, arguments: Sequence[str]
+    ) -> None:
+        self._runner = runner
+        self._report = folder / f"{runner}.xml"
+        self._log = folder / f"{runner}.log"
+        self._command = [
+            *(str(state.python), "-m", "pytest", "-p", "no:cacheprovider", "-q"),
+            *(f"--junitxml={self._report}", f"--basetemp={folder / (runner + '.tmp')}"),
+            *arguments,
+        ]
+        self.env = {"PYTHONDONTWRITEBYTECODE": "1", "MEA_STATE": str(state.folder)}
+
+    def run(self, tally: Tally) -> None:
+        """Run them to their end."""
+        self._add(tally, run(self._command, cwd=REPOSITORY, env=self.env))
+
+    @contextmanager
+    def beside(self, tally: Tally) -> Iterator[None]:
+        """Run them beside what is done inside, and then show what they say."""
+        child = spawn(self._command, cwd=REPOSITORY, env=self.env, log=self._log)
+        try:
+            yield
+            status = child.wait()
+        finally:
+            child.stop()
+        say(_UNIT_TITLE)
+        say(self._log.read_text(errors="replace").rstrip())
+        self._add(tally, status)
+
+    def _add(self, tally: Tally, status: int) -> None:
+        try:
+            tally.add_report(self._report)
+        except (OSError, ElementTree.ParseError):
+            tally.broken.append(
+                f"{self._runner}: pytest made no report (status {status})"
+            )
+            return
+        if status not in (0, 1, _NO_TESTS):
+            tally.broken.append(f"{self._runner}: pytest ended with status {status}")
 
 
 @contextmanager

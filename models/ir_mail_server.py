@@ -45,7 +45,11 @@ class IrMailServer(models.Model):
 
     @api.model
     def _external_own_address(self):
-        """Odoo's own address, which is nobody's external one, or False."""
+        """Odoo's own address, which is nobody's external one, or False.
+
+        A firm may have a single mailbox, which Odoo writes from, too: when everybody
+        may use it, Odoo may.
+        """
         candidates = (
             self.env.context.get("domain_notifications_email"),
             self._get_default_from_address(),
@@ -53,7 +57,8 @@ class IrMailServer(models.Model):
             self.env.company.email,
         )
         known = self.env["mail.external.account"]._external_in
-        return next((c for c in candidates if c and not known(c)), False)
+        own = next((c for c in candidates if c and not known(c)), False)
+        return own or from_guard.odoos_own() or False
 
     @api.model
     def _external_replacement(self, email_from):

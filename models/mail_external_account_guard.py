@@ -29,6 +29,26 @@ class MailExternalAccount(models.Model):
         return self._address_keys(self._access_domain(user))
 
     @api.model
+    @fresh_ormcache("user_id")
+    def _address_for_odoo(self, user_id):
+        """The e-mail of a user's company, if it is an address for all its employees.
+
+        It may stand for Odoo in what this user, Odoo itself or the public one, made.
+
+        :return: an address, or an empty text
+        """
+        company = self.env["res.users"].sudo().browse(user_id).company_id
+        shared = self._address_keys(
+            [
+                ("user_id", "=", False),
+                ("company_id", "=", company.id),
+                ("allowed_user_ids", "=", False),
+                ("allowed_group_ids", "=", False),
+            ]
+        )
+        return company.email if address_key(company.email or "") in shared else ""
+
+    @api.model
     def _address_keys(self, domain):
         # sudo: everybody's addresses are guarded, also those that nobody may see
         accounts = self.sudo().search([("state", "!=", "draft"), *domain])

@@ -54,10 +54,12 @@ class MailMail(models.Model):
         """
         for vals in vals_list:
             message_id = vals.get("mail_message_id")
-            if origin.is_notified(message_id):
+            account_id = vals.get("sending_account_id") or False
+            if origin.is_notified(message_id) or (
+                origin.is_splitting() and not account_id
+            ):
                 continue
             message = self.env["mail.message"].sudo().browse(message_id or [])
-            account_id = vals.get("sending_account_id") or False
             if message:
                 refused = account_id or message.external_account_id
             else:
@@ -113,15 +115,26 @@ class MailMail(models.Model):
         account = self.env["mail.external.account"]
         if not (account._any_configured() and account._external_addresses()):
             return super().send(auto_commit, raise_exception, post_send_callback)
-        # sudo: mail is read here as the queue reads it
-        groups = self.sudo().grouped(lambda mail: mail._carried_addresses())
-        for addresses, mails in groups.items():
+        for (addresses, own), mails in self._grouped_by_addresses().items():
             mails = mails.sudo(self.env.su).with_prefetch(self.ids)
-            with from_guard.carrying(addresses), from_guard.posting():
+            with from_guard.carrying(addresses, own), from_guard.posting():
                 super(MailMail, mails).send(
                     auto_commit, raise_exception, post_send_callback
                 )
         return True
+
+    def _grouped_by_addresses(self):
+        account = self.env["mail.external.account"]
+
+        def key(mail):
+            own = account._address_for_odoo(mail.create_uid.id)
+            return mail._carried_addresses(), own
+
+        return self.sudo().grouped(key)  # mail is read here as the queue reads it
+
+    def _split_by_delayed_batch(self, mail_server):
+        with origin.splitting():
+            return super()._split_by_delayed_batch(mail_server)
 
     def _carried_addresses(self):
         """The external addresses in From that this mail may carry.

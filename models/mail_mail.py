@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import MissingError
 from odoo.tools import SQL
 
 from ..tools import origin
@@ -70,7 +71,10 @@ class MailMail(models.Model):
             ["email_from", "mail_server_id", "record_alias_domain_id"]
             + ["sending_account_id"]
         )
-        external = self.filtered("sending_account_id")
+        try:
+            external = self.filtered("sending_account_id")
+        except MissingError:  # the queue was faster with some: sent, and deleted
+            return self.exists().send(auto_commit, raise_exception, post_send_callback)
         external._trigger_external_delivery()
         return super(MailMail, self - external).send(
             auto_commit=auto_commit,

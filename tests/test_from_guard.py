@@ -2,6 +2,7 @@ from email.message import EmailMessage
 from types import SimpleNamespace
 
 from odoo.exceptions import AccessError
+from odoo.tests import new_test_user
 
 from ..tools import from_guard
 from .common import ExternalAccountCase
@@ -136,6 +137,34 @@ class TestFromGuard(ExternalAccountCase):
         code, text = caught.exception.args
         self.assertEqual(code, self.env["ir.mail_server"].NO_VALID_FROM)
         self.assertIn("Default From", text)
+
+    def test_a_firm_with_a_single_mailbox_goes_on_writing(self):
+        """Odoo's own mail leaves from it, as long as every employee may use it."""
+        self.company.alias_domain_id = False
+        self.company.email = "info@corp.example"
+        account = self.account("info@corp.example", None)
+        self.env["ir.config_parameter"].set_param("mail.default.from", False)
+        values = {"email_from": self.company.email_formatted, "email_to": "x@y.example"}
+        public = self.env.ref("base.public_user")
+        stranger = new_test_user(
+            self.env,
+            "ext_stranger",
+            company_id=self.env["res.company"].create({"name": "Other"}).id,
+        )
+
+        def sender(user):
+            mail = self.env["mail.mail"].with_user(user).sudo().create(values)
+            [(carried, own)] = mail._grouped_by_addresses()
+            with from_guard.carrying(carried, own):
+                return self.leave(mail.email_from)[0]
+
+        for user in (self.env.user, public, self.bohdan):
+            self.assertIn("info@corp.example", sender(user))
+        with self.assertRaises(AssertionError):
+            sender(stranger)
+        account.allowed_user_ids = self.anna
+        with self.assertRaises(AssertionError):
+            sender(public)
 
     def test_flows_are_not_stopped(self):
         """What Odoo's code posts in somebody's name is kept as it is."""

@@ -93,6 +93,30 @@ class TestRowsGuard(ExternalAccountCase):
                 self.row(**{**same, **change})
         self.assertTrue(self.row(self.anna, **{**same, "subject": "mine"}))
 
+    def test_a_personal_server_with_a_limit_divides_the_colleagues_mail(self):
+        """Odoo's own feature: what is over the limit of a minute waits."""
+        self.task.message_subscribe((self.manager | self.anna).partner_id.ids)
+        message = self.post(self.anna)
+        row = message.sudo().mail_ids.filtered(lambda m: not m.sending_account_id)
+        self.assertEqual(len(row.recipient_ids), 2)
+        server = self.env["ir.mail_server"].create(
+            {"name": "Anna's", "smtp_host": "localhost", "owner_user_id": self.anna.id}
+        )
+        parameters = self.env["ir.config_parameter"].sudo()
+        parameters.set_param("mail.server.personal.limit.minutes", 1)
+        now = row._split_by_delayed_batch(server)
+        self.assertEqual(len(now.recipient_ids), 1)
+        self.assertEqual(len(row.recipient_ids), 1)
+        self.assertTrue(row.scheduled_date)
+        self.assertEqual(now.mail_message_id, message)
+
+    def test_mail_that_the_queue_was_faster_with(self):
+        [row] = self.external_mails(self.post(self.anna))
+        gone = self.env["mail.mail"].create({"body_html": "of Odoo's own server"})
+        gone.unlink()
+        (gone | row).send()
+        self.assertEqual(row.state, "outgoing", "delivery goes on with the others")
+
     def test_a_callers_context_chooses_no_account(self):
         team = self.account("team@own.example", None, [(self.project_a, True)])
         team.allowed_user_ids = self.manager

@@ -11,26 +11,35 @@ from odoo.http import request
 from odoo.service.server import thread_local
 
 _carried = ContextVar("mail_external_account_carried", default=frozenset())
+_odoos_own = ContextVar("mail_external_account_odoos_own", default="")
 _posting = ContextVar("mail_external_account_posting", default=False)
 _making_rows = ContextVar("mail_external_account_making_rows", default=False)
 
 
 @contextmanager
-def carrying(addresses):
+def carrying(addresses, odoos_own=""):
     """Mail that leaves meanwhile may have these external addresses in its From.
 
     :param frozenset addresses: keys, see ``mailkit.from_header``
+    :param str odoos_own: an external address that stands for Odoo itself meanwhile,
+        where it has no other address
     """
-    token = _carried.set(addresses)
+    token, own_token = _carried.set(addresses), _odoos_own.set(odoos_own)
     try:
         yield
     finally:
+        _odoos_own.reset(own_token)
         _carried.reset(token)
 
 
 def carried():
     """The addresses of ``carrying``; none outside of it."""
     return _carried.get()
+
+
+def odoos_own():
+    """The address of ``carrying`` that stands for Odoo; empty without one."""
+    return _odoos_own.get()
 
 
 @contextmanager

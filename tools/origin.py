@@ -31,6 +31,7 @@ _automatic = ContextVar("mail_external_account_automatic", default=False)
 _scheduled = ContextVar("mail_external_account_scheduled", default=False)
 # None: no mail is being processed
 _proven_writer = ContextVar("mail_external_account_proven_writer", default=None)
+_splitting = ContextVar("mail_external_account_splitting", default=False)
 _NOBODY = Notified()
 _notified = ContextVar("mail_external_account_notified", default=_NOBODY)
 
@@ -113,3 +114,18 @@ def is_notified(message_id):
 def notified():
     """What the running code makes rows of mail for, by ``notifying``."""
     return _notified.get()
+
+
+@contextmanager
+def splitting():
+    """Core divides rows of mail that were there: those made inside say nothing new."""
+    token = _splitting.set(True)
+    try:
+        yield
+    finally:
+        _splitting.reset(token)
+
+
+def is_splitting():
+    """Whether the running code is inside ``splitting()``."""
+    return _splitting.get()
