@@ -248,3 +248,22 @@ class TestRights(ExternalAccountCase):
         with self.assertRaisesRegex(UserError, "board@x.example"):
             group.unlink()
         self.assertNotIn(self.board, self.visible_to(self.anna))
+
+    def test_managers_and_administrators_have_the_menus(self):
+        admin = self.env.ref("base.user_admin")
+        menus = self.env["ir.ui.menu"]
+        actions = {
+            self.env.ref(f"mail_external_account.{name}").id
+            for name in (
+                "mail_external_account_action_personal",
+                "mail_external_account_action_company",
+                "mail_external_provider_action",
+                "mail_external_delivery_action",
+                "mail_external_arrival_action",
+                "mail_external_arrival_action_quarantine",
+            )
+        }
+        for user, expected in ((self.manager, True), (admin, True), (self.anna, False)):
+            shown = menus.with_user(user).load_menus(False).values()
+            found = actions & {menu.get("action_id") for menu in shown}
+            self.assertEqual(found, actions if expected else set(), user.name)

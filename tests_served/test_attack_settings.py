@@ -1,15 +1,21 @@
 """Anna's address entered where Odoo takes a sender from: servers, contacts, companies,
 alias domains; and a company that somebody only claims to work in."""
 
+import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
+import pytest
 import steps
 from attack_scene import ANNA, CLIENT, COLLEAGUE, OWN, Scene, on_task
 from steps import refusal
 
 from devtools.rpc import OdooClient
+
+SUPPORT = "support@brand-b.test"
 
 
 @contextmanager
@@ -115,7 +121,7 @@ def test_the_alias_domain_sends_from_the_address(scene: Scene) -> None:
 def test_a_company_that_is_only_claimed(scene: Scene) -> None:
     """Records of no company take the companies that the user works in now."""
     site, stranger = scene.site, scene.attackers.stranger
-    shared = steps.connect(site.admin, "support@brand-b.test", company=True)
+    shared = steps.connect(site.admin, SUPPORT, company=True)
     companies = site.admin.call("res.company", "search", [])
     [group] = site.admin.call(
         "ir.model.data",
@@ -137,7 +143,7 @@ def test_a_company_that_is_only_claimed(scene: Scene) -> None:
     post_on(stranger, record, {})
     scene.leave()
     [mail] = site.bed.wait_for(CLIENT, 1)
-    assert steps.sender_of(mail)[1] != "support@brand-b.test"
+    assert steps.sender_of(mail)[1] != SUPPORT
     site.admin.call(steps.ACCOUNT, "unlink", [shared])
 
 
@@ -161,7 +167,7 @@ def test_a_project_manager_keeps_no_company_address_for_his_project(
 ) -> None:
     """The others would not have it any more."""
     site = scene.site
-    shared = steps.connect(site.admin, "support@brand-b.test", company=True)
+    shared = steps.connect(site.admin, SUPPORT, company=True)
     try:
         error = refusal(
             scene.attackers.project_manager.call,
@@ -173,3 +179,40 @@ def test_a_project_manager_keeps_no_company_address_for_his_project(
         assert "only a manager of external addresses" in str(error)
     finally:
         site.admin.call(steps.ACCOUNT, "unlink", [shared])
+
+
+def ask_for_a_new_password(url: str, login: str) -> None:
+    """As somebody does who is not signed in."""
+    cookies = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
+    page = f"{url}/web/reset_password"
+    with browser.open(page, timeout=60) as form:
+        [token] = re.findall(rb'name="csrf_token" value="(\w+)"', form.read())
+    values = {"csrf_token": token.decode(), "login": login}
+    with browser.open(page, urlencode(values).encode(), timeout=60) as answer:
+        assert b"instructions sent to your email" in answer.read()
+
+
+@pytest.mark.parametrize("everybody", [True, False])
+def test_a_firm_with_a_single_mailbox(scene: Scene, everybody: bool) -> None:
+    """Odoo wrote from it before it was connected, and goes on if everybody may."""
+    site = scene.site
+    shared = steps.connect(site.admin, SUPPORT, company=True)
+    if not everybody:
+        only = {"allowed_user_ids": [(6, 0, [site.anna.uid])]}
+        site.admin.call(steps.ACCOUNT, "write", [shared], only)
+    [olena] = site.admin.call(
+        "res.users", "search_read", [("email", "=", COLLEAGUE)], ["login", "company_id"]
+    )
+    [domain] = site.admin.call(
+        "mail.alias.domain", "search", [("name", "=", "corp.test")]
+    )
+    with (
+        changed(site.admin, "res.company", olena["company_id"][0], email=SUPPORT),
+        changed(site.admin, "mail.alias.domain", domain, default_from=SUPPORT),
+    ):
+        ask_for_a_new_password(site.odoo.url, olena["login"])
+        scene.leave()
+    sent = [SUPPORT] if everybody else []
+    assert scene.received(COLLEAGUE) == sent
+    site.admin.call(steps.ACCOUNT, "unlink", [shared])
