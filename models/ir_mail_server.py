@@ -50,15 +50,20 @@ class IrMailServer(models.Model):
         A firm may have a single mailbox, which Odoo writes from, too: when everybody
         may use it, Odoo may.
         """
+        known = self.env["mail.external.account"]._external_in
+        own = next((c for c in self._external_candidates() if not known(c)), False)
+        return own or from_guard.odoos_own() or False
+
+    @api.model
+    def _external_candidates(self):
+        """The addresses that Odoo itself writes from, the preferred one first."""
         candidates = (
             self.env.context.get("domain_notifications_email"),
             self._get_default_from_address(),
             self.env.company.default_from_email,
             self.env.company.email,
         )
-        known = self.env["mail.external.account"]._external_in
-        own = next((c for c in candidates if c and not known(c)), False)
-        return own or from_guard.odoos_own() or False
+        return [address for address in candidates if address]
 
     @api.model
     def _external_replacement(self, email_from):

@@ -96,3 +96,22 @@ class TestConnectScope(ConnectCase):
         )
         lines._transient_vacuum()
         self.assertFalse(lines.search_count([]))
+
+    def test_the_only_address_of_odoo_itself(self):
+        """Whoever is not everybody takes it away from password resets."""
+        self.company.alias_domain_id = False
+        self.env["ir.config_parameter"].set_param("mail.default.from", False)
+        self.company.email = "Corp <anna@brand-a.example>"
+        window = self.window()
+        self.assertTrue(window.silences_odoo)
+        shared = {"is_company": True, "company_id": self.company.id, "user_id": False}
+        window = self.window(self.manager, **shared, email="anna@brand-a.example")
+        self.assertFalse(window.silences_odoo)
+        window.allowed_user_ids = self.anna
+        self.assertTrue(window.silences_odoo)
+        window.email = "anna2@brand-a.example"
+        self.assertFalse(window.silences_odoo)
+        self.company.alias_domain_id = self.env["mail.alias.domain"].create(
+            {"name": "corp.example", "default_from": "notifications"}
+        )
+        self.assertFalse(self.window().silences_odoo)

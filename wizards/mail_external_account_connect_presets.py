@@ -1,5 +1,7 @@
-from odoo import api, models
+from odoo import api, fields, models
+from odoo.tools.mail import email_normalize
 
+from ..mailkit.settings import same_address
 from ..tools.connection import READ_PROTOCOLS
 
 
@@ -7,6 +9,28 @@ class MailExternalAccountConnect(models.TransientModel):
     """Filling in: what the address and the mail service say about the settings."""
 
     _inherit = "mail.external.account.connect"
+
+    silences_odoo = fields.Boolean(
+        compute="_compute_silences_odoo",
+        help="Odoo has no other address, and may not use this one.",
+    )
+
+    @api.depends(
+        *("email", "is_company", "company_id", "user_id"),
+        *("allowed_user_ids", "allowed_group_ids"),
+    )
+    def _compute_silences_odoo(self):
+        known = self.env["mail.external.account"]._external_in
+        for wizard in self:
+            company = wizard.company_id or wizard.user_id.sudo().company_id
+            server = self.env["ir.mail_server"].with_company(company)
+            own = {c for c in server._external_candidates() if not known(c)}
+            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
+            for_all = wizard.is_company and not restricted
+            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
+                same_address(email_normalize(address) or address, wizard.email)
+                for address in own
+            )
 
     @api.onchange("email")
     def _onchange_email(self):
