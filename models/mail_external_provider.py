@@ -11,8 +11,8 @@ SECURITY = [
 class MailExternalProvider(models.Model):
     """Preset of a mail service: how to connect, and what its users must know.
 
-    A preset only fills the connect window. Changing one never alters an account
-    that was already saved.
+    A preset fills the connect window. Changing one alters nothing of an account that
+    was already saved, except its sending limits: those are read at delivery.
     """
 
     _name = "mail.external.provider"

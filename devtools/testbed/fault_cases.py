@@ -1,6 +1,7 @@
 """What can go wrong while an account is connected, and how it has to be told.
 
-One table for the tests of mailkit and for those of the connect window.
+For the tests of mailkit; those of the connect window have a table of their own, in
+``tests_served/fault_cases.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
