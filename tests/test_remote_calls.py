@@ -1,0 +1,103 @@
+from datetime import timedelta
+from xmlrpc.client import Fault
+
+from odoo import fields
+from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_ACCESS_ERROR
+from odoo.tests import HttpCase, tagged
+
+from .common import ExternalAccountCase
+
+ANNA = "anna@own.example"
+
+
+class RemoteCase(ExternalAccountCase, HttpCase):
+    """As people's programs and browsers call Odoo."""
+
+    def call(self, user, record, method, **kwargs):
+        call = (record._name, method, [record.ids], kwargs)
+        return self.xmlrpc_object.execute_kw(
+            self.env.cr.dbname, user.id, user.login, *call
+        )
+
+    def refusal(self, user, record, method, **kwargs):
+        """:return: (code of the kind of error, what the caller is told)"""
+        with self.assertRaises(Fault) as caught:
+            self.call(user, record, method, **kwargs)
+        return caught.exception.faultCode, caught.exception.faultString
+
+
+@tagged("post_install", "-at_install")
+class TestAbsenceNotes(RemoteCase):
+    """What Odoo itself posts, because of a remote call, is not its caller's."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.account(ANNA, cls.anna)
+        cls.anna.write(
+            {
+                "email": ANNA,
+                "out_of_office_from": fields.Datetime.now() - timedelta(days=1),
+                "out_of_office_message": "<p>Back on Monday</p>",
+            }
+        )
+
+    def ask_anna(self, **values):
+        return self.call(
+            self.bohdan,
+            self.task,
+            "message_post",
+            **{
+                "body": "A question",
+                "message_type": "comment",
+                "partner_ids": self.anna.partner_id.ids,
+                **values,
+            },
+        )
+
+    def assert_answered(self):
+        messages = self.task.message_ids
+        self.assertIn("A question", str(messages.mapped("body")))
+        [note] = messages.filtered(lambda m: m.message_type == "out_of_office")
+        self.assertEqual(note.author_id, self.anna.partner_id)
+        self.assertFalse(note.external_account_id)
+        rows = note.sudo().mail_ids
+        self.assertFalse(rows.sending_account_id)
+        for row in rows:
+            self.assertFalse(row._carried_addresses())
+
+    def test_who_is_away_can_be_written_to(self):
+        self.ask_anna()
+        self.assert_answered()
+
+    def test_also_in_the_web_client(self):
+        self.authenticate(self.bohdan.login, self.bohdan.login)
+        self.make_jsonrpc_request(
+            "/web/dataset/call_kw",
+            {
+                "model": "project.task",
+                "method": "message_post",
+                "args": [self.task.ids],
+                "kwargs": {
+                    "body": "A question",
+                    "message_type": "comment",
+                    "partner_ids": self.anna.partner_id.ids,
+                },
+            },
+        )
+        self.assert_answered()
+
+    def test_nobody_types_her_name_meanwhile(self):
+        """Not after another post either."""
+        self.ask_anna()
+        for values in (
+            {"email_from": ANNA},
+            {"author_id": self.anna.partner_id.id},
+            {"email_from": ANNA, "message_type": "out_of_office"},
+        ):
+            code, told = self.refusal(
+                self.bohdan, self.task, "message_post", body="Pay", **values
+            )
+            self.assertEqual(code, RPC_FAULT_CODE_ACCESS_ERROR)
+            self.assertIn(ANNA, told)
+        self.assertNotIn("Pay", str(self.task.message_ids.mapped("body")))
