@@ -2,12 +2,16 @@ from datetime import timedelta
 from xmlrpc.client import Fault
 
 from odoo import fields
-from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_ACCESS_ERROR
-from odoo.tests import HttpCase, tagged
+from odoo.addons.rpc.controllers.xmlrpc import (
+    RPC_FAULT_CODE_ACCESS_ERROR,
+    RPC_FAULT_CODE_WARNING,
+)
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import ExternalAccountCase
 
 ANNA = "anna@own.example"
+SUPPORT = "support@brand-a.example"
 
 
 class RemoteCase(ExternalAccountCase, HttpCase):
@@ -101,3 +105,25 @@ class TestAbsenceNotes(RemoteCase):
             self.assertEqual(code, RPC_FAULT_CODE_ACCESS_ERROR)
             self.assertIn(ANNA, told)
         self.assertNotIn("Pay", str(self.task.message_ids.mapped("body")))
+
+
+@tagged("post_install", "-at_install")
+class TestDeleting(RemoteCase):
+    def test_a_customer_is_told_no_address_of_the_company(self):
+        portal = new_test_user(
+            self.env, "ext_portal_deletes", "base.group_portal", email="p@x.example"
+        )
+        group = self.env["res.groups"].create({"name": "Board"})
+        self.account(SUPPORT, allowed_user_ids=[(4, self.anna.id)])
+        self.account("board@brand-a.example", allowed_group_ids=[(4, group.id)])
+        for records in (self.anna, group):
+            code, told = self.refusal(portal, records, "unlink")
+            self.assertEqual(code, RPC_FAULT_CODE_ACCESS_ERROR)
+            self.assertNotIn("@brand-a.example", told)
+            self.assertTrue(records.exists())
+        # who may delete them reads why not
+        admin = self.env.ref("base.user_admin")
+        for records in (self.anna, group):
+            code, told = self.refusal(admin, records, "unlink")
+            self.assertEqual(code, RPC_FAULT_CODE_WARNING)
+            self.assertIn("@brand-a.example", told)
