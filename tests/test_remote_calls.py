@@ -6,12 +6,14 @@ from odoo.addons.rpc.controllers.xmlrpc import (
     RPC_FAULT_CODE_ACCESS_ERROR,
     RPC_FAULT_CODE_WARNING,
 )
+from odoo.http import Request
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import ExternalAccountCase
 
 ANNA = "anna@own.example"
 SUPPORT = "support@brand-a.example"
+RATED = "/rate/{}/submit_feedback"
 
 
 class RemoteCase(ExternalAccountCase, HttpCase):
@@ -127,3 +129,60 @@ class TestDeleting(RemoteCase):
             code, told = self.refusal(admin, records, "unlink")
             self.assertEqual(code, RPC_FAULT_CODE_WARNING)
             self.assertIn("@brand-a.example", told)
+
+
+@tagged("post_install", "-at_install")
+class TestRatings(RemoteCase):
+    """A customer rates from the link in a mail, whether signed in or not."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.account(SUPPORT, None, [(cls.project_a, True)])
+        cls.clara, cls.other = (
+            new_test_user(
+                cls.env, login, "base.group_portal", name=login, email=f"{login}@x.test"
+            )
+            for login in ("ext_clara", "ext_other")
+        )
+        cls.task.partner_id = cls.clara.partner_id
+        cls.task.message_subscribe(
+            cls.second.ids, cls.env.ref("project.mt_task_rating").ids
+        )
+        cls.token = cls.task._rating_get_access_token(cls.clara.partner_id)
+
+    def rate(self, user, feedback):
+        if user:
+            self.authenticate(user.login, user.login)
+        else:
+            self.authenticate(None, None)
+        answer = self.url_open(
+            RATED.format(self.token),
+            data={
+                "rate": 5,
+                "feedback": feedback,
+                "csrf_token": Request.csrf_token(self),
+            },
+        )
+        self.env.invalidate_all()
+        return answer.status_code
+
+    def rated(self):
+        """The message of the rating, which waits to be told to the other customers."""
+        rating = self.env["rating.rating"].search([("access_token", "=", self.token)])
+        message = rating.message_id
+        self.assertTrue(self.external_mails(message))
+        self.assertEqual(message.external_origin, "project")
+        return message
+
+    def test_rating_again_when_signed_in(self):
+        self.assertEqual(self.rate(None, "Good"), 200)
+        self.assertIn("Good", self.rated().body)
+        self.assertEqual(self.rate(self.clara, "Very good"), 200)
+        self.assertIn("Very good", self.rated().body)
+
+    def test_nobody_else_changes_it_before_it_left(self):
+        self.rate(None, "Good")
+        for user in (self.other, self.bohdan):
+            self.assertNotEqual(self.rate(user, "Bad"), 200)
+            self.assertNotIn("Bad", self.rated().body)
