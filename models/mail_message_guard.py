@@ -131,12 +131,18 @@ class MailMessage(models.Model):
     def _may_be_changed_by(self, user):
         """Whether ``user`` may say what leaves with this message: who wrote it may.
 
-        What Odoo says in a project's name nobody may change; a customer his own words.
+        What Odoo says in a project's name nobody may change; a customer his own words,
+        also those that he wrote before he signed in.
         """
         self.ensure_one()
         if self.external_account_id:
-            own_words = self.external_origin != "project" or user.share
-            return own_words and self._external_writer() == user
+            writer = self._external_writer()
+            if self.external_origin != "project":
+                return writer == user
+            signed_in_since = self.author_id == user.partner_id and any(
+                each._is_public() for each in writer
+            )
+            return user.share and (writer == user or signed_in_since)
         account = self.env["mail.external.account"]
         foreign = account._external_in(self.email_from)
         return self.create_uid == user or not foreign - account._addresses_of(user.id)

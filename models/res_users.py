@@ -33,6 +33,9 @@ class ResUsers(models.Model):
         return result
 
     def unlink(self):
+        if self:
+            # core does so later: until then nobody is told whose address he may use
+            self.check_access("unlink")
         # sudo: who may delete a user may delete what belongs to nobody any more
         self.sudo().with_context(active_test=False).external_account_ids.unlink()
         self.env["mail.external.account"]._check_still_restricted(

@@ -18,6 +18,7 @@ from . import (
     test_new_mail_rules,
     test_posting,
     test_queries,
+    test_remote_calls,
     test_rights,
     test_rights_reading,
     test_rows_guard,

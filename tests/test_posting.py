@@ -126,6 +126,29 @@ class TestPosting(ExternalAccountCase):
         account.company_id = other_company
         self.assertFalse(self.post(self.anna).external_account_id)
 
+    def test_access_by_a_group_that_is_made_or_deleted(self):
+        group, outer = self.env["res.groups"].create(
+            [{"name": "Support"}, {"name": "Managers", "user_ids": self.bohdan.ids}]
+        )
+        account = self.account(
+            "support@x.example", None, allowed_group_ids=[(4, group.id)]
+        )
+        self.assertFalse(self.post(self.anna).external_account_id)
+        made = self.env["res.groups"].create(
+            {
+                "name": "Team leaders",
+                "user_ids": [(4, self.anna.id)],
+                "implied_ids": [(4, group.id)],
+            }
+        )
+        self.assertEqual(self.post(self.anna).external_account_id, account)
+        self.assertFalse(self.post(self.bohdan).external_account_id)
+        outer.implied_ids = group
+        self.assertEqual(self.post(self.bohdan).external_account_id, account)
+        (made | outer).unlink()
+        for user in (self.anna, self.bohdan):
+            self.assertFalse(self.post(user).external_account_id)
+
     def test_stock_queue_leaves_the_accounts_mail_alone(self):
         self.account("a@x.example", self.anna)
         mail = self.external_mails(self.post(self.anna))

@@ -1,8 +1,6 @@
 """Sending as somebody else, by what nobody typed: templates, actions, rows of mail,
 mail that comes in. Postfix counts what leaves."""
 
-import json
-
 import pytest
 import steps
 from attack_scene import (
@@ -284,36 +282,3 @@ def test_create_uid_cannot_be_claimed(scene: Scene) -> None:
             message,
         )
         assert rows == [(client.uid,)]
-
-
-# What one request sees that began before a right was taken away, and what a later one
-# sees: two threads of one server, with the timing of a busy one.
-TWO_REQUESTS = """
-import json
-from odoo import api
-account = env["mail.external.account"].browse(ACCOUNT)
-with env.registry.cursor() as older, env.registry.cursor() as later:
-    older.execute("SELECT 1")
-    account.allowed_user_ids = [OTHER]
-    env.cr.commit()
-    seen = []
-    for cr in (older, later):
-        accounts = api.Environment(cr, 1, {})["mail.external.account"]
-        rows = accounts._usable_rows(USER)
-        seen.append([row.id for row in rows] + list(accounts._addresses_of(USER)))
-print(json.dumps(seen))
-"""
-
-
-def test_a_right_that_was_taken_away_is_gone_for_all_later_requests(
-    scene: Scene,
-) -> None:
-    site = scene.site
-    account = steps.connect(site.admin, "support@brand-b.test", company=True)
-    script = TWO_REQUESTS.replace("ACCOUNT", str(account))
-    script = script.replace("OTHER", str(site.bohdan.uid))
-    script = script.replace("USER", str(scene.attackers.employee.uid))
-    older, later = json.loads(site.odoo.shell(script).splitlines()[-1])
-    assert account in older, "the case did not occur"
-    assert account not in later
-    assert "support@brand-b.test" not in later

@@ -14,6 +14,7 @@ _carried = ContextVar("mail_external_account_carried", default=frozenset())
 _odoos_own = ContextVar("mail_external_account_odoos_own", default="")
 _posting = ContextVar("mail_external_account_posting", default=False)
 _making_rows = ContextVar("mail_external_account_making_rows", default=False)
+_sender_checked = ContextVar("mail_external_account_sender_checked", default=False)
 
 
 @contextmanager
@@ -69,6 +70,21 @@ def making_rows():
 
 def is_making_rows():
     return _making_rows.get()
+
+
+@contextmanager
+def sender_checked():
+    """Whoever called a method from outside, what he typed as sender is checked: what is
+    posted meanwhile gets its sender from Odoo's code."""
+    token = _sender_checked.set(True)
+    try:
+        yield
+    finally:
+        _sender_checked.reset(token)
+
+
+def is_sender_checked():
+    return _sender_checked.get()
 
 
 def is_remote_call(model, *methods):
