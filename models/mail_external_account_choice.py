@@ -19,8 +19,12 @@ class MailExternalAccount(models.Model):
         :param message: a mail.message with an account, as it was created
         :raise UserError: when he may not; the text names the remedy
         """
-        if self._is_allowed(message):
-            return
+        if not self._is_allowed(message):
+            self._refuse_sender()
+
+    @api.model
+    def _refuse_sender(self):
+        """:raise UserError: always"""
         raise UserError(
             self.env._(
                 "You cannot send from this external address here: it is not yours, "

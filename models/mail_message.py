@@ -49,8 +49,13 @@ class MailMessage(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        messages = super().create(vals_list)
         account = self.env["mail.external.account"]
+        for vals in vals_list:
+            account_id = vals.get("external_account_id") or 0
+            # The database takes "7" for 7, and the check below for nothing.
+            if type(account_id) is not int or account_id < 0:
+                account._refuse_sender()
+        messages = super().create(vals_list)
         if account._any_configured():
             # the records, not the values: a default may come in by the context
             for message in messages.sudo():

@@ -1,12 +1,16 @@
 import json
+import logging
 
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import UserError
+from odoo.tools.misc import clean_context
 
 from ..tools import origin
 from ..tools.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+
+_logger = logging.getLogger(__name__)
 
 
 class MailScheduledMessage(models.Model):
@@ -26,15 +30,28 @@ class MailScheduledMessage(models.Model):
     @api.depends("notification_parameters")
     def _compute_external_sender(self):
         for scheduled in self:
-            parameters = json.loads(scheduled.notification_parameters or "{}")
-            chosen = parameters.get("external_account_id", EACH_DEFAULT)
+            chosen = scheduled._parameters().get("external_account_id", EACH_DEFAULT)
+            if type(chosen or ODOO) is not int:  # no account: nothing was picked
+                chosen = EACH_DEFAULT
             scheduled.external_sender = chosen or ODOO
 
     def _inverse_external_sender(self):
         for scheduled in self:
-            parameters = json.loads(scheduled.notification_parameters or "{}")
+            parameters = scheduled._parameters()
             parameters["external_account_id"] = scheduled.external_sender or False
             scheduled.notification_parameters = json.dumps(parameters)
+
+    def _parameters(self):
+        """The notification parameters; none where they cannot be read.
+
+        A remote call may have written anything. Core reads them when it posts: it
+        fails there, for this message alone.
+        """
+        try:
+            parameters = json.loads(self.notification_parameters or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return parameters if isinstance(parameters, dict) else {}
 
     @api.depends("model", "res_id", "is_note", "author_id")
     @api.depends_context("uid")
@@ -57,7 +74,7 @@ class MailScheduledMessage(models.Model):
         composer = self.env["mail.compose.message"]
         if self.is_note or self.create_uid != self.env.user:
             return composer
-        parameters = json.loads(self.notification_parameters or "{}")
+        parameters = self._parameters()
         author = self.author_id
         if "external_account_id" in parameters:
             # the full composer offered the choice, also where a template has a From
@@ -81,11 +98,17 @@ class MailScheduledMessage(models.Model):
     def external_sender_problem(self):
         """Why "Send Now" would be refused because of the sender, or "".
 
-        For the chatter, whose button takes every error for "already sent".
+        For the chatter, whose button takes every error for "already sent". Who may
+        not send it, or comes too late, hears so from the button.
         """
         self.ensure_one()
-        self.check_access("write")
-        return "" if self._sender_is_usable() else self._refusal_text(self.env.user)
+        self.check_access("read")
+        if not self.exists() or not (
+            self.env.is_admin() or self.create_uid == self.env.user  # post_message
+        ):
+            return ""
+        refused = self._attempt("_is_refused")
+        return self._refusal_text(self.env.user) if refused else ""
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
@@ -96,41 +119,63 @@ class MailScheduledMessage(models.Model):
         return fields_to_store
 
     def _post_message(self, raise_exception=True):
-        refused = self.filtered(lambda scheduled: not scheduled._sender_is_usable())
+        ours = self
+        if not self.env["mail.external.account"]._any_configured():
+            # but what was picked while there was one leaves in no other name
+            ours = self.filtered(lambda scheduled: scheduled.external_sender > ODOO)
+        refused = ours.filtered(lambda scheduled: scheduled._attempt("_is_refused"))
         if refused and raise_exception:
             raise UserError(refused._refusal_text(self.env.user))
-        for scheduled in self - refused:
-            scheduled._sign_for_best_sender()
+        for scheduled in ours - refused:
+            scheduled._attempt("_sign_for_best_sender")
         with origin.scheduled():
             result = super(MailScheduledMessage, self - refused)._post_message(
                 raise_exception=raise_exception
             )
         # afterwards: core rolls back when one of the others cannot be posted
         for scheduled in refused:
-            scheduled._tell_author()
+            scheduled._attempt("_tell_author")
         refused.unlink()  # as core does with what cannot be posted
         return result
+
+    def _attempt(self, step):
+        """The result of a method; None where it fails, which must not stop the others.
+
+        The record or its model may be gone: core then fails to post this message, and
+        tells its author. Nor may anything be undone that core has posted.
+        """
+        self.ensure_one()
+        try:
+            with self.env.cr.savepoint():
+                return getattr(self, step)()
+        except Exception:
+            _logger.info("%s of scheduled message %s", step, self.id, exc_info=True)
+            return None
 
     def _for_creator(self):
         """The accounts as its creator may use them, and the record; both in sudo."""
         self.ensure_one()
         # sudo: the record may have moved out of his sight; core tells him
-        env = self.with_user(self.create_uid).sudo().env
+        creator = self.with_user(self.create_uid).sudo()
+        # as core posts it: in the companies that he worked in
+        env = creator.with_context(**clean_context(self.send_context or {})).env
         return env["mail.external.account"], env[self.model].browse(self.res_id)
 
-    def _sender_is_usable(self):
-        """Whether the author may still send from the address that he picked."""
+    def _is_refused(self):
+        """Whether the author may no longer send from the address that he picked."""
         if self.external_sender <= ODOO or self.is_note:
-            return True
+            return False
         account, record = self._for_creator()
         sender = self.external_sender
-        return sender in account._usable_ids(record) or account._may_wait_for(
+        usable = sender in account._usable_ids(record) or account._may_wait_for(
             sender, record
         )
+        # where the record is gone, core says so
+        return not usable and bool(record.exists())
 
     def _sign_for_best_sender(self):
         """Where nobody picked one: the signature of what is the best one now."""
-        parameters = json.loads(self.notification_parameters or "{}")
+        parameters = self._parameters()
         signed_for = parameters.get(SIGNED_FOR)
         if signed_for is None or self.external_sender != EACH_DEFAULT:
             return

@@ -1,5 +1,3 @@
-import json
-
 from odoo import api, models
 from odoo.exceptions import AccessError
 
@@ -7,6 +5,8 @@ from ..tools import from_guard
 
 # Without them a change is about when it is sent, not about what.
 WHEN_FIELDS = frozenset({"scheduled_date"})
+# Where a user says in whose name it leaves.
+FROM_FIELDS = frozenset({"author_id", "notification_parameters"})
 
 
 class MailScheduledMessage(models.Model):
@@ -23,29 +23,38 @@ class MailScheduledMessage(models.Model):
     def write(self, vals):
         if not WHEN_FIELDS.issuperset(vals):
             self._check_created_by_user()
+        if not FROM_FIELDS.intersection(vals):
+            return super().write(vals)
+        before = self._names()
         result = super().write(vals)
-        self._check_from_is_own()
+        self._check_from_is_own(before)
         return result
 
-    def _check_from_is_own(self):
-        """:raise AccessError: From or author are somebody else's external address"""
+    def _names(self):
+        """In whose name each leaves: {id: (author, From)}."""
+        return {
+            scheduled.id: (
+                scheduled.author_id,
+                scheduled._parameters().get("email_from"),
+            )
+            for scheduled in self.sudo()
+        }
+
+    def _check_from_is_own(self, before=None):
+        """:param before: result of ``_names``; what a template had said stays allowed
+        :raise AccessError: From or author are somebody else's external address
+        """
         account = self.env["mail.external.account"]
         if self.env.su or from_guard.is_posting() or not account._any_configured():
             return
-        for scheduled in self.sudo():
-            account._check_typed_author(
-                self.env._("Author (author_id)"), scheduled.author_id
-            )
-            account._check_typed_from(
-                self.env._("From (email_from)"), scheduled._typed_from()
-            )
-
-    def _typed_from(self):
-        try:
-            parameters = json.loads(self.notification_parameters or "{}")
-        except ValueError:
-            return ""  # it cannot be posted either
-        return parameters.get("email_from") if isinstance(parameters, dict) else ""
+        # The database takes "7" for the author 7, the cache for none.
+        self.invalidate_recordset(["author_id"])
+        for scheduled_id, (author, email_from) in self._names().items():
+            old_author, old_from = (before or {}).get(scheduled_id, (None, None))
+            if author != old_author:
+                account._check_typed_author(self.env._("Author (author_id)"), author)
+            if email_from != old_from:
+                account._check_typed_from(self.env._("From (email_from)"), email_from)
 
     def _check_created_by_user(self):
         """:raise AccessError: another user changes what leaves in the creator's name"""

@@ -22,6 +22,7 @@ from . import (
     test_rights,
     test_rights_reading,
     test_rows_guard,
+    test_scheduled_faults,
     test_scheduled_messages,
     test_screens_reading,
     test_send_again,

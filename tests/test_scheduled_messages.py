@@ -7,8 +7,7 @@ from odoo.tests import Form, tagged
 from .test_full_composer import ComposerCase
 
 
-@tagged("post_install", "-at_install")
-class TestScheduled(ComposerCase):
+class ScheduledCase(ComposerCase):
     def scheduled(self, user, **values):
         composer = self.composer(user).create(
             {
@@ -27,6 +26,9 @@ class TestScheduled(ComposerCase):
         self.env.invalidate_all()
         self.env["mail.scheduled.message"]._post_messages_cron()
 
+
+@tagged("post_install", "-at_install")
+class TestScheduled(ScheduledCase):
     def test_the_pick_waits_with_the_message(self):
         self.account("a@x.example", self.anna)
         company = self.account("c@x.example")
