@@ -149,7 +149,9 @@ class MailScheduledMessage(models.Model):
             with self.env.cr.savepoint():
                 return getattr(self, step)()
         except Exception:
-            _logger.info("%s of scheduled message %s", step, self.id, exc_info=True)
+            _logger.warning(
+                "%s of scheduled message %s failed", step, self.id, exc_info=True
+            )
             return None
 
     def _for_creator(self):
