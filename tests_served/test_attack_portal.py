@@ -209,16 +209,15 @@ def test_a_rating_is_passed_on_to_followers_only(scene: Scene) -> None:
     site = scene.site
     script = f"""
 task = env["project.task"].browse({scene.task})
-task.partner_id = {scene.target}
+task.write({{"partner_id": {scene.target}}})
 token = task._rating_get_access_token(task.partner_id)
 public = env.ref("base.public_user")
 task.with_user(public).sudo().rating_apply(
     5, token=token, feedback="his words", subtype_xmlid="mail.mt_comment"
 )
-task.partner_id = False
-env.cr.commit()
+task.write({{"partner_id": False}})
 """
-    site.odoo.shell(script)
+    site.run_code(script)
     scene.leave()
     site.bed.wait_for(CLIENT, 1)
     assert scene.through_support(TARGET) == []

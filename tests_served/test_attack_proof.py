@@ -76,7 +76,7 @@ def test_codes_that_are_asked_for_at_once_are_few_too(clean: Site) -> None:
     clean.bed.add_mailbox(CEO)
     windows = []
     for _ in range(30):
-        window = Window(clean.odoo.rpc("bohdan"))
+        window = Window(clean.bohdan)
         window.type_address(CEO)
         window.enter()
         windows.append(window)

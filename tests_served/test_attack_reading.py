@@ -10,6 +10,7 @@ import pytest
 import steps
 import test_first_mail as screens
 from attackers import KINDS
+from browser_steps import sign_in
 from hidden_scene import BOARD, HIDDEN, MANAGERS, OUTSIDERS, PASSWORD, SIGNS
 from hidden_scene import HiddenScene as Scene
 from playwright.sync_api import Page, Route
@@ -287,7 +288,7 @@ def test_what_is_said_to_the_browser_holds_no_password(
         texts.append(route.request.url.encode() + answer.body())
         route.fulfill(response=answer)
 
-    screens.sign_in(page, site, "anna")
+    sign_in(page, site, "anna")
     page.route(re.compile(r"/(web/dataset|web/action|mail|bus)/"), keep)
     page.goto(f"{site.odoo.url}/odoo/my-preferences/{site.anna.uid}")
     page.get_by_role("tab", name="External Addresses").click()
