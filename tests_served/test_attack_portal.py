@@ -34,6 +34,7 @@ def by_rpc(scene: Scene, **values: Any) -> Any:
 def by_route(
     client: OdooClient, scene: Scene, token: str = "", **data: Any
 ) -> dict[str, Any]:
+    context = data.pop("context", None)
     values: dict[str, Any] = {
         "thread_model": "project.task",
         "thread_id": scene.task,
@@ -41,7 +42,6 @@ def by_route(
     }
     if token:
         values["token"] = token
-    context = data.pop("context", None)
     if context:
         values["context"] = context
     return dict(client.post("/mail/message/post", values))
@@ -117,7 +117,6 @@ WAYS: dict[str, Callable[[Scene], Any]] = {
         external_account_id=s.account,
         external_origin="project",
     ),
-    "headers": lambda s: by_rpc(s, mail_headers={"Bcc": TARGET, "Cc": TARGET}),
     "notify": lambda s: s.portal.call(
         "project.task",
         "message_notify",

@@ -44,7 +44,11 @@ def answers(
         if fields[name]["type"] in ("many2one", "one2many", "many2many")
     }
     specification = {**{name: {} for name in names}, **relations}
-    stored = [n for n in names if fields[n].get("store") and fields[n].get("groupable")]
+    stored = [
+        f"{n}:day" if fields[n]["type"] in ("date", "datetime") else n
+        for n in names
+        if fields[n].get("store") and fields[n].get("groupable")
+    ]
     found = ask(client, model, "search", [])
     yield "search", found
     for some in (ids, found if isinstance(found, list) else []):
@@ -229,7 +233,10 @@ CHANGES: dict[str, Change] = {
     ),
     "import": lambda c, s: loaded(
         c.call(
-            steps.ACCOUNT, "load", [".id", "sender_name"], [[str(s.hidden), "changed"]]
+            steps.ACCOUNT,
+            "load",
+            [".id", "email", "sender_name"],
+            [[str(s.hidden), HIDDEN, "changed"]],
         )
     ),
     "connection": lambda c, s: c.call(
