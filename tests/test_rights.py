@@ -56,7 +56,9 @@ class TestRights(ExternalAccountCase):
                 rows = accounts._usable_rows(self.anna.id)
                 self.assertNotIn(self.board.id, [row.id for row in rows])
                 self.assertFalse(self.board._may_send(self.anna))
-                self.assertNotIn("board@x.example", accounts._addresses_of(self.anna.id))
+                self.assertNotIn(
+                    "board@x.example", accounts._addresses_of(self.anna.id)
+                )
 
     def test_who_changes_what(self):
         self.annas.with_user(self.anna).sender_name = "Anna"
