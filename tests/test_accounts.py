@@ -61,24 +61,6 @@ class TestAccounts(ExternalAccountCase):
         with self.assertRaises(UserError):
             self.account("a@x.example", self.anna).copy()
 
-    def test_connection_settings_are_not_written_directly(self):
-        account = self.account("a@x.example", self.anna)
-        for user in (self.anna, self.manager):
-            for vals in (
-                {"smtp_host": "evil.example.com"},
-                {"smtp_port": 25},
-                {"smtp_security": "none"},
-                {"smtp_login": "other"},
-                {"email": "ceo@x.example"},
-                {"user_id": self.bohdan.id},
-                {"state": "working"},
-                {"ca_certificate": "x"},
-                {"receive_replies": True},
-                {"proof": "manager"},
-            ):
-                with self.assertRaises(AccessError, msg=str(vals)):
-                    account.with_user(user).write(vals)
-
     def test_a_created_account_is_a_draft(self):
         model = self.env["mail.external.account"].with_user(self.anna)
         with self.assertRaises(AccessError):

@@ -124,7 +124,7 @@ class TestQuarantineRights(ReadingRightsCase):
                         ("res_field", "=", "raw"),
                     ]
                 )
-                self.assertLessEqual(set(found.mapped("res_id")), set(seen.ids))
+                self.assertEqual(set(found.mapped("res_id")), set(seen.ids))
 
     def test_read_export_and_act(self):
         for user, seen in self.cases:

@@ -88,6 +88,13 @@ def _refusal(name: str, kind: str, step: str, at: str, reply: str) -> Case:
     return Case(name, protocol, step, kind, faults={at: Reply(reply)}, reply=words)
 
 
+#: Each takes as long as a check may.
+SLOW_CASES = [
+    Case("hangs", "smtp", "smtp_port", "timeout", faults={"greeting": Hang()}),
+    Case("drips", "imap", "incoming_port", "timeout", faults={"greeting": Drip(0.6)}),
+    Case("hangs", "pop3", "incoming_login", "timeout", faults={"pass": Hang()}),
+]
+
 CASES = [
     *_everywhere("drops", "port", "connection_lost", faults={"greeting": Drop()}),
     *_everywhere("garbage", "port", "not_mail_server", faults={"greeting": Garbage()}),
@@ -116,9 +123,6 @@ CASES = [
     *_everywhere(
         "wrong-password", "login", "login_refused", options={"password": "another"}
     ),
-    Case("hangs", "smtp", "smtp_port", "timeout", faults={"greeting": Hang()}),
-    Case("drips", "imap", "incoming_port", "timeout", faults={"greeting": Drip(0.6)}),
-    Case("hangs", "pop3", "incoming_login", "timeout", faults={"pass": Hang()}),
     Case(
         "no-auth",
         "smtp",

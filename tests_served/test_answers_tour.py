@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import mailbox_steps as box
 import pytest
 import steps
+from browser_steps import sign_in
 from playwright.sync_api import Page, expect
 from site_setup import Site
 from test_composer import write
-from test_first_mail import sign_in
 
 from devtools.testbed import clients
 
@@ -88,7 +88,8 @@ def test_answers_of_the_customer_are_in_the_chatter(
     clean: Site, page: Page, accounts: dict[str, int], task: int
 ) -> None:
     site = clean
-    sign_in(page, site, "anna", f"/odoo/project.task/{task}")
+    sign_in(page, site, "anna")
+    page.goto(f"{site.odoo.url}/odoo/project.task/{task}")
     originals = {
         address: ask(page, site, address, number)
         for number, address in enumerate(accounts, 1)

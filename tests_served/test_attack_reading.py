@@ -10,6 +10,7 @@ import pytest
 import steps
 import test_first_mail as screens
 from attackers import KINDS
+from browser_steps import sign_in
 from hidden_scene import BOARD, HIDDEN, MANAGERS, OUTSIDERS, PASSWORD, SIGNS
 from hidden_scene import HiddenScene as Scene
 from playwright.sync_api import Page, Route
@@ -43,7 +44,11 @@ def answers(
         if fields[name]["type"] in ("many2one", "one2many", "many2many")
     }
     specification = {**{name: {} for name in names}, **relations}
-    stored = [n for n in names if fields[n].get("store") and fields[n].get("groupable")]
+    stored = [
+        f"{n}:day" if fields[n]["type"] in ("date", "datetime") else n
+        for n in names
+        if fields[n].get("store") and fields[n].get("groupable")
+    ]
     found = ask(client, model, "search", [])
     yield "search", found
     for some in (ids, found if isinstance(found, list) else []):
@@ -228,7 +233,10 @@ CHANGES: dict[str, Change] = {
     ),
     "import": lambda c, s: loaded(
         c.call(
-            steps.ACCOUNT, "load", [".id", "sender_name"], [[str(s.hidden), "changed"]]
+            steps.ACCOUNT,
+            "load",
+            [".id", "email", "sender_name"],
+            [[str(s.hidden), HIDDEN, "changed"]],
         )
     ),
     "connection": lambda c, s: c.call(
@@ -287,7 +295,7 @@ def test_what_is_said_to_the_browser_holds_no_password(
         texts.append(route.request.url.encode() + answer.body())
         route.fulfill(response=answer)
 
-    screens.sign_in(page, site, "anna")
+    sign_in(page, site, "anna")
     page.route(re.compile(r"/(web/dataset|web/action|mail|bus)/"), keep)
     page.goto(f"{site.odoo.url}/odoo/my-preferences/{site.anna.uid}")
     page.get_by_role("tab", name="External Addresses").click()

@@ -98,7 +98,12 @@ def test_the_alias_domain_sends_from_the_address(scene: Scene) -> None:
     [domain] = site.admin.call(
         "mail.alias.domain", "search", [("name", "=", "corp.test")]
     )
-    with changed(site.admin, "mail.alias.domain", domain, default_from=ANNA):
+    [user] = site.admin.call("res.users", "read", [client.uid], ["company_id"])
+    company = user["company_id"][0]  # whose own address would be the next best
+    with (
+        changed(site.admin, "mail.alias.domain", domain, default_from=ANNA),
+        changed(site.admin, "res.company", company, email=ANNA),
+    ):
         message = steps.post(client, scene.task, "<p>as usual</p>")
         with changed(site.admin, "res.users", client.uid, email=ANNA):
             other = steps.post(client, scene.task, "<p>as Anna</p>")
@@ -110,6 +115,7 @@ def test_the_alias_domain_sends_from_the_address(scene: Scene) -> None:
             [("mail_message_id", "in", [message, other]), ("state", "=", "exception")],
             ["failure_reason"],
         )
+    assert rows
     for row in rows:
         assert "Default From" in row["failure_reason"], row
     waiting = [("mail_message_id", "in", [message, other])]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import steps
+from browser_steps import sign_in
 from playwright.sync_api import Locator, Page, expect
 from site_setup import Site
-from test_first_mail import sign_in
 
 ANNA = "anna@brand-a.test"
 SUPPORT = "support@brand-b.test"

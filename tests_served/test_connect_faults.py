@@ -3,11 +3,12 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import steps
-from fault_cases import CASES, WORDS, Case
+from fault_cases import CASES, SLOW_CASES, WORDS, Case
 from site_setup import Site, allow_private_hosts
 from steps import Window
 
@@ -23,9 +24,13 @@ CHECK_SECONDS = 10
 def window(clean: Site) -> Iterator[Window]:
     """Bohdan's window for his address, filled in by the preset of his domain."""
     steps.forget_tests(clean.odoo)
-    opened = Window(clean.bohdan)
+    yield filled_in(clean)
+
+
+def filled_in(site: Site) -> Window:
+    opened = Window(site.bohdan)
     opened.type_address(BOHDAN)
-    yield opened
+    return opened
 
 
 def incoming(site: Site, protocol: str) -> dict[str, Any]:
@@ -79,17 +84,30 @@ def nothing_is_saved(site: Site, window: Window) -> None:
 def test_the_right_line_fails_with_cause_and_remedy(
     clean: Site, window: Window, case: Case
 ) -> None:
+    fails_as_it_should(clean, window, case)
+
+
+def test_slow_servers_fail_in_time_with_cause_and_remedy(clean: Site) -> None:
+    """At once, a window each: none waits for another one's server."""
+    steps.forget_tests(clean.odoo)
+    windows = [filled_in(clean) for _case in SLOW_CASES]
+    sites = [clean] * len(windows)
+    with ThreadPoolExecutor(len(windows)) as pool:
+        list(pool.map(fails_as_it_should, sites, windows, SLOW_CASES))
+
+
+def fails_as_it_should(site: Site, window: Window, case: Case) -> None:
     with case.server() as server:
         prefix = "smtp" if case.protocol == "smtp" else "incoming"
-        settings = {} if prefix == "smtp" else incoming(clean, case.protocol)
+        settings = {} if prefix == "smtp" else incoming(site, case.protocol)
         settings.update(steps.at(server, prefix))
-        settings["ca_certificate"] = f"{clean.bed.ca_pem}\n{server.ca_pem}"
+        settings["ca_certificate"] = f"{site.bed.ca_pem}\n{server.ca_pem}"
         settings[f"{prefix}_security"] = case.chosen or case.security
         window.enter(password=PASSWORD, **settings)
         line = failed_line(window, case.step, case.kind)
         assert case.reply in line["reply"]
         assert PASSWORD not in str(line)
-        nothing_is_saved(clean, window)
+        nothing_is_saved(site, window)
 
 
 @pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3"])

@@ -17,8 +17,8 @@ FILE_NAME = "Комерційна пропозиція для компанії �
 FILE_CONTENT = "Ціни у гривнях\n".encode() * 500
 
 
-def sign_in(page: Page, site: Site, login: str, to: str = "/odoo") -> None:
-    page.goto(f"{site.odoo.url}/web/login?redirect={to}")
+def sign_in(page: Page, site: Site, login: str) -> None:
+    page.goto(f"{site.odoo.url}/web/login")
     page.fill("input[name=login]", login)
     page.fill("input[name=password]", login)
     page.click("button[type=submit]")

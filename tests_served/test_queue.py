@@ -18,8 +18,7 @@ env["mail.mail"].create(
         }}
         for number in range({WAITING})
     ]
-).sending_account_id = account
-env.cr.commit()
+).write({{"sending_account_id": account.id}})
 """
 
 
@@ -46,7 +45,7 @@ def test_1500_waiting_rows_delay_no_mail_of_odoos_own_queue(clean: Site) -> None
     account = steps.connect(clean.anna, "anna@brand-a.test")
     # one is older, one is newer than the rows: core takes 1,000 in its own order
     own = own_mail(clean, "second@customer.test")
-    clean.odoo.shell(MAKE_ROWS.replace("ACCOUNT", str(account)))
+    clean.run_code(MAKE_ROWS.replace("ACCOUNT", str(account)))
     own += own_mail(clean, "third@customer.test")
     clean.admin.call("mail.mail", "mark_outgoing", own)
     before = rows(clean, account)

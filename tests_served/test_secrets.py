@@ -27,8 +27,14 @@ MODELS = (
     f"{steps.ACCOUNT}.project",
     "mail.external.delivery",
     "mail.external.provider",
+    "mail.external.arrival",
+    "mail.external.mailbox",
+    "mail.external.folder",
+    "mail.external.seen",
+    "mail.external.sent.copy",
     steps.WINDOW,
     f"{steps.WINDOW}.check",
+    f"{steps.WINDOW}.folder",
     f"{steps.WINDOW}.project",
 )
 

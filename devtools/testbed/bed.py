@@ -141,14 +141,6 @@ class TestBed:
     ) -> None:
         self.stop()
 
-    def pause(self) -> None:
-        """Stop Postfix: its ports refuse connections until `resume`."""
-        self._postfix.stop()
-
-    def resume(self) -> None:
-        """Start Postfix, on the same ports and with the same queue as before."""
-        self._postfix.start()
-
     # -- mailboxes ------------------------------------------------------------------
 
     def password(self, address: str) -> str:

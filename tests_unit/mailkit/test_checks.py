@@ -51,7 +51,7 @@ def run_lines(case: FaultCase) -> list[CheckResult]:
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Future[list[CheckResult]]]:
     """Several at once: most of their time is waiting, but TLS is not."""
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(20) as pool:
         return {case.name: pool.submit(run_lines, case) for case in CASES}
 
 
