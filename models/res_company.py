@@ -60,7 +60,7 @@ class ResCompany(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if {"active", "email", "external_sender_policy"}.intersection(vals):
+        if {"active", "external_sender_policy"}.intersection(vals):
             self.env["mail.external.account"]._clear_sender_cache()
         if vals.get("active") is False:
             # sudo: who may archive a company may not always read its addresses

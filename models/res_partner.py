@@ -7,8 +7,8 @@ class ResPartner(models.Model):
     def write(self, vals):
         result = super().write(vals)
         account = self.env["mail.external.account"]
-        if "name" in vals and account._any_configured():
-            # sudo: whose names the lists of senders hold, whoever renames them
+        if {"name", "email"}.intersection(vals) and account._any_configured():
+            # sudo: whose names and addresses are cached, whoever changes them
             renamed = self.sudo().with_context(active_test=False)
             domain = [("partner_id", "in", self.ids)]
             if renamed.user_ids or renamed.env["res.company"].search(domain, limit=1):

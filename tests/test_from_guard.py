@@ -143,6 +143,7 @@ class TestFromGuard(ExternalAccountCase):
         self.company.alias_domain_id = False
         self.company.email = "info@corp.example"
         account = self.account("info@corp.example", None)
+        self.account("other@corp.example", self.anna)
         self.env["ir.config_parameter"].set_param("mail.default.from", False)
         values = {"email_from": self.company.email_formatted, "email_to": "x@y.example"}
         public = self.env.ref("base.public_user")
@@ -160,6 +161,12 @@ class TestFromGuard(ExternalAccountCase):
 
         for user in (self.env.user, public, self.bohdan):
             self.assertIn("info@corp.example", sender(user))
+        # the company's e-mail is that of its contact
+        self.company.partner_id.email = "other@corp.example"
+        with self.assertRaises(AssertionError):
+            sender(public)
+        self.company.partner_id.email = "info@corp.example"
+        self.assertIn("info@corp.example", sender(public))
         with self.assertRaises(AssertionError):
             sender(stranger)
         account.allowed_user_ids = self.anna
