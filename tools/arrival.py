@@ -4,10 +4,10 @@ Deliberately no keys of Odoo's context: a remote caller of ``message_process`` w
 his context himself, but he cannot get into this.
 """
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from .during import during
 from .heavy_parts import HeavyParts
 
 _current = ContextVar("mail_external_account_arrival", default=None)
@@ -41,14 +41,9 @@ class Arrival:
     aliases: dict[tuple, tuple] = field(default_factory=dict)
 
 
-@contextmanager
 def processing(arrival):
     """What the gateway processes inside is this message."""
-    token = _current.set(arrival)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return during(_current, arrival)
 
 
 def current():

@@ -4,20 +4,20 @@ Kept beside the environment: its context comes from remote callers, who could cl
 anything there.
 """
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from odoo.http import request
 from odoo.service.server import thread_local
 
-_carried = ContextVar("mail_external_account_carried", default=frozenset())
-_odoos_own = ContextVar("mail_external_account_odoos_own", default="")
+from .during import during
+
+_NOTHING = frozenset(), ""
+_carried = ContextVar("mail_external_account_carried", default=_NOTHING)
 _posting = ContextVar("mail_external_account_posting", default=False)
 _making_rows = ContextVar("mail_external_account_making_rows", default=False)
 _sender_checked = ContextVar("mail_external_account_sender_checked", default=False)
 
 
-@contextmanager
 def carrying(addresses, odoos_own=""):
     """Mail that leaves meanwhile may have these external addresses in its From.
 
@@ -25,62 +25,42 @@ def carrying(addresses, odoos_own=""):
     :param str odoos_own: an external address that stands for Odoo itself meanwhile,
         where it has no other address
     """
-    token, own_token = _carried.set(addresses), _odoos_own.set(odoos_own)
-    try:
-        yield
-    finally:
-        _odoos_own.reset(own_token)
-        _carried.reset(token)
+    return during(_carried, (addresses, odoos_own))
 
 
 def carried():
     """The addresses of ``carrying``; none outside of it."""
-    return _carried.get()
+    return _carried.get()[0]
 
 
 def odoos_own():
     """The address of ``carrying`` that stands for Odoo; empty without one."""
-    return _odoos_own.get()
+    return _carried.get()[1]
 
 
-@contextmanager
 def posting():
     """Messages that are created meanwhile come from Odoo's code, not from a caller."""
-    token = _posting.set(True)
-    try:
-        yield
-    finally:
-        _posting.reset(token)
+    return during(_posting, True)
 
 
 def is_posting():
     return _posting.get()
 
 
-@contextmanager
 def making_rows():
     """Rows of mail are created meanwhile: their values overwrite those of a message
     that is there already (``_inherits`` of ``mail.mail``)."""
-    token = _making_rows.set(True)
-    try:
-        yield
-    finally:
-        _making_rows.reset(token)
+    return during(_making_rows, True)
 
 
 def is_making_rows():
     return _making_rows.get()
 
 
-@contextmanager
 def sender_checked():
     """Whoever called a method from outside, what he typed as sender is checked: what is
     posted meanwhile gets its sender from Odoo's code."""
-    token = _sender_checked.set(True)
-    try:
-        yield
-    finally:
-        _sender_checked.reset(token)
+    return during(_sender_checked, True)
 
 
 def is_sender_checked():

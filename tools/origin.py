@@ -4,9 +4,10 @@ Deliberately no keys of Odoo's context: a remote caller writes his context himse
 he cannot get into these.
 """
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
+
+from .during import during
 
 
 class Notified(NamedTuple):
@@ -36,14 +37,9 @@ _NOBODY = Notified()
 _notified = ContextVar("mail_external_account_notified", default=_NOBODY)
 
 
-@contextmanager
 def automatic():
     """What is posted inside is written by no person: a template of a stage, a rule."""
-    token = _automatic.set(True)
-    try:
-        yield
-    finally:
-        _automatic.reset(token)
+    return during(_automatic, True)
 
 
 def is_automatic():
@@ -51,14 +47,9 @@ def is_automatic():
     return _automatic.get()
 
 
-@contextmanager
 def scheduled():
     """What is posted inside was written earlier: nobody is there to choose again."""
-    token = _scheduled.set(True)
-    try:
-        yield
-    finally:
-        _scheduled.reset(token)
+    return during(_scheduled, True)
 
 
 def is_scheduled():
@@ -66,17 +57,12 @@ def is_scheduled():
     return _scheduled.get()
 
 
-@contextmanager
 def proven_writer(user_id):
     """The mail being processed inside was written by this internal user for sure.
 
     :param int user_id: 0 when that is not sure, or nobody of ours wrote it
     """
-    token = _proven_writer.set(user_id)
-    try:
-        yield
-    finally:
-        _proven_writer.reset(token)
+    return during(_proven_writer, user_id)
 
 
 def proven_writer_id():
@@ -93,17 +79,12 @@ def is_unproven(user_id):
     return proven is not None and proven != user_id
 
 
-@contextmanager
 def notifying(message_id, account_id=0, partner_ids=frozenset()):
     """Rows of mail that are made inside for this message make up its notification.
 
     See ``Notified`` for the parameters.
     """
-    token = _notified.set(Notified(message_id, account_id, partner_ids))
-    try:
-        yield
-    finally:
-        _notified.reset(token)
+    return during(_notified, Notified(message_id, account_id, partner_ids))
 
 
 def is_notified(message_id):
@@ -116,14 +97,9 @@ def notified():
     return _notified.get()
 
 
-@contextmanager
 def splitting():
     """Core divides rows of mail that were there: those made inside say nothing new."""
-    token = _splitting.set(True)
-    try:
-        yield
-    finally:
-        _splitting.reset(token)
+    return during(_splitting, True)
 
 
 def is_splitting():
