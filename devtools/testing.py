@@ -124,7 +124,7 @@ def run_tests(
                 with unit.beside(tally) if UNIT in routed else nullcontext():
                     template = _run_in_odoo(odoo, tally, folder, routed, options)
                 if template and SERVED in routed:
-                    say("== Served tests (Odoo as a server, real mail servers)")
+                    say("== Served tests (a served Odoo, mail servers, a browser)")
                     paths = [*routed[SERVED], *options]
                     served = _Pytest(state, folder, SERVED, paths)
                     served.env["MEA_TEST_FOLDER"] = str(folder)

@@ -44,6 +44,28 @@ class TestPosting(ExternalAccountCase):
         self.assertFalse(message.external_account_id)
         self.assertFalse(self.external_mails(message))
 
+    def test_the_full_composer_keeps_what_was_picked(self):
+        self.account("a@x.example", self.anna, is_default=True)
+        other = self.account("b@x.example", self.anna)
+        bohdans = self.account("bohdan@x.example", self.bohdan)
+        composer = (
+            self.env["mail.compose.message"]
+            .with_user(self.anna)
+            .with_context(
+                default_model="project.task",
+                default_res_ids=self.task.ids,
+                default_subtype_xmlid="mail.mt_comment",
+            )
+        )
+        for picked, expected in ((other.id, other), (0, other.browse())):
+            opened = composer.with_context(external_sender_id=picked)
+            opened.create({"body": f"picked {picked}"})._action_send_mail()
+            sent = self.task.message_ids.sudo()[0]
+            self.assertEqual(sent.external_account_id, expected)
+        opened = composer.with_context(external_sender_id=bohdans.id)
+        with self.assertRaises(UserError):
+            opened.create({"body": "not mine"})._action_send_mail()
+
     def test_nobody_sends_through_what_he_may_not_use(self):
         bohdans = self.account("bohdan@x.example", self.bohdan)
         restricted = self.account(
