@@ -35,6 +35,13 @@ _FORBIDDEN = {
     "host of a package registry": re.compile(_REGISTRIES),
     "path of one machine": re.compile(_MACHINE_PATHS),
 }
+#: Keeps the context of a remote caller, see ``tools/as_odoo.py``.
+_BARE_SUPERUSER = re.compile(
+    r"with_user\(\s*(SUPERUSER_ID|1\b|[^()]*(\([^()]*)?(user|partner)_root)"
+    r"|\buser\s*=\s*SUPERUSER_ID"
+)
+_AS_ODOO = "tools/as_odoo.py"
+_SHIPPED = ("controllers", "models", "tools", "wizards")
 
 
 class Skipped(Exception):
@@ -85,6 +92,7 @@ class Linter:
         """Return all checks in the order of their speed."""
         return [
             Check("hosts and paths", _forbidden_text),
+            Check("Odoo's own name", _bare_superuser),
             Check("ruff check", self._ruff_check),
             Check("ruff format", self._ruff_format),
             Check("mypy --strict mailkit", self._mypy),
@@ -253,4 +261,16 @@ def _forbidden_text() -> str:
             for what, pattern in _FORBIDDEN.items():
                 if pattern.search(line):
                     found.append(f"{name}:{number}: {what}")
+    return "\n".join(found)
+
+
+def _bare_superuser() -> str:
+    found = []
+    for name in _files():
+        if Path(name).parts[0] not in _SHIPPED or not name.endswith(".py"):
+            continue
+        text = (REPOSITORY / name).read_text() if name != _AS_ODOO else ""
+        for match in _BARE_SUPERUSER.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"{name}:{line}: call as_odoo() of {_AS_ODOO} instead")
     return "\n".join(found)

@@ -49,6 +49,7 @@ class Reason(str, Enum):
     OWN_ANSWER = "own_answer"  # the account's owner answered with a mail program
     OWN_MAIL = "own_mail"  # the owner's other mail
     ALREADY_KNOWN = "already_known"  # its own Message-ID is known
+    CODE_MAIL = "code_mail"  # of Odoo's, or about it: a code that proves an address
     UNRELATED = "unrelated"
 
 

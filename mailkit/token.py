@@ -15,6 +15,9 @@ References anew). So the mark travels in three ways, of which one comes back:
 A token is 32 letters and digits of base32 in lower case, which survives systems that
 change case, URL quoting and line wrapping: message id, account id (4 bytes each), and
 96 bits of HMAC-SHA256. The database's mark is signed but not contained.
+
+Mail with a code that proves an address carries a token of another kind, which answers
+nothing: it tells the mail, and what quotes it, from all others.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -71,14 +76,21 @@ class Signer:
 
     def verify(self, token: str) -> Token | None:
         """What `token` says, or None when we didn't sign it."""
-        try:
-            raw = base64.b32decode(token.upper().encode("ascii"))
-        except (binascii.Error, UnicodeEncodeError):
-            return None
+        raw = _decoded(token)
         data, mac = raw[:8], raw[8:]
         if len(raw) != 8 + _MAC or not self._signed(b"token", data, mac):
             return None
         return Token(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big"))
+
+    def code_mark(self) -> str:
+        """A token for a mail with a code; it answers nothing, and is never the same."""
+        data = secrets.token_bytes(8)
+        return base64.b32encode(data + self._mac(b"code", data)).decode().lower()
+
+    def is_code_mark(self, token: str) -> bool:
+        """Whether `token` is one of `code_mark`, of this database and key."""
+        raw = _decoded(token)
+        return self._signed(b"code", raw[:8], raw[8:])
 
     def thread_index(self, message_id: int, sent: datetime, parent: str = "") -> str:
         """A Thread-Index value for a mail of the conversation that `message_id` began.
@@ -121,19 +133,12 @@ class Signer:
         The first megabyte counts: answers come before their attachments.
         """
         found: dict[Token, None] = {}
-        for part in mime.walk(raw, _LIMITS):
-            if part.content_type.startswith("text/"):
-                text = _BREAKS.sub("", part.text())
-                if part.content_type == "text/html":
-                    # As it is for links; without tags, as Word puts some around
-                    # what it takes for spelling mistakes.
-                    text = f"{text} {mime.without_tags(text, '')}"
-                found.update(dict.fromkeys(self._find(text)))
+        for text in _texts(raw, _LIMITS):
+            found.update(dict.fromkeys(self._find(text)))
         return tuple(found)
 
     def _find(self, text: str) -> list[Token]:
-        tries = dict.fromkeys(match.group(1).lower() for match in _MARK.finditer(text))
-        verified = (self.verify(token) for token in list(tries)[:_MAX_TRIES])
+        verified = (self.verify(token) for token in _unverified(text)[:_MAX_TRIES])
         return [token for token in verified if token]
 
     def _mac(self, purpose: bytes, data: bytes) -> bytes:
@@ -142,6 +147,47 @@ class Signer:
 
     def _signed(self, purpose: bytes, data: bytes, mac: bytes) -> bool:
         return hmac.compare_digest(self._mac(purpose, data), mac)
+
+
+def marks_in_ids(headers: Headers) -> tuple[str, ...]:
+    """What looks like a token in the ids of a header block, its own id among them."""
+    own = (headers.message_id, headers.odoo_message_id, headers.original_message_id)
+    return _unverified(" ".join((*own, *headers.references, *headers.in_reply_to)))
+
+
+def marks_in_texts(raw: bytes) -> tuple[str, ...]:
+    """What looks like a token in the texts of a raw message, and of messages in it.
+
+    The first two megabytes count (`mime.Limits`). Nothing of it is verified.
+    """
+    found: dict[str, None] = {}
+    for text in _texts(raw, mime.Limits()):
+        found.update(dict.fromkeys(_unverified(text)))
+    return tuple(found)
+
+
+def _texts(raw: bytes, limits: mime.Limits) -> Iterator[str]:
+    for part in mime.walk(raw, limits):
+        if part.content_type.startswith("text/"):
+            text = _BREAKS.sub("", part.text())
+            if part.content_type == "text/html":
+                # As it is for links; without tags, as Word puts some around
+                # what it takes for spelling mistakes.
+                text = f"{text} {mime.without_tags(text, '')}"
+            yield text
+
+
+def _unverified(text: str) -> tuple[str, ...]:
+    found = (match.group(1).lower() for match in _MARK.finditer(text))
+    return tuple(dict.fromkeys(found))
+
+
+def _decoded(token: str) -> bytes:
+    """The bytes of a token, b"" when it is none."""
+    try:
+        return base64.b32decode(token.upper().encode("ascii"))
+    except (binascii.Error, UnicodeEncodeError):
+        return b""
 
 
 def reference(token: str, domain: str) -> str:

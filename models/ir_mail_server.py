@@ -3,7 +3,7 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..tools import from_guard
+from ..tools import code_mail, from_guard
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
@@ -24,6 +24,15 @@ class IrMailServer(models.Model):
             email_from = self._external_replacement(email_from) or email_from
         return super()._find_mail_server(email_from, mail_servers)
 
+    def _prepare_smtp_to_list(self, message, smtp_session):
+        recipients = super()._prepare_smtp_to_list(message, smtp_session)
+        if code_mail.has_other_recipients(recipients):
+            raise AssertionError(
+                self.NO_VALID_RECIPIENT,
+                self.env._("A code goes to the address that it proves only."),
+            )
+        return recipients
+
     def _prepare_email_message__(self, message, smtp_session):
         if not self.env["mail.external.account"]._any_configured():
             return super()._prepare_email_message__(message, smtp_session)
@@ -32,8 +41,21 @@ class IrMailServer(models.Model):
             message, smtp_session
         )
         if self._external_in_vain(sender):
-            sender = email_normalize(self._external_own_address()) or sender
+            own = email_normalize(self._external_own_address() or "")
+            sender = own or self._refuse_external_from(sender)
         return sender, recipients, message
+
+    def _refuse_external_from(self, address):
+        """:raise AssertionError: always; shown at the mail, as core's own are"""
+        raise AssertionError(
+            self.NO_VALID_FROM,
+            self.env._(
+                "%s is an external address, which this mail may not leave from, "
+                "and Odoo has no address of its own. Your administrator enters one "
+                "as “Default From” of the alias domain in General Settings.",
+                address,
+            ),
+        )
 
     @api.model
     def _external_in_vain(self, text):
@@ -89,15 +111,7 @@ class IrMailServer(models.Model):
             return smtp_session
         replacement = self._external_replacement(message["From"])
         if not replacement:
-            raise AssertionError(
-                self.NO_VALID_FROM,
-                self.env._(
-                    "%s is an external address, which this mail may not leave from, "
-                    "and Odoo has no address of its own. Your administrator enters one "
-                    "as “Default From” of the alias domain in General Settings.",
-                    message["From"],
-                ),
-            )
+            self._refuse_external_from(message["From"])
         message.replace_header("From", replacement)
         return SimpleNamespace(
             from_filter=getattr(smtp_session, "from_filter", False), smtp_from=False

@@ -2,16 +2,20 @@ from odoo import models
 from odoo.tools import SQL
 
 from ..mailkit.matching import (
+    Decision,
     Facts,
     Outcome,
+    Reason,
     base_subject,
     candidate_ids,
     decide,
 )
-from ..tools import vault
+from ..tools import code_mail, vault
 
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180
+# Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
+CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
 
 
 class MailExternalAccount(models.Model):
@@ -53,6 +57,10 @@ class MailExternalAccount(models.Model):
                     batch, tokens, decisions, strict=True
                 )
             ]
+        decisions = [
+            CODE_MAIL if code_mail.names_code_mail(self.env, headers) else decision
+            for headers, decision in zip(batch, decisions, strict=True)
+        ]
         return decisions, facts
 
     def _own_addresses(self):

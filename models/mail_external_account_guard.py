@@ -4,6 +4,13 @@ from odoo.exceptions import AccessError
 from ..mailkit.from_header import address_key, header_addresses
 from ..tools.fresh_cache import fresh_ormcache
 
+# Shown by more than that somebody has read one mail, see ``_addresses_of``.
+FIRM_PROOFS = ("provider", "manager")
+
+
+def _keys(accounts):
+    return frozenset(filter(None, map(address_key, accounts.mapped("email"))))
+
 
 class MailExternalAccount(models.Model):
     """A From that is an external address is for those who may use the account."""
@@ -22,11 +29,22 @@ class MailExternalAccount(models.Model):
     @api.model
     @fresh_ormcache("user_id")
     def _addresses_of(self, user_id):
-        """Those of ``_external_addresses`` that a user may carry in a From."""
+        """Those of ``_external_addresses`` that a user may carry in a From.
+
+        Through their own account everybody sends what its server lets them. At Odoo's
+        server nobody asks: there an address is for whom its mail service or a manager
+        has proved it, or the company gave access. Who has read one code of a mailbox
+        that others have too has shown too little.
+        """
         user = self.env["res.users"].sudo().browse(user_id)
         if not user.active or user.share:
             return frozenset()
-        return self._address_keys(self._access_domain(user))
+        usable = self._connected(self._access_domain(user))
+        shown = usable.filtered(
+            lambda account: not account.user_id or account.proof in FIRM_PROOFS
+        )
+        others = self._connected([("user_id", "!=", user.id)])
+        return _keys(shown) | (_keys(usable) - _keys(others))
 
     @api.model
     @fresh_ormcache("user_id")
@@ -50,9 +68,12 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _address_keys(self, domain):
+        return _keys(self._connected(domain))
+
+    @api.model
+    def _connected(self, domain):
         # sudo: everybody's addresses are guarded, also those that nobody may see
-        accounts = self.sudo().search([("state", "!=", "draft"), *domain])
-        return frozenset(filter(None, map(address_key, accounts.mapped("email"))))
+        return self.sudo().search([("state", "!=", "draft"), *domain])
 
     @api.model
     def _external_in(self, text):

@@ -1,7 +1,7 @@
 import logging
 import re
 
-from odoo import SUPERUSER_ID, fields, models
+from odoo import fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit import mime
@@ -9,8 +9,10 @@ from ..mailkit.headers import Headers, message_key, parse_headers
 from ..mailkit.loops import automatic
 from ..mailkit.matching import Outcome, Reason, decide, decide_body
 from ..mailkit.reports import Kind, classify
-from ..tools import vault
+from ..tools import code_mail, vault
+from ..tools.as_odoo import as_odoo
 from ..tools.message_source import MessageSource
+from .mail_external_account_facts import CODE_MAIL
 
 _logger = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class MailExternalAccount(models.Model):
         :return: id of the record that it was posted to, or False
         """
         self.ensure_one()
-        account = self.with_user(SUPERUSER_ID)
+        account = as_odoo(self)
         headers = parse_headers(raw)
         [decision], facts = account._decide_batch([headers])
         arrival = None
@@ -150,6 +152,8 @@ class MailExternalAccount(models.Model):
         :return: (decision, mailkit.reports.Report or None)
         """
         report = None
+        if code_mail.carries_code(self.env, raw):
+            return CODE_MAIL, None
         if decision.outcome is Outcome.REPORT:
             report = classify(raw)
             if report.kind not in _REPORTS:

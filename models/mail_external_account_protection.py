@@ -47,6 +47,7 @@ SENDER_FIELDS = frozenset(
         "allowed_group_ids",
         "is_default",
         "state",
+        "proof",
         "signature",
         "layout",
         "show_record_button",

@@ -1,5 +1,7 @@
 from odoo import SUPERUSER_ID, api, models
 
+from ..tools.as_odoo import as_odoo
+
 # Without them a change is about when it is told, not about what.
 WHEN_FIELDS = frozenset({"scheduled_datetime"})
 
@@ -46,8 +48,7 @@ class MailMessageSchedule(models.Model):
             external = external.sudo(self.env.su)
         if external:
             # Whoever says that it is time, Odoo notifies: as the scheduled action does.
-            as_odoo = external.with_user(SUPERUSER_ID)
-            super(MailMessageSchedule, as_odoo)._send_notifications(
+            super(MailMessageSchedule, as_odoo(external))._send_notifications(
                 default_notify_kwargs
             )
         return super(MailMessageSchedule, self - external)._send_notifications(

@@ -1,10 +1,13 @@
+import logging
 import re
 import xmlrpc.client
 
 from odoo import api, models
 
-from ..tools import arrival
+from ..tools import arrival, code_mail
 from .mail_external_account import FORWARD_PREFIX
+
+_logger = logging.getLogger(__name__)
 
 _TOKEN = re.compile(rb"\b%b([a-z2-7]{26})@" % FORWARD_PREFIX.encode(), re.IGNORECASE)
 # Octets of a header in which the address may stand.
@@ -12,7 +15,8 @@ _HEADER = 64 * 1024
 
 
 class MailThread(models.AbstractModel):
-    """Mail that a mailbox redirects to its own address at Odoo's gateway."""
+    """What core's gateway must not get: mail that a mailbox redirects to its own
+    address there, and mail with a code that proves an address."""
 
     _inherit = "mail.thread"
 
@@ -26,7 +30,12 @@ class MailThread(models.AbstractModel):
         strip_attachments=False,
         thread_id=None,
     ):
-        account, raw = self._external_forwarded(message)
+        raw = b"" if arrival.current() else self._external_source(message)
+        if raw and code_mail.carries_code(self.env, raw):
+            # Also while no address is connected: it would prove the first one.
+            _logger.info("Dropped: a mail with a code that proves an address")
+            return False
+        account = self._external_forwarded(raw)
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
             return account._take_in_forwarded(raw)
@@ -44,18 +53,23 @@ class MailThread(models.AbstractModel):
         )
 
     @api.model
-    def _external_forwarded(self, message):
-        """:return: (account whose secret address the message came to or None, bytes)"""
-        accounts = self.env["mail.external.account"]
-        if arrival.current() is not None or not accounts._any_configured():
-            return None, b""
+    def _external_source(self, message):
         raw = message.data if isinstance(message, xmlrpc.client.Binary) else message
-        raw = raw.encode() if isinstance(raw, str) else bytes(raw)
+        if isinstance(raw, str):
+            return raw.encode()
+        return raw if isinstance(raw, bytes) else b""  # core says what is wrong
+
+    @api.model
+    def _external_forwarded(self, raw):
+        """:return: the account whose secret address the message came to, or none"""
+        accounts = self.env["mail.external.account"]
+        if not raw or not accounts._any_configured():
+            return accounts
         tokens = {m.group(1).decode().lower() for m in _TOKEN.finditer(raw[:_HEADER])}
         if not tokens:
-            return None, raw
+            return accounts
         # sudo: the address itself is the right to be read; nobody else knows it
-        account = accounts.sudo().search(
+        return accounts.sudo().search(
             [
                 ("forward_token", "in", list(tokens)),
                 ("incoming_protocol", "=", "forwarded"),
@@ -64,4 +78,3 @@ class MailThread(models.AbstractModel):
             ],
             limit=1,
         )
-        return account, raw

@@ -17,6 +17,7 @@ from . import (
     test_lifecycle,
     test_new_mail_rules,
     test_posting,
+    test_proof,
     test_queries,
     test_remote_calls,
     test_rights,

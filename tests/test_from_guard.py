@@ -22,7 +22,7 @@ class TestFromGuard(ExternalAccountCase):
         )
         cls.company.alias_domain_id = cls.domain
 
-    def leave(self, email_from, session=None, **headers):
+    def leave(self, email_from, session=None, server=None, **headers):
         """From and envelope of a mail that is handed to Odoo's own server."""
         message = EmailMessage()
         message["From"] = email_from
@@ -31,7 +31,8 @@ class TestFromGuard(ExternalAccountCase):
         for name, value in headers.items():
             message[name.replace("_", "-")] = value
         session = session or SimpleNamespace(from_filter=False, smtp_from=False)
-        server = self.env["ir.mail_server"]
+        if server is None:
+            server = self.env["ir.mail_server"]
         sender, _to, message = server._prepare_email_message__(message, session)
         return message["From"], sender, message
 
@@ -201,3 +202,22 @@ class TestFromGuard(ExternalAccountCase):
         self.leave("bohdan@corp.example")
         self.leave(CEO)
         self.assertEqual(self.env.cr.sql_log_count, before)
+
+    def test_no_address_of_odoos_own_no_envelope(self):
+        """A database as it is made: no alias domain, the company has no e-mail."""
+        self.account(CEO, self.anna)
+        self.env["res.company"].search([]).write(
+            {"alias_domain_id": False, "email": False}
+        )
+        bohdan = "Bohdan <bohdan@corp.example>"
+        session = SimpleNamespace(from_filter="brand-a.example", smtp_from=False)
+        for kind, headers in (
+            ("Return-Path", {"Return_Path": CEO}),
+            ("name of the envelope", {"Return_Path": f"B <{CEO.upper()}>"}),
+            ("context", {}),
+        ):
+            server = self.env["ir.mail_server"]
+            if not headers:
+                server = server.with_context(domain_bounce_address=CEO)
+            with self.subTest(kind), self.assertRaisesRegex(AssertionError, "no addr"):
+                self.leave(bohdan, session, server, **headers)

@@ -4,6 +4,7 @@ from . import (
     mail_compose_message_mass,
     mail_external_account_connect,
     mail_external_account_connect_check,
+    mail_external_account_connect_claims,
     mail_external_account_connect_guard,
     mail_external_account_connect_name,
     mail_external_account_connect_presets,

@@ -2,14 +2,18 @@ import secrets
 from datetime import timedelta
 
 from markupsafe import Markup
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
+from odoo.tools.mail import email_normalize
 
 from ..mailkit.settings import same_address
-from ..tools import vault
+from ..tools import code_mail, vault
+from ..tools.as_odoo import as_odoo
 
+# What a sign-in at an address's own service was tested with.
+_SIGN_IN = ("smtp_host", "smtp_port", "smtp_security", "smtp_login")
 CODE_MINUTES = 30
 CODE_TRIES = 5
 # Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
@@ -23,7 +27,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     An accept-all server of one's own passes every test for any address, so signing in
     counts only at the address's own mail service; otherwise a code that Odoo's own
-    server mails to the address, or a manager's word, is needed.
+    server mails to the address, or a manager's word, is needed. Only the latter counts
+    where another employee has connected the address.
     """
 
     _inherit = "mail.external.account.connect"
@@ -57,17 +62,33 @@ class MailExternalAccountConnect(models.TransientModel):
         """How the address is proven at this moment, or False."""
         if not self._may_see():
             return False
+        known = self._known_proof()
+        if known == "manager" or self._has_proof_token("manager"):
+            return "manager"
+        if self._other_claims():
+            return False  # whoever reads this mailbox, more than one do
+        if known:
+            return known
+        if self._has_proof_token("code"):
+            return "code"
+        return "provider" if self._signs_in_at_own_service() else False
+
+    def _known_proof(self):
+        """What proved the account's address to its owner before, and still does."""
         account = self.account_id._origin.sudo()
-        if account.proof and self._is_of_same_owner(account):
-            return account.proof
-        for kind in ("code", "manager"):
-            if vault.same_fingerprint(
-                self.sudo().proof_token, self._proof_fingerprint(kind)
-            ):
-                return kind
-        if self._signs_in_at_own_service():
-            return "provider"
-        return False
+        if not account.proof or not self._is_of_same_owner(account):
+            return False
+        # Who signed in at one server has shown nothing about another one.
+        if account.proof == "provider" and any(
+            (account[name] or False) != (self[name] or False) for name in _SIGN_IN
+        ):
+            return False
+        return account.proof
+
+    def _has_proof_token(self, kind):
+        return vault.same_fingerprint(
+            self.sudo().proof_token, self._proof_fingerprint(kind)
+        )
 
     def _is_of_same_owner(self, account):
         """Whether what proved the address of ``account`` proves that of the window."""
@@ -102,6 +123,15 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_address()
+        if self._other_claims():
+            raise UserError(
+                self.env._(
+                    "E-mail Address: somebody else has connected %s already, so a code "
+                    "would not show whose it is. Ask a manager of external addresses "
+                    "to vouch for it.",
+                    self.email,
+                )
+            )
         self._check_rate()
         self._check_codes_sent()
         code = f"{secrets.randbelow(1_000_000):06d}"
@@ -122,29 +152,35 @@ class MailExternalAccountConnect(models.TransientModel):
         :raise UserError: Odoo's own mail server does not take it
         """
         company = self.env.company.sudo()
-        # OdooBot's: a mail of the user's could leave by a server of his own, and be
-        # read by him while it waits
-        model = self.env["mail.mail"].with_user(SUPERUSER_ID)
+        sender = company.default_from_email or company.email_formatted
+        # No word that a user chose: a name may hold a mark that leads the mail, or an
+        # answer to it, to a record where that user reads it.
         text = self.env._(
-            "%(name)s wants to send mail from this address with Odoo. If that is you, "
+            "Somebody wants to send mail from this address with Odoo. If that is you, "
             "enter this code there: %(code)s. It is valid for %(minutes)s minutes. If "
-            "you know nothing of this, ignore this mail; nothing happens.",
-            name=self.env.user.name,
+            "you know nothing of this, ignore this mail, and show the code to nobody; "
+            "nothing happens.",
             code=code,
             minutes=CODE_MINUTES,
         )
-        mail = model.create(
+        signed, line = code_mail.signed_values(self.env, sender)
+        # OdooBot's: a mail of the user's could leave by a server of their own, and be
+        # read by them while it waits
+        mail = as_odoo(self.env["mail.mail"]).create(
             {
+                **signed,
                 "author_id": self.env.ref("base.partner_root").id,
-                "email_from": company.default_from_email or company.email_formatted,
+                "email_from": sender,
+                "reply_to": sender,
                 "email_to": self.email,
                 "subject": self.env._("Your code for Odoo"),
-                "body_html": Markup("<p>%s</p>") % text,
+                "body_html": Markup("<p>%s</p><p>%s</p>") % (text, line),
                 "auto_delete": True,
             }
         )
         try:
-            mail.send(raise_exception=True)
+            with code_mail.sending_only_to(self.email):
+                mail.send(raise_exception=True)
         except MailDeliveryException as error:
             raise UserError(
                 self.env._(
@@ -225,11 +261,32 @@ class MailExternalAccountConnect(models.TransientModel):
     def action_vouch(self):
         """A manager's word that the address belongs to its owner; it is logged."""
         self.ensure_one()
+        self._check_rights()
         self._check_address()
-        if not self.env["mail.external.account"]._is_manager():
+        if not self._is_manager():
             raise AccessError(self.env._("Only a manager may vouch for an address."))
+        self._check_claims_are_managed()
         self.sudo().proof_token = self._proof_fingerprint("manager")
         return self._reopen()
+
+    def _check_claims_are_managed(self):
+        """:raise AccessError: the address is that of people of other companies only"""
+        companies = self.env.user.company_ids
+        # sudo: whose address it is, of colleagues whom this manager may not see
+        people = self.env["res.users"].sudo().with_context(active_test=False)
+        people = people.search([("email_normalized", "=", email_normalize(self.email))])
+        claims = self._other_claims()
+        owners = claims.user_id | people.filtered(lambda user: not user.share)
+        if any(not owner.company_ids & companies for owner in owners) or (
+            claims.company_id - companies
+        ):
+            raise AccessError(
+                self.env._(
+                    "E-mail Address: %s belongs to another company. A manager of that "
+                    "company vouches for it.",
+                    self.email,
+                )
+            )
 
     def _reopen(self):
         """Show this very window again, with what changed."""

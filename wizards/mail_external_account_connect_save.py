@@ -4,7 +4,7 @@ from odoo import fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..mailkit.errors import MailError
-from ..mailkit.settings import normalize_address, same_address
+from ..mailkit.settings import normalize_address
 from ..tools import connection
 from .step_labels import step_label
 
@@ -123,35 +123,28 @@ class MailExternalAccountConnect(models.TransientModel):
             raise UserError(self.env._("Company: choose whose address this is."))
         if not self.is_company and not self.user_id:
             raise UserError(self.env._("Employee: choose whose address this is."))
-        if self._is_own_address():
+        # What a manager has vouched for already may be connected anew.
+        vouched = self._is_manager() or self._known_proof() == "manager"
+        if self._is_own_address() or (self._is_read_by_odoo() and not vouched):
             raise UserError(
                 self.env._(
                     "E-mail Address: %s is used by Odoo itself (alias, bounce, "
-                    "catchall or notification address). Use the mailbox of a person or "
-                    "a team.",
+                    "catchall or notification address, or a mailbox that it fetches). "
+                    "Use the mailbox of a person or a team.",
+                    self.email,
+                )
+            )
+        if self._company_claims() and not vouched:
+            raise UserError(
+                self.env._(
+                    "E-mail Address: %s is an address of the company. Ask a manager of "
+                    "external addresses to let you use it, or to connect it for you.",
                     self.email,
                 )
             )
 
-    def _is_own_address(self):
-        """Whether mail to the address comes to Odoo's own gateway."""
-        # sudo: aliases are not readable for everybody, the answer is yes or no
-        alias = self.env["mail.alias"].sudo()
-        pattern = (
-            self.email.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-        )
-        if alias.search_count([("alias_full_name", "=ilike", pattern)], limit=1):
-            return True
-        return any(
-            same_address(address, self.email)
-            for domain in self.env["mail.alias.domain"].sudo().search([])
-            for address in (
-                domain.bounce_email,
-                domain.catchall_email,
-                domain.default_from_email,
-            )
-            if address
-        )
+    def _is_manager(self):
+        return self.env["mail.external.account"]._is_manager()
 
     def _owner_values(self):
         company = self.company_id

@@ -1,0 +1,77 @@
+"""The mail with the code that proves an address, and nobody else's way to its text.
+
+Who can make Odoo show them this mail proves an address that is not theirs. So it goes
+to exactly one recipient, and when it comes back into Odoo, or an answer that quotes it
+does, it is dropped: from a mailbox, forwarded, or by core's gateway.
+"""
+
+from contextvars import ContextVar
+from email.utils import parseaddr
+
+from odoo.exceptions import UserError
+
+from ..mailkit.headers import parse_headers
+from ..mailkit.token import marks_in_ids, marks_in_texts, reference, text_mark
+from . import vault
+from .during import during
+from .message_builder import envelope_form
+
+_sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
+# RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
+_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+
+
+def sending_only_to(address):
+    """Mail that leaves meanwhile has this one recipient, or does not leave."""
+    return during(_sole_recipient, envelope_form(address))
+
+
+def has_other_recipients(recipients):
+    """Whether a mail would reach anybody besides the one of ``sending_only_to``.
+
+    :param recipients: addresses of the envelope
+    """
+    sole = _sole_recipient.get()
+    return bool(sole) and {envelope_form(each) for each in recipients} != {sole}
+
+
+def signed_values(env, sender):
+    """Values of ``mail.mail`` that tell a code mail wherever it, or a quote, comes up.
+
+    :param str sender: its From
+    :return: (dict for ``create``, a line for the end of its body)
+    :raise UserError: no usable key is configured
+    """
+    mark = vault.signers(env)[0].code_mark()
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    name = reference(mark, domain)
+    values = {"message_id": name, "references": name, "headers": repr(_HEADERS)}
+    return values, text_mark(mark).strip()
+
+
+def names_code_mail(env, headers):
+    """Whether a message is a code mail, or says that it answers one.
+
+    :param mailkit.headers.Headers headers:
+    """
+    return _is_any_signed(env, marks_in_ids(headers))
+
+
+def carries_code(env, raw):
+    """Whether a message is, answers, quotes or holds a code mail.
+
+    :param bytes raw: the message; its first megabytes are looked at
+    """
+    return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
+        env, marks_in_texts(raw)
+    )
+
+
+def _is_any_signed(env, marks):
+    if not marks:
+        return False  # nearly all mail, for which no key and no setting is read
+    try:
+        signers = vault.signers(env)
+    except UserError:
+        return False  # without a key no code was ever sent
+    return any(signer.is_code_mark(mark) for signer in signers for mark in marks)

@@ -1,0 +1,101 @@
+from odoo import models
+
+from ..mailkit.addresses import same_mailbox
+from ..mailkit.from_header import address_key
+from ..mailkit.settings import same_address
+
+
+def _mailbox(address):
+    """One form of all addresses whose mail comes into the same mailbox, or ""."""
+    key = address_key(address or "")
+    return key and same_mailbox(key)
+
+
+def _pattern(text):
+    """``text`` as a pattern of SQL's LIKE that means itself."""
+    for special in ("\\", "_", "%"):
+        text = text.replace(special, f"\\{special}")
+    return text
+
+
+class MailExternalAccountConnect(models.TransientModel):
+    """Who has the address of the window already: others, the company, Odoo itself.
+
+    A code that is mailed to it shows nothing about who it belongs to, then.
+    """
+
+    _inherit = "mail.external.account.connect"
+
+    def _is_own_address(self):
+        """Whether Odoo itself writes from the address, or gets its reports there."""
+        # sudo: alias domains are not readable for everybody, the answer is yes or no
+        return any(
+            same_address(address, self.email)
+            for domain in self.env["mail.alias.domain"].sudo().search([])
+            for address in (
+                domain.bounce_email,
+                domain.catchall_email,
+                domain.default_from_email,
+            )
+            if address
+        )
+
+    def _is_read_by_odoo(self):
+        """Whether mail to the address comes into Odoo, by an alias or a server that it
+        fetches from (``fetchmail.server``)."""
+        mailbox = _mailbox(self.email)
+        local, _at, domain = mailbox.rpartition("@")
+        # sudo: neither is readable for everybody, the answer is yes or no
+        aliases = self.env["mail.alias"].sudo()
+        if aliases.search_count(
+            [
+                *("|", ("alias_full_name", "=ilike", _pattern(self.email))),
+                *("|", ("alias_full_name", "=ilike", _pattern(mailbox))),
+                *("&", ("alias_incoming_local", "=", True)),
+                ("alias_name", "=ilike", _pattern(local)),
+            ],
+            limit=1,
+        ):
+            return True
+        servers = self.env["fetchmail.server"].sudo().with_context(active_test=False)
+        return any(
+            _mailbox(server.user) == mailbox
+            # where people sign in with the part before the @ only
+            or (server.user or "").lower() == local
+            and f".{(server.server or '').lower()}".endswith(f".{domain}")
+            for server in servers.search([("user", "=ilike", f"{_pattern(local)}%")])
+        )
+
+    def _same_mailbox_accounts(self):
+        """Everybody's accounts of this mailbox, archived ones too (sudo).
+
+        Drafts claim nothing, but for the company's: a manager has made them.
+        """
+        mailbox = _mailbox(self.email)
+        local = mailbox.rpartition("@")[0]
+        # sudo: nobody sees them all; what is told is that there are some
+        accounts = self.env["mail.external.account"].sudo()
+        if not mailbox:
+            return accounts
+        found = accounts.with_context(active_test=False).search(
+            [
+                ("email", "=ilike", f"{_pattern(local)}%"),
+                *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
+            ]
+        )
+        return found.filtered(lambda account: _mailbox(account.email) == mailbox)
+
+    def _company_claims(self):
+        """Accounts of companies that have this address."""
+        return self._same_mailbox_accounts().filtered(lambda each: not each.user_id)
+
+    def _other_claims(self):
+        """Accounts of others than the window's owner that have this address."""
+        owner, company = self._owner(), self.company_id._origin
+        return self._same_mailbox_accounts().filtered(
+            lambda account: (
+                account.user_id != owner
+                if account.user_id or owner
+                else account.company_id != company
+            )
+        )
