@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
@@ -15,6 +15,9 @@ from devtools.served import ServedOdoo
 from devtools.testbed.bed import PASSWORD
 from devtools.testbed.faults import FaultServer
 from devtools.testbed.mailboxes import ReceivedMail
+
+if TYPE_CHECKING:
+    from site_setup import Site
 
 WINDOW = "mail.external.account.connect"
 ACCOUNT = "mail.external.account"
@@ -357,6 +360,19 @@ def html_text(mail: ReceivedMail) -> str:
     """The text of a received mail's HTML body."""
     part = mail.message.get_body(("html", "plain"))
     return str(part.get_content())
+
+
+def api_key(site: "Site", client: OdooClient) -> str:
+    """An API key of a user, as they make one in their preferences."""
+    name = "a key of a test"
+    site.run_code(
+        f"key = env['res.users.apikeys'].with_user({client.uid}).sudo()._generate("
+        "'rpc', 'test', datetime.datetime.now() + datetime.timedelta(days=1))\n"
+        f"env['ir.config_parameter'].set_param({name!r}, key)"
+    )
+    key = str(site.admin.call("ir.config_parameter", "get_param", name))
+    site.admin.call("ir.config_parameter", "set_param", name, False)
+    return key
 
 
 def forget_tests(odoo: ServedOdoo) -> None:

@@ -16,6 +16,7 @@ from devtools.testbed.faults import Delay, FaultServer
 
 CEO = "ceo@brand-a.test"
 ANNA = "anna@brand-a.test"
+SPY = "spy@brand-a.test"
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,47 @@ def test_own_server_proves_nothing(clean: Site) -> None:
         assert "Nothing was saved" in str(refusal(window.press, "action_save"))
     everything = {"active_test": False}
     assert not clean.admin.call(steps.ACCOUNT, "search", [], context=everything)
+
+
+#: What adds a recipient to a mail, or takes the only one away.
+LEADS_ASTRAY: dict[str, Any] = {
+    "default_email_cc": SPY,
+    "default_email_to": SPY,
+    "default_recipient_ids": [(0, 0, {"name": "Spy", "email": SPY})],
+    "default_headers": repr({"Bcc": SPY, "Return-Path": SPY}),
+    "default_reply_to": SPY,
+    "default_model": "project.task",
+    "default_scheduled_date": "2099-01-01 00:00:00",
+    "send_validated_to": [SPY],
+    "send_smtp_skip_to": [CEO],
+    "domain_bounce_address": SPY,
+    "domain_notifications_email": SPY,
+}
+
+
+def test_a_code_reaches_its_address_only(clean: Site) -> None:
+    """Whatever the caller's context says, over every protocol."""
+    bed, bohdan = clean.bed, clean.bohdan
+    for address in (CEO, SPY):
+        bed.add_mailbox(address)
+    key = steps.api_key(clean, bohdan)
+    action, context = (steps.WINDOW, "action_send_code"), LEADS_ASTRAY
+    with FaultServer("smtp", "ssl") as server:
+        window = accepting_all(clean, server)
+        ids = [window.id]
+        for number, send in enumerate(
+            (
+                lambda: bohdan.call(*action, ids, context=context),
+                lambda: bohdan.call_xml(*action, ids, context=context),
+                lambda: bohdan.call_json2(key, *action, ids, context=context),
+            ),
+            1,
+        ):
+            send()
+            mail = bed.wait_for(CEO, number)[-1]
+            assert mail.envelope_from == "bounce@corp.test"
+            assert SPY not in mail.raw.decode() and "Bohdan" not in mail.raw.decode()
+    assert bed.messages(SPY) == []
 
 
 def test_codes_are_few(clean: Site) -> None:

@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.tools.mail import email_normalize
 
 from ..mailkit.addresses import same_mailbox
 from ..mailkit.from_header import address_key
@@ -98,4 +99,17 @@ class MailExternalAccountConnect(models.TransientModel):
                 if account.user_id or owner
                 else account.company_id != company
             )
+        )
+
+    def _manages_claims(self):
+        """Whether the user manages the companies of all whose address this is."""
+        companies = self.env.user.company_ids
+        # sudo: whose address it is, of colleagues whom this manager may not see
+        people = self.env["res.users"].sudo().with_context(active_test=False)
+        people = people.search([("email_normalized", "=", email_normalize(self.email))])
+        claims = self._other_claims()
+        owners = claims.user_id | people.filtered(lambda user: not user.share)
+        return self._is_manager() and not (
+            claims.company_id - companies
+            or any(not owner.company_ids & companies for owner in owners)
         )

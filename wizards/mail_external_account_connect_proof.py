@@ -6,14 +6,14 @@ from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
-from odoo.tools.mail import email_normalize
 
 from ..mailkit.settings import same_address
 from ..tools import code_mail, vault
 from ..tools.as_odoo import as_odoo
 
-# What a sign-in at an address's own service was tested with.
-_SIGN_IN = ("smtp_host", "smtp_port", "smtp_security", "smtp_login")
+# Who signs in where. A host is known by its certificate, whatever its port, as long as
+# the same authorities are trusted.
+_SIGN_IN = ("smtp_host", "smtp_login", "ca_certificate")
 CODE_MINUTES = 30
 CODE_TRIES = 5
 # Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
@@ -65,8 +65,8 @@ class MailExternalAccountConnect(models.TransientModel):
         known = self._known_proof()
         if known == "manager" or self._has_proof_token("manager"):
             return "manager"
-        if self._other_claims():
-            return False  # whoever reads this mailbox, more than one do
+        if self._other_claims() and not self._manages_claims():
+            return False  # more than one read this mailbox
         if known:
             return known
         if self._has_proof_token("code"):
@@ -79,8 +79,9 @@ class MailExternalAccountConnect(models.TransientModel):
         if not account.proof or not self._is_of_same_owner(account):
             return False
         # Who signed in at one server has shown nothing about another one.
-        if account.proof == "provider" and any(
-            (account[name] or False) != (self[name] or False) for name in _SIGN_IN
+        if account.proof == "provider" and (
+            self.smtp_security == "none"
+            or any((account[name] or "") != (self[name] or "") for name in _SIGN_IN)
         ):
             return False
         return account.proof
@@ -265,21 +266,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         if not self._is_manager():
             raise AccessError(self.env._("Only a manager may vouch for an address."))
-        self._check_claims_are_managed()
-        self.sudo().proof_token = self._proof_fingerprint("manager")
-        return self._reopen()
-
-    def _check_claims_are_managed(self):
-        """:raise AccessError: the address is that of people of other companies only"""
-        companies = self.env.user.company_ids
-        # sudo: whose address it is, of colleagues whom this manager may not see
-        people = self.env["res.users"].sudo().with_context(active_test=False)
-        people = people.search([("email_normalized", "=", email_normalize(self.email))])
-        claims = self._other_claims()
-        owners = claims.user_id | people.filtered(lambda user: not user.share)
-        if any(not owner.company_ids & companies for owner in owners) or (
-            claims.company_id - companies
-        ):
+        if not self._manages_claims():
             raise AccessError(
                 self.env._(
                     "E-mail Address: %s belongs to another company. A manager of that "
@@ -287,6 +274,8 @@ class MailExternalAccountConnect(models.TransientModel):
                     self.email,
                 )
             )
+        self.sudo().proof_token = self._proof_fingerprint("manager")
+        return self._reopen()
 
     def _reopen(self):
         """Show this very window again, with what changed."""
