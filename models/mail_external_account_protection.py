@@ -174,28 +174,6 @@ class MailExternalAccount(models.Model):
                 )
             account[field] -= records
 
-    # Rights
-
-    @api.model
-    def _is_manager(self):
-        return self.env.su or self.env.user.has_group(
-            "mail_external_account.group_manager"
-        )
-
-    def _may_connect(self):
-        """Whether the current user may open the connect window for this account."""
-        self.ensure_one()
-        return self._is_manager() or (
-            self.user_id == self.env.user and self._personal_allowed()
-        )
-
-    @api.model
-    def _personal_allowed(self):
-        """Whether employees may connect mailboxes of their own."""
-        return self.env["ir.config_parameter"].sudo().get_param(
-            "mail_external_account.forbid_personal", ""
-        ) not in ("1", "True")
-
     def copy(self, default=None):  # pylint: disable=method-required-super
         raise UserError(
             self.env._(

@@ -228,6 +228,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         if not self.env["mail.external.account"]._is_manager():
             raise AccessError(self.env._("Only a manager may vouch for an address."))
+        self._check_rights()
         self.sudo().proof_token = self._proof_fingerprint("manager")
         return self._reopen()
 
