@@ -13,7 +13,6 @@ from . import (
     mail_external_account_intake,
     mail_external_account_layout,
     mail_external_account_name,
-    mail_external_account_notice,
     mail_external_account_project,
     mail_external_account_protection,
     mail_external_account_reading,
@@ -23,6 +22,7 @@ from . import (
     mail_external_account_signature,
     mail_external_account_status,
     mail_external_account_stop,
+    mail_external_account_told,  # after ..._protection, whose unlink() is inside
     mail_external_arrival,
     mail_external_arrival_process,
     mail_external_arrival_report,

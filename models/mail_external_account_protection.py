@@ -95,9 +95,18 @@ class MailExternalAccount(models.Model):
         self._fail_waiting_mails(
             self.env._("The external address of this mail was deleted.")
         )
+        self._leave_ledger()
         result = super().unlink()
         self._clear_sender_cache("stable")
         return result
+
+    def _leave_ledger(self):
+        """What was sent stays noted, for the managers of who sent it, and no others."""
+        # sudo: the ledger is written by the server only
+        rows = self.env["mail.external.delivery"].sudo()
+        for account in self.sudo().filtered("user_id"):
+            domain = [("account_id", "=", account.id), ("company_id", "=", False)]
+            rows.search(domain).company_id = account.user_id.company_id
 
     def _check_direct_values(self, vals, protected):
         """:raise AccessError: when a value could bypass the connect window"""
