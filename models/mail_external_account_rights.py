@@ -39,15 +39,11 @@ class MailExternalAccount(models.Model):
             return True
         if not self._is_manager():
             return False
-        own = self._companies_of(self.env.user)
+        own = set(self.env.user._get_company_ids())
         if company and company.id not in own:
             return False
-        return not user or not own.isdisjoint(self._companies_of(user))
-
-    @api.model
-    def _companies_of(self, user):
-        """:return: set of ids, of companies that are not archived"""
-        return set(user.sudo()._get_company_ids())
+        # sudo: where a colleague works is asked by yes or no
+        return not user or not own.isdisjoint(user.sudo().company_ids.ids)
 
     def _is_own(self):
         """Whether it is a personal account of the current user's."""

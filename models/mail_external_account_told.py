@@ -15,53 +15,54 @@ _DELETING = ContextVar("mail_external_account_deleting", default=False)
 # What another person did -> (subject, text); %(emails)s are the addresses.
 _CHANGES = {
     "connected": (
-        _lt("%(emails)s was connected in your name"),
+        _lt("Connected in your name: %(emails)s"),
         _lt(
-            "%(name)s connected this external address for you, so that you can send "
-            "from it. If you did not expect that, ask %(name)s or your administrator."
-        ),
-    ),
-    "changed": (
-        _lt("%(emails)s was connected anew"),
-        _lt(
-            "%(name)s saved other settings for your external address: how its mail "
-            "leaves and comes in. If you did not expect that, ask %(name)s or your "
+            "%(name)s connected %(emails)s as your external address: mail can leave "
+            "from it in your name. If you did not expect that, ask %(name)s or your "
             "administrator."
         ),
     ),
-    "moved": (
-        _lt("%(emails)s is no longer your external address"),
+    "changed": (
+        _lt("Connected anew: %(emails)s"),
         _lt(
-            "%(name)s gave it to another owner: you cannot send from it any more. If "
-            "you did not expect that, ask %(name)s or your administrator."
+            "%(name)s saved other settings for your external address %(emails)s: how "
+            "its mail leaves and comes in. If you did not expect that, ask %(name)s or "
+            "your administrator."
+        ),
+    ),
+    "moved": (
+        _lt("No longer your external address: %(emails)s"),
+        _lt(
+            "%(name)s gave %(emails)s to another owner: you cannot send from there any "
+            "more. If you did not expect that, ask %(name)s or your administrator."
         ),
     ),
     "archived": (
-        _lt("%(emails)s was archived"),
+        _lt("Archived: %(emails)s"),
         _lt(
-            "%(name)s archived your external address: nothing leaves from it, and its "
-            "mailbox is not read any more, until it is taken up again."
+            "%(name)s archived %(emails)s: nothing leaves from there, and the mailbox "
+            "is not read any more, until it is taken up again."
         ),
     ),
     "taken_up": (
-        _lt("%(emails)s was taken up again"),
+        _lt("Taken up again: %(emails)s"),
         _lt(
-            "%(name)s took your archived external address up again. If you did not "
-            "expect that, ask %(name)s or your administrator."
+            "%(name)s took %(emails)s out of the archive: mail can leave from there in "
+            "your name. If you did not expect that, ask %(name)s or your administrator."
         ),
     ),
     "deleted": (
-        _lt("%(emails)s was deleted"),
+        _lt("Deleted: %(emails)s"),
         _lt(
-            "%(name)s deleted your external address: nothing leaves from it any more. "
-            "The mailbox itself is as it was."
+            "%(name)s deleted your external address %(emails)s: nothing leaves from "
+            "there any more. The mailbox itself is as it was."
         ),
     ),
     "folders": (
-        _lt("%(emails)s: other folders are read"),
+        _lt("Other folders are read: %(emails)s"),
         _lt(
-            "%(name)s changed which folders of your mailbox Odoo reads. If you did not "
-            "expect that, ask %(name)s or your administrator."
+            "%(name)s changed which folders of your mailbox %(emails)s Odoo reads. If "
+            "you did not expect that, ask %(name)s or your administrator."
         ),
     ),
 }

@@ -44,9 +44,7 @@ class TestOwnerTold(ConnectCase):
 
     def test_connected_anew(self):
         self.connect(self.manager, self.annas, user_id=self.anna.id)
-        self.assertEqual(
-            self.told(self.anna), ["anna@brand-a.example was connected anew"]
-        )
+        self.assertEqual(self.told(self.anna), ["Connected anew: anna@brand-a.example"])
         message = self.env["mail.message"].browse(self._known)
         self.assertIn("Manager saved other settings", message.body)
         self.assertEqual(
@@ -64,7 +62,7 @@ class TestOwnerTold(ConnectCase):
     def test_new_one_in_somebodys_name(self):
         self.connect(self.manager, email="new@brand-a.example", user_id=self.anna.id)
         self.assertEqual(
-            self.told(self.anna), ["new@brand-a.example was connected in your name"]
+            self.told(self.anna), ["Connected in your name: new@brand-a.example"]
         )
         self.assertFalse(self.told(self.manager))
 
@@ -72,10 +70,10 @@ class TestOwnerTold(ConnectCase):
         self.connect(self.manager, self.annas, user_id=self.bohdan.id)
         self.assertEqual(
             self.told(self.anna),
-            ["anna@brand-a.example is no longer your external address"],
+            ["No longer your external address: anna@brand-a.example"],
         )
         self.assertEqual(
-            self.told(self.bohdan), ["anna@brand-a.example was connected in your name"]
+            self.told(self.bohdan), ["Connected in your name: anna@brand-a.example"]
         )
         of_company = {
             "is_company": True,
@@ -85,13 +83,13 @@ class TestOwnerTold(ConnectCase):
         self.connect(self.manager, self.annas, **of_company)
         self.assertEqual(
             self.told(self.bohdan),
-            ["anna@brand-a.example is no longer your external address"],
+            ["No longer your external address: anna@brand-a.example"],
         )
         self.connect(self.manager, self.annas, user_id=self.manager.id)
         self.assertFalse(self.told(self.manager), "took it himself")
         self.connect(self.manager, self.annas, user_id=self.anna.id)
         self.assertEqual(
-            self.told(self.anna), ["anna@brand-a.example was connected in your name"]
+            self.told(self.anna), ["Connected in your name: anna@brand-a.example"]
         )
 
     def test_a_draft_that_is_moved(self):
@@ -103,7 +101,7 @@ class TestOwnerTold(ConnectCase):
         window.action_keep_draft()
         self.assertEqual(
             self.told(self.anna),
-            ["anna@brand-a.example is no longer your external address"],
+            ["No longer your external address: anna@brand-a.example"],
         )
         self.assertFalse(self.told(self.bohdan), "a draft sends nothing in his name")
 
@@ -111,26 +109,26 @@ class TestOwnerTold(ConnectCase):
         both = (self.annas | self.second).with_user(self.manager)
         names = "anna@brand-a.example, anna@brand-b.example"
         both.action_archive()
-        self.assertEqual(self.told(self.anna), [f"{names} was archived"])
+        self.assertEqual(self.told(self.anna), [f"Archived: {names}"])
         both.write({"active": False})
         self.assertFalse(self.told(self.anna), "nothing changed")
         both.write({"active": True, "sender_name": "Anna"})
-        self.assertEqual(self.told(self.anna), [f"{names} was taken up again"])
+        self.assertEqual(self.told(self.anna), [f"Taken up again: {names}"])
         both.unlink()
-        self.assertEqual(self.told(self.anna), [f"{names} was deleted"])
+        self.assertEqual(self.told(self.anna), [f"Deleted: {names}"])
         self.assertFalse(self.env["mail.message"].browse(self._known[-1:]).res_id)
 
     def test_other_ways_to_archive_and_delete(self):
         self.manager.group_ids += self.env.ref("project.group_project_manager")
         self.second.binding_ids = [Command.create({"project_id": self.project_b.id})]
         self.project_b.with_user(self.manager).unlink()
-        self.assertEqual(self.told(self.anna), ["anna@brand-b.example was archived"])
+        self.assertEqual(self.told(self.anna), ["Archived: anna@brand-b.example"])
         admin = self.env.ref("base.user_admin")
         commands = [Command.delete(self.annas.id)]
         self.env.transaction.default_env = self.env(user=admin)
         self.anna.with_user(admin).write({"external_account_ids": commands})
         self.assertFalse(self.annas.exists())
-        self.assertEqual(self.told(self.anna), ["anna@brand-a.example was deleted"])
+        self.assertEqual(self.told(self.anna), ["Deleted: anna@brand-a.example"])
 
     def test_folders(self):
         self.annas.write({"receive_replies": True, "incoming_protocol": "imap"})
@@ -139,11 +137,11 @@ class TestOwnerTold(ConnectCase):
             [{"account_id": self.annas.id, "name": name} for name in ("A", "B")]
         )
         self.assertEqual(
-            self.told(self.anna), ["anna@brand-a.example: other folders are read"]
+            self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
         )
         more.unlink()
         self.assertEqual(
-            self.told(self.anna), ["anna@brand-a.example: other folders are read"]
+            self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
         )
         folders.with_user(self.anna).create(
             {"account_id": self.annas.id, "name": "C"}
@@ -195,7 +193,7 @@ class TestOwnerTold(ConnectCase):
             account.write({"active": False})
             with self.subTest(context=context):
                 self.assertEqual(
-                    self.told(self.anna), ["anna@brand-a.example was archived"]
+                    self.told(self.anna), ["Archived: anna@brand-a.example"]
                 )
                 message = self.env["mail.message"].browse(self._known[-1:])
                 self.assertEqual(message.partner_ids, self.anna.partner_id)
@@ -218,7 +216,7 @@ class TestOwnerTold(ConnectCase):
         self.anna.notification_type = "email"
         self.annas.with_user(self.manager).action_archive()
         [mail] = self.env["mail.mail"].search(
-            [("subject", "=", "anna@brand-a.example was archived")]
+            [("subject", "=", "Archived: anna@brand-a.example")]
         )
         self.assertEqual(mail.recipient_ids, self.anna.partner_id)
         self.assertFalse(mail.sending_account_id)

@@ -116,15 +116,14 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _check_company(self):
         """:raise AccessError: the user, or the owner, does not belong to the company"""
-        companies = self.env["mail.external.account"]._companies_of
-        company = self.company_id
-        if company and company.id not in companies(self.env.user):
+        company, owner = self.company_id, self._owner()
+        if company and company.id not in self.env.user._get_company_ids():
             raise AccessError(
                 self.env._("You do not belong to the company of this address.")
             )
         # Else nobody would be left who may see it: neither the owner nor a manager.
-        owner = self._owner()
-        if company and owner and company.id not in companies(owner):
+        # sudo: where a colleague works is asked by yes or no
+        if company and owner and company not in owner.sudo().company_ids:
             raise AccessError(
                 self.env._(
                     "%(employee)s does not belong to %(company)s: choose the address's "
