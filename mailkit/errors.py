@@ -15,6 +15,7 @@ class ErrorCode(str, Enum):
     CA_INVALID = "ca_invalid"
     # Getting there
     HOST_NOT_FOUND = "host_not_found"
+    # No public server of this name: an internal one or none at all, see `network`.
     HOST_PRIVATE = "host_private"
     PORT_REFUSED = "port_refused"
     UNREACHABLE = "unreachable"
@@ -68,6 +69,7 @@ class ErrorCode(str, Enum):
 TRANSIENT = frozenset(
     {
         ErrorCode.HOST_NOT_FOUND,
+        ErrorCode.HOST_PRIVATE,
         ErrorCode.PORT_REFUSED,
         ErrorCode.UNREACHABLE,
         ErrorCode.TIMEOUT,

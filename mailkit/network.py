@@ -55,13 +55,17 @@ class Endpoint:
 def resolve(server: Server, deadline: Deadline | None = None) -> tuple[Endpoint, ...]:
     """Return the addresses of `server.host`, IPv6 first; at least one.
 
-    Raises MailError HOST_NOT_FOUND, TIMEOUT, or HOST_PRIVATE when any of them is
-    not a public unicast address and `server.allow_private` is off.
+    Raises MailError HOST_NOT_FOUND or TIMEOUT. With `server.allow_private` off both are
+    HOST_PRIVATE, and so is any address that is not a public unicast one: who may not
+    reach the internal network is not told which names there are in it.
     """
     deadline = deadline or Deadline(server.timeout)
-    endpoints = tuple(_look_up(server.host, server.port, deadline))
-    if not endpoints:
-        raise MailError(ErrorCode.HOST_NOT_FOUND)
+    try:
+        endpoints = tuple(_look_up(server.host, server.port, deadline))
+    except MailError:
+        if server.allow_private:
+            raise
+        raise MailError(ErrorCode.HOST_PRIVATE) from None
     if not server.allow_private and not all(is_public(e.address) for e in endpoints):
         raise MailError(ErrorCode.HOST_PRIVATE)
     return tuple(sorted(endpoints, key=lambda e: e.family != socket.AF_INET6))
@@ -131,17 +135,16 @@ def _connect_code(error: OSError) -> ErrorCode:
 
 
 def _look_up(host: str, port: int, deadline: Deadline) -> dict[Endpoint, None]:
-    """Ask the system's resolver, in a thread: it can't be given a timeout."""
-    answers: queue.SimpleQueue[dict[Endpoint, None] | socket.gaierror] = (
-        queue.SimpleQueue()
-    )
+    """Ask the system's resolver, in a thread: it can't be given a timeout.
+
+    At least one endpoint. Raises MailError HOST_NOT_FOUND, TIMEOUT.
+    """
+    answers: queue.SimpleQueue[dict[Endpoint, None]] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            answers.put(error)
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError):  # gaierror is an OSError
             answers.put({})
         else:
             answers.put(
@@ -153,6 +156,6 @@ def _look_up(host: str, port: int, deadline: Deadline) -> dict[Endpoint, None]:
         answer = answers.get(timeout=deadline.remaining())
     except queue.Empty:
         raise MailError(ErrorCode.TIMEOUT, field="host") from None
-    if isinstance(answer, socket.gaierror):
+    if not answer:
         raise MailError(ErrorCode.HOST_NOT_FOUND)
     return answer

@@ -17,10 +17,12 @@ from . import (
     mail_external_account_protection,
     mail_external_account_reading,
     mail_external_account_release,
+    mail_external_account_rights,
     mail_external_account_sender,
     mail_external_account_signature,
     mail_external_account_status,
     mail_external_account_stop,
+    mail_external_account_told,  # after ..._protection, whose unlink() is inside
     mail_external_arrival,
     mail_external_arrival_process,
     mail_external_arrival_report,

@@ -253,7 +253,7 @@ class MailExternalAccount(models.Model):
             )
 
     @api.depends_context("uid")
-    @api.depends("user_id")
+    @api.depends("user_id", "company_id")
     def _compute_can_connect(self):
         for account in self:
             account.can_connect = account._may_connect()

@@ -85,12 +85,10 @@ class MailExternalAccountProject(models.Model):
 
         :raise AccessError: these are all bindings of a company address
         """
-        account_model = self.env["mail.external.account"]
-        if account_model._is_manager():
-            return
         # sudo: bindings to projects that this user may not see count as well
         for account in self.sudo().account_id:
-            if not account.user_id and account.binding_ids <= self:
+            managed = account.with_env(self.env)._manages()
+            if not managed and not account.user_id and account.binding_ids <= self:
                 raise AccessError(
                     self.env._(
                         "%s: only a manager of external addresses chooses whether an "

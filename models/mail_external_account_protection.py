@@ -96,9 +96,18 @@ class MailExternalAccount(models.Model):
         self._fail_waiting_mails(
             self.env._("The external address of this mail was deleted.")
         )
+        self._leave_ledger()
         result = super().unlink()
         self._clear_sender_cache("stable")
         return result
+
+    def _leave_ledger(self):
+        """What was sent stays noted, for the managers of who sent it, and no others."""
+        # sudo: the ledger is written by the server only
+        rows = self.env["mail.external.delivery"].sudo()
+        for account in self.sudo().filtered("user_id"):
+            domain = [("account_id", "=", account.id), ("company_id", "=", False)]
+            rows.search(domain).company_id = account.user_id.company_id
 
     def _check_direct_values(self, vals, protected):
         """:raise AccessError: when a value could bypass the connect window"""
@@ -174,28 +183,6 @@ class MailExternalAccount(models.Model):
                     )
                 )
             account[field] -= records
-
-    # Rights
-
-    @api.model
-    def _is_manager(self):
-        return self.env.su or self.env.user.has_group(
-            "mail_external_account.group_manager"
-        )
-
-    def _may_connect(self):
-        """Whether the current user may open the connect window for this account."""
-        self.ensure_one()
-        return self._is_manager() or (
-            self.user_id == self.env.user and self._personal_allowed()
-        )
-
-    @api.model
-    def _personal_allowed(self):
-        """Whether employees may connect mailboxes of their own."""
-        return self.env["ir.config_parameter"].sudo().get_param(
-            "mail_external_account.forbid_personal", ""
-        ) not in ("1", "True")
 
     def copy(self, default=None):  # pylint: disable=method-required-super
         raise UserError(

@@ -62,7 +62,7 @@ class MailExternalAccount(models.Model):
     def _sees_mailbox(self):
         """Whether the current user may know how the mailbox is read."""
         self.ensure_one()
-        return self._is_manager() or self.user_id == self.env.user
+        return self._manages() or self._is_own()
 
     def _reading_words(self):
         """Whether reading the mailbox fails, and one text about it.

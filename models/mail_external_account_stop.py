@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..tools.as_odoo import as_odoo
+
 
 class MailExternalAccount(models.Model):
     """What stops an account, and who is told."""
@@ -30,15 +32,20 @@ class MailExternalAccount(models.Model):
 
     def _tell_owner(self, subject, body):
         """Notify whose account it is; of a company's the managers."""
-        partners = self.user_id.partner_id or self._managers().partner_id
+        self._tell(self.user_id or self._managers(), subject, body)
+
+    def _tell(self, users, subject, body):
+        """Notify users; of one account with a link to it."""
+        partners = users.partner_id
         if not partners:
             return
         # Now: what a scheduled action notifies waits for the hourly queue otherwise.
-        thread = self.env["mail.thread"].sudo()
+        # As Odoo: nothing of the context of who has caused it gets into the mail.
+        thread = as_odoo(self.env["mail.thread"])
         thread.with_context(mail_notify_force_send=True).message_notify(
             partner_ids=partners.ids,
-            model=self._name,
-            res_id=self.id,
+            model=self._name if len(self) == 1 else False,
+            res_id=self.id if len(self) == 1 else False,
             subject=subject,
             body=body,
         )
@@ -46,8 +53,5 @@ class MailExternalAccount(models.Model):
     def _managers(self):
         group = self.env.ref("mail_external_account.group_manager")
         return group.sudo().all_user_ids.filtered(
-            lambda user: (
-                not user.share
-                and (not self.company_id or self.company_id in user.company_ids)
-            )
+            lambda user: not user.share and self.with_user(user)._manages()
         )

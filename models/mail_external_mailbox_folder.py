@@ -53,7 +53,16 @@ class MailExternalFolder(models.Model):
         if not self.env.su:
             # A new folder starts from now: let that be soon.
             folders.account_id.sudo()._look_soon(0)
+            folders.account_id.sudo()._tell_owners("folders")
         return folders
+
+    def unlink(self):
+        # sudo: who may take a folder out need not see more of the account
+        accounts = self.account_id.sudo()
+        result = super().unlink()
+        if not self.env.su:
+            accounts._tell_owners("folders")
+        return result
 
     def write(self, vals):
         if not self.env.su and vals.keys() - {"is_sent"}:

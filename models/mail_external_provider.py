@@ -1,4 +1,7 @@
+from urllib.parse import urlsplit
+
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import email_domain_extract
 
 SECURITY = [
@@ -56,7 +59,9 @@ class MailExternalProvider(models.Model):
     note = fields.Text(
         translate=True, help="What the user must do at the mail service first."
     )
-    help_url = fields.Char("Help Page")
+    help_url = fields.Char(
+        "Help Page", help="Its whole address, with https:// or http://."
+    )
     saves_sent = fields.Boolean(
         "Keeps Sent Mail",
         help="The service puts what is sent through it into the Sent folder itself.",
@@ -71,6 +76,33 @@ class MailExternalProvider(models.Model):
         "CHECK(limit_minute >= 0 AND limit_hour >= 0 AND limit_day >= 0)",
         "A sending limit cannot be negative; use 0 for no limit.",
     )
+
+    @api.constrains("help_url")
+    def _check_help_url(self):
+        for preset in self:
+            if preset.help_url and not preset._help_link():
+                raise ValidationError(
+                    self.env._(
+                        "Help Page: “%s” is not the address of a web page. Enter it "
+                        "whole, beginning with https:// or http://, without blanks.",
+                        preset.help_url,
+                    )
+                )
+
+    def _help_link(self):
+        """The help page, if it is one: users open it with a click.
+
+        :return: an address with http or https, or False
+        """
+        text = self.help_url or ""
+        # Browsers leave out or turn what is refused here, and so may get elsewhere.
+        if not text.isprintable() or any(char in ' \\"<>' for char in text):
+            return False
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return False
+        return bool(parts.scheme in ("http", "https") and parts.hostname) and text
 
     @api.model
     def _find_for_address(self, email):

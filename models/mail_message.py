@@ -166,16 +166,16 @@ class MailMessage(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
+        # sudo: mail.mail is for administrators; delivery checks the right to send
+        mails = self.sudo().mail_ids.filtered("sending_account_id")
         if (
             self.author_id != self.env.user.partner_id
             and self.create_uid != self.env.user  # its author may be a template's
-            and not self.env["mail.external.account"]._is_manager()
+            and not self._manages_senders(mails)
         ):
             raise AccessError(
                 self.env._("Only the author of a message can send it again.")
             )
-        # sudo: mail.mail is for administrators; delivery checks the right to send
-        mails = self.sudo().mail_ids.filtered("sending_account_id")
         mails.action_retry()
         mails.filtered(lambda mail: not mail.sending_account_id.active)._release(
             "account_gone"
@@ -185,6 +185,13 @@ class MailMessage(models.Model):
         )
         notifications.write({"notification_status": "ready"})
         self._notify_message_notification_update()
+
+    def _manages_senders(self, mails):
+        """Whether the current user manages the accounts that ``mails`` leave from."""
+        accounts = mails.sending_account_id.with_env(self.env)
+        return self.env["mail.external.account"]._is_manager() and all(
+            account._manages() for account in accounts
+        )
 
     def _compute_external_waiting(self):
         waiting = self._external_waiting_mails().grouped("mail_message_id")

@@ -104,20 +104,3 @@ class TestAccounts(ExternalAccountCase):
         self.assertFalse(only.active)
         self.assertTrue(both.active)
         self.assertEqual(self.post(self.anna).external_account_id, both)
-
-    def test_neutralised_copies_hold_no_secret_and_send_nothing(self):
-        account = self.account("a@x.example", self.anna, proof="code")
-        self.env["mail.external.secret"].create(
-            {"account_id": account.id, "purpose": "smtp", "sealed": "sealed"}
-        )
-        mail = self.external_mails(self.post(self.anna))
-        self.env.flush_all()
-        from odoo.modules.neutralize import get_neutralization_queries
-
-        for query in get_neutralization_queries(["mail_external_account"]):
-            self.env.cr.execute(query)
-        self.env.invalidate_all()
-        self.assertFalse(self.env["mail.external.secret"].search([]))
-        self.assertEqual(account.state, "draft")
-        self.assertFalse(account.proof)
-        self.assertEqual(mail.state, "cancel")

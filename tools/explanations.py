@@ -23,10 +23,11 @@ TEXTS = {
         _lt("Check the spelling of the host name in the help of your mail service."),
     ),
     "host_private": (
-        _lt("This name leads into the internal network."),
+        _lt("There is no server of this name outside the internal network."),
         _lt(
-            "Use the public name of the mail server, or ask your administrator to "
-            "allow internal mail servers in the settings."
+            "Check the spelling of the host name in the help of your mail service. Of "
+            "a server of your company use the public name, or ask your administrator "
+            "to allow internal mail servers in the settings."
         ),
     ),
     "port_refused": (

@@ -35,7 +35,11 @@ class MailExternalAccountConnect(models.TransientModel):
     )
     is_company = fields.Boolean("Company Address")
     user_id = fields.Many2one(
-        "res.users", "Employee", domain="[('share', '=', False)]", ondelete="cascade"
+        "res.users",
+        "Employee",
+        # whom a manager may connect addresses for, see ``_check_rights``
+        domain="[('share', '=', False), ('company_ids', 'in', allowed_company_ids)]",
+        ondelete="cascade",
     )
     company_id = fields.Many2one("res.company", ondelete="cascade")
     is_manager = fields.Boolean(compute="_compute_is_manager")
@@ -43,7 +47,7 @@ class MailExternalAccountConnect(models.TransientModel):
     sender_name = fields.Char()
     provider_id = fields.Many2one("mail.external.provider", "Mail Service")
     provider_note = fields.Text(related="provider_id.note", string="Service Note")
-    provider_help_url = fields.Char(related="provider_id.help_url", string="Help Page")
+    provider_help_url = fields.Char("Help Page", compute="_compute_provider_help_url")
     app_password = fields.Selection(related="provider_id.app_password")
     password = fields.Char(compute="_compute_passwords", inverse="_inverse_password")
     incoming_password = fields.Char(
@@ -317,8 +321,8 @@ class MailExternalAccountConnect(models.TransientModel):
             data["cause"], data["remedy"] = cause_and_remedy(self.env, code)
             data["field"] = result.error.field or ""
             data["reply"] = str(result.error.reply or "")
-            if self.provider_id.help_url and data["field"] in ("password", "login"):
-                data["help_url"] = self.provider_id.help_url
+            if self.provider_help_url and data["field"] in ("password", "login"):
+                data["help_url"] = self.provider_help_url
         return data
 
     def _check_rate(self):

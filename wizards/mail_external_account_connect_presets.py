@@ -15,6 +15,11 @@ class MailExternalAccountConnect(models.TransientModel):
         help="Odoo has no other address, and may not use this one.",
     )
 
+    @api.depends("provider_id.help_url")
+    def _compute_provider_help_url(self):
+        for wizard in self:
+            wizard.provider_help_url = wizard.provider_id._help_link()
+
     @api.depends(
         *("email", "is_company", "company_id", "user_id"),
         *("allowed_user_ids", "allowed_group_ids"),

@@ -262,10 +262,10 @@ class MailExternalAccountConnect(models.TransientModel):
     def action_vouch(self):
         """A manager's word that the address belongs to its owner; it is logged."""
         self.ensure_one()
-        self._check_rights()
         self._check_address()
         if not self._is_manager():
             raise AccessError(self.env._("Only a manager may vouch for an address."))
+        self._check_rights()
         if not self._manages_claims():
             raise AccessError(
                 self.env._(

@@ -84,15 +84,20 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _check_rights(self):
         """:raise AccessError: this user may not connect an address for this owner"""
-        account = self.env["mail.external.account"]
         if self.account_id and not self.account_id._may_connect():
             raise AccessError(
                 self.env._("Only the owner or a manager may change this address.")
             )
+        self._check_company()
+        account = self.env["mail.external.account"]
         if account._is_manager():
-            if self.company_id and self.company_id not in self.env.user.company_ids:
+            if not account._manages_owner(self._owner(), self.company_id):
                 raise AccessError(
-                    self.env._("You do not belong to the company of this address.")
+                    self.env._(
+                        "%s works in no company of yours: their addresses are "
+                        "connected by themselves or by a manager of their company.",
+                        self._owner().name,
+                    )
                 )
             return
         if self.is_company or self.user_id != self.env.user:
@@ -106,6 +111,25 @@ class MailExternalAccountConnect(models.TransientModel):
             raise AccessError(
                 self.env._(
                     "Your administrator does not allow personal external addresses."
+                )
+            )
+
+    def _check_company(self):
+        """:raise AccessError: the user, or the owner, does not belong to the company"""
+        company, owner = self.company_id, self._owner()
+        if company and company.id not in self.env.user._get_company_ids():
+            raise AccessError(
+                self.env._("You do not belong to the company of this address.")
+            )
+        # Else nobody would be left who may see it: neither the owner nor a manager.
+        # sudo: where a colleague works is asked by yes or no
+        if company and owner and company not in owner.sudo().company_ids:
+            raise AccessError(
+                self.env._(
+                    "%(employee)s does not belong to %(company)s: choose the address's "
+                    "company anew, or none.",
+                    employee=owner.name,
+                    company=company.name,
                 )
             )
 
@@ -200,12 +224,14 @@ class MailExternalAccountConnect(models.TransientModel):
     def _write_account(self, values):
         # sudo: rights were checked above; connection fields are written only here
         account = self.account_id.sudo()
+        former = account.user_id
         if account:
             account.write(values)
         else:
             account = self.env["mail.external.account"].sudo().create(values)
             self.sudo().account_id = account
         self._write_bindings(account)
+        account._tell_of_connection(former)
         return account
 
     def _write_bindings(self, account):

@@ -138,13 +138,111 @@ def test_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MailError) as caught:
         resolve(server("slow.brand-a.test", timeout=0.2))
     assert time.monotonic() - started < 1
+    assert (caught.value.code, caught.value.field) == (ErrorCode.HOST_PRIVATE, "host")
+    with pytest.raises(MailError) as caught:
+        resolve(server("slow.brand-a.test", timeout=0.2, allow_private=True))
     assert (caught.value.code, caught.value.field) == (ErrorCode.TIMEOUT, "host")
 
 
 def test_name_that_does_not_exist() -> None:
-    with pytest.raises(MailError) as caught:
-        resolve(server("no-such-host.invalid"))
-    assert caught.value.code is ErrorCode.HOST_NOT_FOUND
+    """Who may not reach the internal network is not told whether a name is in it."""
+    for allow_private, code in (
+        (True, ErrorCode.HOST_NOT_FOUND),
+        (False, ErrorCode.HOST_PRIVATE),
+    ):
+        with pytest.raises(MailError) as caught:
+            resolve(server("no-such-host.invalid", allow_private=allow_private))
+        assert (caught.value.code, caught.value.field) == (code, "host")
+
+
+def _fails(error: Exception):  # type: ignore[no-untyped-def]
+    def getaddrinfo(*_args: object, **_more: object) -> list[object]:
+        raise error
+
+    return getaddrinfo
+
+
+# What a look-up may give for names that are nobody's business, and for typing errors.
+NO_PUBLIC_HOST = {
+    "internal": _answers("10.0.0.25"),
+    "internal, IPv6": _answers("fd12:3456::25"),
+    "mapped": _answers("::ffff:10.0.0.25"),
+    "NAT64": _answers("64:ff9b::a00:19"),
+    "mixed": _answers("8.8.8.8", "10.0.0.25"),
+    "mixed, IPv6": _answers("2a00:1450:4001::1", "::1"),
+    "search domain": _answers("192.168.7.7"),
+    "loopback": _answers("127.0.0.1", "::1"),
+    "no such name": _fails(socket.gaierror(socket.EAI_NONAME, "unknown")),
+    "no address": _fails(socket.gaierror(socket.EAI_NODATA, "no address")),
+    "name server fails": _fails(socket.gaierror(socket.EAI_AGAIN, "try again")),
+    "no such interface": _fails(socket.gaierror(socket.EAI_NONAME, "scope")),
+    "too long a label": _fails(UnicodeError("label too long")),
+    "system": _fails(OSError("no resolver")),
+    "nothing": _answers(),
+}
+HOSTS = ("intranet", "mail.corp.test", "localhost.", "10.0.0.25", "fe80::1%eth7")
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_which_internal_names_exist_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, protocol: Protocol
+) -> None:
+    """Code, field, words, facts and time are the same for each step and each answer."""
+    monkeypatch.setattr(checks, "_NO_PUBLIC_HOST", 0.1)
+    prefix = "smtp" if protocol is Protocol.SMTP else "incoming"
+    login = Credentials("anna", "secret")
+    seen, times = set(), []
+    for number, answer in enumerate(NO_PUBLIC_HOST.values()):
+        monkeypatch.setattr(network.socket, "getaddrinfo", answer)
+        for step in checks.Step:
+            if not step.value.startswith(prefix):
+                continue
+            host = HOSTS[number % len(HOSTS)]
+            target = Server(protocol, host, 25, Security.NONE)
+            result = checks.run(step, target, login, "anna@brand-a.test")
+            assert result.error
+            error = result.error
+            seen.add((error.code, error.field, error.reply, str(error)))
+            seen.add((error.transient, str(result.facts), str(result.ok)))
+            times.append(result.seconds)
+    assert len(seen) == 2, seen
+    assert error.transient, "a name server that is down for a while loses no mail"
+    assert min(times) >= 0.1
+
+
+def test_a_refused_name_takes_the_time_of_one_that_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The own network's name server answers at once, the world's does not."""
+    login = Credentials("anna", "secret")
+    times = []
+    for delay in (0.0, 0.5):
+
+        def getaddrinfo(*_args: object, wait: float = delay, **_more: object) -> object:
+            time.sleep(wait)
+            return _answers("10.0.0.25")("", 25)
+
+        monkeypatch.setattr(network.socket, "getaddrinfo", getaddrinfo)
+        started = time.monotonic()
+        checks.run(checks.Step.SMTP_HOST, server("intranet"), login, "a@b.test")
+        times.append(time.monotonic() - started)
+    assert abs(times[0] - times[1]) < 0.3, times
+
+
+def test_who_may_reach_the_internal_network_is_told_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    login = Credentials("anna", "secret")
+    told = {}
+    for name, answer in NO_PUBLIC_HOST.items():
+        monkeypatch.setattr(network.socket, "getaddrinfo", answer)
+        target = server("intranet", allow_private=True)
+        result = checks.run(checks.Step.SMTP_HOST, target, login, "a@b.test")
+        told[name] = result.error.code if result.error else result.facts["private"]
+        assert result.seconds < 0.5
+    assert told["internal"] is True
+    assert told["mixed"] is True
+    assert told["no such name"] is ErrorCode.HOST_NOT_FOUND
 
 
 def test_second_address_is_tried() -> None:

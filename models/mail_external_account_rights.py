@@ -1,0 +1,68 @@
+from odoo import api, models
+
+
+class MailExternalAccount(models.Model):
+    """Who manages an account, and who may connect it.
+
+    A manager works for companies, so their say ends with these: at a company's
+    addresses, and at those of the employees who work there as well.
+
+    Methods ask which companies a user belongs to; the record rules ask, as everywhere
+    in Odoo, for those that are ticked now. These are what a caller makes of the
+    request's context, so they only narrow what is shown and never give a right.
+    """
+
+    _inherit = "mail.external.account"
+
+    @api.model
+    def _is_manager(self):
+        """Whether the user is a manager at all; of which accounts: ``_manages``."""
+        return self.env.su or self.env.user.has_group(
+            "mail_external_account.group_manager"
+        )
+
+    def _manages(self):
+        """Whether the current user is a manager of this very account."""
+        self.ensure_one()
+        account = self._saved()
+        return self._manages_owner(account.user_id, account.company_id)
+
+    @api.model
+    def _manages_owner(self, user, company):
+        """Whether the current user manages the addresses of an owner.
+
+        :param user: the employee whose address it is; none for a company's. Also one
+            who left: somebody has to clear up
+        :param company: the company whose it is, or that a personal one is limited to
+        """
+        if self.env.su:
+            return True
+        if not self._is_manager():
+            return False
+        own = set(self.env.user._get_company_ids())
+        if company and company.id not in own:
+            return False
+        # sudo: where a colleague works is asked by yes or no
+        return not user or not own.isdisjoint(user.sudo().company_ids.ids)
+
+    def _is_own(self):
+        """Whether it is a personal account of the current user's."""
+        self.ensure_one()
+        return self._saved().user_id == self.env.user
+
+    def _saved(self):
+        """What decides about rights: an onchange may say anything about a new one."""
+        # sudo: asked also about what the user may not read, and answered by yes or no
+        return (self._origin or self).sudo()
+
+    def _may_connect(self):
+        """Whether the current user may open the connect window for this account."""
+        self.ensure_one()
+        return self._manages() or (self._is_own() and self._personal_allowed())
+
+    @api.model
+    def _personal_allowed(self):
+        """Whether employees may connect mailboxes of their own."""
+        return self.env["ir.config_parameter"].sudo().get_param(
+            "mail_external_account.forbid_personal", ""
+        ) not in ("1", "True")

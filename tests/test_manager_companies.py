@@ -1,0 +1,293 @@
+from odoo.exceptions import AccessError
+from odoo.fields import Command
+from odoo.tests import Form, new_test_user
+
+from .common import ConnectCase
+
+GROUPS = "base.group_user,project.group_project_manager"
+MANAGER = f"{GROUPS},mail_external_account.group_manager"
+
+
+class TestManagerCompanies(ConnectCase):
+    """A manager of company B has no say over the addresses of A's employees."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = cls.env["res.company"].create({"name": "Company B"})
+        cls.stranger = cls.user("ext_b", cls.other)
+        cls.both = cls.user("ext_both", cls.other | cls.company)
+        cls.annas = cls.account(
+            "anna@brand-a.example",
+            cls.anna,
+            [(cls.project_a, True)],
+            proof="code",
+            receive_replies=True,
+            incoming_protocol="imap",
+        )
+        cls.annas._set_up_reading([("INBOX", False)], anew=True)
+        cls.shared = cls.account("info@brand-a.example")
+        cls.bs_project = cls.env["project.project"].create(
+            {"name": "Of B", "company_id": cls.other.id}
+        )
+
+    @classmethod
+    def user(cls, login, companies, groups=MANAGER, **values):
+        return new_test_user(
+            cls.env,
+            login,
+            groups,
+            email=f"{login}@corp.example",
+            company_id=companies[0].id,
+            company_ids=[Command.set(companies.ids)],
+            **values,
+        )
+
+    def variants(self):
+        """Personal accounts of A: as usual, limited to a company, of one who left."""
+        left = self.user("ext_left", self.company, GROUPS)
+        lefts = self.account("left@brand-a.example", left)
+        left.active = False
+        return (
+            self.annas
+            | lefts
+            | self.account(
+                "anna@brand-b.example", self.anna, company_id=self.company.id
+            )
+        )
+
+    def refused(self, call, *args, **kw):
+        with self.assertRaises(AccessError):  # which rolls back
+            call(*args, **kw)
+        self.env.invalidate_all()
+
+    def test_records_of_an_account(self):
+        accounts = self.variants()
+        ledger = self.env["mail.external.delivery"].create(
+            [
+                {
+                    "message_id_header": f"<{account.id}@x.example>",
+                    "recipient": "clara@customer.example",
+                    "account_id": account.id,
+                    "user_id": account.user_id.id,
+                    "state": "sent",
+                }
+                for account in accounts
+            ]
+        )
+        of_deleted = ledger.create(
+            {
+                "message_id_header": "<gone@x.example>",
+                "recipient": "clara@customer.example",
+                "user_id": self.anna.id,
+                "state": "sent",
+            }
+        )
+        everything = (
+            accounts,
+            accounts.binding_ids,
+            accounts.mailbox_ids,
+            accounts.folder_ids,
+            ledger,
+            of_deleted,
+        )
+        for records in everything:
+            self.assertTrue(records)
+            for user, seen in (
+                (self.stranger, records.browse()),
+                (self.manager, records),
+                (self.both, records),
+            ):
+                found = records.with_user(user).search([("id", "in", records.ids)])
+                with self.subTest(model=records._name, user=user.login):
+                    self.assertEqual(found.sudo(), seen)
+            # Who works in A and B sees what belongs to the company that is ticked.
+            only_b = records.with_user(self.both).with_context(
+                allowed_company_ids=self.other.ids
+            )
+            self.assertFalse(only_b.search([("id", "in", records.ids)]))
+
+    def test_the_ledger_of_a_deleted_employee(self):
+        [row, of_shared] = self.env["mail.external.delivery"].create(
+            [
+                {
+                    "message_id_header": f"<{account.id}@x.example>",
+                    "recipient": "clara@customer.example",
+                    "account_id": account.id,
+                    "company_id": account.company_id.id,
+                    "state": "sent",
+                }
+                for account in (self.annas, self.shared)
+            ]
+        )
+        self.anna.unlink()
+        self.shared.unlink()
+        for user, seen in ((self.stranger, False), (self.manager, True)):
+            for each in (row, of_shared):
+                self.assertFalse(each.account_id)
+                self.assertEqual(each.with_user(user).has_access("read"), seen)
+
+    def test_an_arrival_of_no_company_is_no_managers(self):
+        """As what a deleted company leaves behind."""
+        arrival = self.env["mail.external.arrival"].create(
+            {"key": "orphan", "state": "quarantine", "raw": b"eA=="}
+        )
+        for user in (self.stranger, self.manager):
+            self.assertFalse(arrival.with_user(user).search([("key", "=", "orphan")]))
+
+    def test_nothing_is_changed_by_any_route(self):
+        stranger = self.stranger
+        for account in self.variants() | self.shared:
+            own = account.with_user(stranger)
+            in_both = own.with_context(
+                allowed_company_ids=(self.other | self.company).ids
+            )
+            for foreign in (own, in_both):
+                self.refused(lambda a=foreign: a.write({"sender_name": "x"}))
+                self.refused(foreign.action_archive)
+                self.refused(foreign.unlink)
+                self.refused(foreign.action_connect)
+                self.refused(foreign.action_fetch_now)
+                self.refused(foreign.read, ["email", "smtp_login"])
+        folder = {"account_id": self.annas.id, "name": "Private"}
+        self.refused(
+            self.env["mail.external.folder"].with_user(stranger).create, folder
+        )
+        self.refused(self.annas.folder_ids.with_user(stranger).unlink)
+        self.refused(self.annas.binding_ids.with_user(stranger).unlink)
+
+    def test_nothing_is_changed_through_other_records(self):
+        """Commands inside the values of what the manager may write himself."""
+        # As in a request: such commands are carried out by who made it.
+        self.stranger.group_ids += self.env.ref("base.group_erp_manager")
+        self.env.transaction.default_env = self.env(user=self.stranger)
+        line = {"account_id": self.annas.id}
+        project = self.bs_project.with_user(self.stranger)
+        for commands in (
+            [Command.create(line)],
+            [Command.create({"account_id": self.shared.id})],
+            [Command.delete(self.annas.binding_ids.id)],
+            [Command.link(self.annas.binding_ids.id)],
+        ):
+            with self.subTest(commands=commands):
+                self.refused(project.write, {"external_account_binding_ids": commands})
+        draft = {"email": "anna@new.example", "user_id": self.anna.id}
+        commands = (
+            Command.update(self.annas.id, {"sender_name": "x"}),
+            Command.delete(self.annas.id),
+            Command.link(self.annas.id),
+        )
+        for record, some in (
+            (self.other, (*commands, Command.create(draft))),
+            (self.stranger, commands),
+            (self.anna, commands),
+        ):
+            for command in some:
+                values = {"external_account_ids": [command]}
+                with self.subTest(record=record, command=command):
+                    self.refused(record.with_user(self.stranger).write, values)
+        self.assertEqual(self.annas.user_id, self.anna)
+        self.assertTrue(self.annas.binding_ids)
+
+    def test_no_window_for_an_account_of_the_other_company(self):
+        windows = self.env["mail.external.account.connect"].with_user(self.stranger)
+        for account in self.variants() | self.shared:
+            values = {"account_id": account.id, "email": "x@brand-a.example"}
+            self.refused(windows.create, values)
+            opened = windows.with_context(default_account_id=account.id)
+            self.refused(opened.default_get, ["account_id", "smtp_login"])
+            self.refused(opened.create, {})
+            self.refused(opened.onchange, values, [], {"email": {}})
+            window = self.window(self.stranger)
+            self.refused(window.write, {"account_id": account.id})
+
+    def test_no_address_for_an_employee_of_the_other_company(self):
+        """Neither a new one nor a take-over by changing the window's owner."""
+        steps = ("action_vouch", "action_save", "action_keep_draft", "action_send_code")
+        own = self.account("b@brand-b.example", self.stranger, proof="code")
+        for values in (
+            {"user_id": self.anna.id},
+            {"user_id": self.anna.id, "company_id": self.other.id},
+            {"user_id": self.anna.id, "company_id": self.company.id},
+            {"is_company": True, "user_id": False, "company_id": self.company.id},
+            {"account_id": own.id, "user_id": self.anna.id},
+            # not even to hide one's own from the managers of one's company
+            {"user_id": self.stranger.id, "company_id": self.company.id},
+        ):
+            window = self.window(self.stranger, **values)
+            self.passed(window)
+            for step in steps:
+                if step == "action_keep_draft" and "account_id" in values:
+                    continue  # refused to everybody
+                with self.subTest(values=values, step=step):
+                    self.refused(getattr(window, step))
+            self.refused(window.run_check, "smtp_host")
+            self.assertFalse(window.proof == "manager")
+        draft = {"email": "anna@new.example", "user_id": self.anna.id}
+        accounts = self.env["mail.external.account"].with_user(self.stranger)
+        self.refused(accounts.create, draft)
+
+    def test_an_employee_does_not_hide_an_address_from_the_managers(self):
+        window = self.window(company_id=self.other.id, email="x@brand-b.example")
+        self.passed(window)
+        with self.assertRaisesRegex(AccessError, "do not belong"):
+            window.action_save()
+        window = self.window(
+            self.both,
+            company_id=self.other.id,
+            user_id=self.anna.id,
+            email="x@brand-b.example",
+        )
+        with self.assertRaisesRegex(AccessError, "does not belong to Company B"):
+            window.action_keep_draft()
+
+    def test_only_a_manager_of_the_account_has_a_message_sent_again(self):
+        self.task.project_id.company_id = False
+        for account in (self.annas, self.shared):
+            message = self.post(self.anna, external_account_id=account.id)
+            self.assertTrue(self.external_mails(message))
+            self.refused(message.with_user(self.stranger).action_external_send_again)
+            message.with_user(self.manager).action_external_send_again()
+
+    def test_a_project_manager_is_no_manager_of_another_companys_address(self):
+        """Also when he is a manager elsewhere: the first binding is not his."""
+        binding = self.env["mail.external.account.project"].with_user(self.stranger)
+        self.stranger.company_ids += self.company  # sees what A's employees see
+        self.env.invalidate_all()
+        values = {"account_id": self.shared.id, "project_id": self.project_b.id}
+        binding.create(values).unlink()
+        self.stranger.company_ids -= self.company
+        self.env.invalidate_all()
+        self.refused(binding.create, values)
+
+    def test_what_a_manager_of_the_company_still_does(self):
+        """Also for who left, and who works in several companies."""
+        for user in (self.manager, self.both):
+            for account in self.variants().with_user(user):
+                account.sender_name = "Changed"
+                account.action_archive()
+                account.action_unarchive()
+                self.assertEqual(
+                    account.action_connect()["res_model"],
+                    "mail.external.account.connect",
+                )
+            self.env["mail.external.account"].search(
+                [("email", "in", ["left@brand-a.example", "anna@brand-b.example"])]
+            ).unlink()
+            self.env["res.users"].with_context(active_test=False).search(
+                [("login", "=", "ext_left")]
+            ).login = f"left_{user.id}"
+        self.annas.with_user(self.manager).action_fetch_now()
+
+    def test_managers_of_the_company_are_told_of_its_addresses(self):
+        self.assertIn(self.manager, self.shared._managers())
+        self.assertNotIn(self.stranger, self.shared._managers())
+        self.assertIn(self.both, self.shared._managers())
+
+    def test_the_window_offers_colleagues_only(self):
+        window = Form(
+            self.env["mail.external.account.connect"].with_user(self.stranger)
+        )
+        self.assertEqual(window.user_id, self.stranger)
+        field = self.env["mail.external.account.connect"]._fields["user_id"]
+        self.assertIn("allowed_company_ids", field.domain)
