@@ -131,10 +131,12 @@ class MailThread(models.AbstractModel):
     def _external_proven_writer(self, message, message_dict):
         """Id of the employee who wrote a mail of the gateway for sure, or 0.
 
-        Sure it is when it came out of his own mailbox (who reads that has said so),
-        or when our own receiving server says that DMARC passed. A remote caller of
-        ``message_process`` can write any header, so he has to be an administrator.
+        Sure it is when our own receiving server says that DMARC passed. A remote
+        caller of ``message_process`` can write any header, so he has to be an
+        administrator; and so can whoever runs the server of a connected mailbox.
         """
+        if arrival.current() is not None:
+            return 0
         account = self.env["mail.external.account"]
         if not account._any_configured() or origin.proven_writer_id():
             return origin.proven_writer_id()

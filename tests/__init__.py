@@ -16,6 +16,7 @@ from . import (
     test_layout,
     test_lifecycle,
     test_new_mail_rules,
+    test_one_author,
     test_posting,
     test_queries,
     test_remote_calls,
@@ -30,5 +31,6 @@ from . import (
     test_sender_rules,
     test_sender_scale,
     test_vault,
+    test_who_hears,
     test_written_signature,
 )
