@@ -62,7 +62,8 @@ class MailExternalAccount(models.Model):
     def _sent_messages(self, names, ids):
         """Messages of records by Message-ID, and whom they went to: one query.
 
-        Who wrote them may answer, too, but for strangers and programs. Known are the ids of messages, and those that mails left with.
+        Who wrote them may answer, too, but for strangers and programs. Known are the
+        ids of messages, and those that mails left with.
 
         :param names: normalised Message-IDs
         :param ids: ids of messages that our own marks name

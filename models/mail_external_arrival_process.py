@@ -60,6 +60,7 @@ class MailExternalArrival(models.Model):
             target,
             row_id=self.id,
             author=parse_headers(source.head).author,
+            secret=self.account_id.forward_token or "",
             heavy=HeavyParts(source, self._cut_notice()),
         )
         with processing(target):

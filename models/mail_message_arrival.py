@@ -37,7 +37,13 @@ class MailMessage(models.Model):
             return forbidden
         # Core finds internal mail for nobody in the portal, but lets it be read there
         # by its id. sudo: whoever asks
-        strangers = (self - forbidden).sudo().filtered(
-            lambda message: message.external_mark == "stranger" and message.is_internal
+        strangers = (
+            (self - forbidden)
+            .sudo()
+            .filtered(
+                lambda message: (
+                    message.external_mark == "stranger" and message.is_internal
+                )
+            )
         )
         return forbidden + self.browse(strangers.ids)

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from odoo import api, models
+from odoo import SUPERUSER_ID, api, models
 from odoo.tools.mail import (
     email_normalize,
     email_normalize_all,
@@ -50,6 +50,13 @@ class MailThread(models.AbstractModel):
         record = self.env[arrived.model].browse(arrived.res_id or [])
         for name in ("is_bounce", "bounced_email", "bounced_partner"):
             message_dict[name] = False
+        for name in ("to_filtered", "cc_filtered"):
+            # They are stored: whoever knows the secret address puts mail in there.
+            message_dict[name] = ",".join(
+                address
+                for address in email_split_and_format(message_dict.get(name) or "")
+                if not (arrived.secret and arrived.secret in address.lower())
+            )
         parent = self.env["mail.message"].sudo().browse(arrived.parent_id)
         if parent:
             message_dict.update(self._message_parse_extract_from_parent(parent))
@@ -90,13 +97,13 @@ class MailThread(models.AbstractModel):
             text = self._external_author_text(named)
         message_dict.update({"author_id": author.id, "email_from": text, "from": text})
         if arrived.mark or not text:
-            return self.env.uid
+            return SUPERUSER_ID
         user = self._mail_find_user_for_gateway(arrived.author.email)
         place = record or self.env["project.project"].browse(
             (arrived.values or {}).get("project_id") or []
         )
         may = user and (user.share or place._external_is_open_to(user))
-        return user.id if may else self.env.uid
+        return user.id if may else SUPERUSER_ID
 
     @api.model
     def _external_author_text(self, author):

@@ -67,9 +67,7 @@ class MailThread(models.AbstractModel):
         emails = [email for email in emails if email]
         if not emails:
             return users
-        return users.search(
-            [("share", "=", False), ("email_normalized", "in", emails)]
-        )
+        return users.search([("share", "=", False), ("email_normalized", "in", emails)])
 
     def _external_is_open_to(self, user):
         """Whether a user may read this record, whatever companies they look at now."""

@@ -46,7 +46,7 @@ UNCLEAR = [
     f'"{BOHDAN}"',
     f'"{BOHDAN}" <>',
     f"{BOHDAN} <clara>",
-    f"=?utf-8?q?bohdan=40corp.example?=",
+    "=?utf-8?q?bohdan=40corp.example?=",
     f"{CLARA} <{BOHDAN}",
     f"anna@own.example, {CLARA}",
     f"{CLARA}, anna@own.example",

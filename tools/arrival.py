@@ -34,9 +34,10 @@ class Arrival:
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
     ``row_id``: of mail.external.arrival. ``author``: who wrote it
     (``mailkit.author.author_of``), ``author_id`` the partner when that is known
-    otherwise. ``own``: addresses of the mailbox itself. ``heavy``: its large parts (``heavy_parts.HeavyParts``), which core is not
-    given. ``posted``: ids of the messages that it became. ``aliases``: addresses ->
-    those of them that are Odoo's own.
+    otherwise. ``own``: addresses of the mailbox itself, ``secret`` the token in the
+    one that it is redirected to. ``heavy``: its large parts
+    (``heavy_parts.HeavyParts``), which core is not given. ``posted``: ids of the
+    messages that it became. ``aliases``: addresses -> which of them are Odoo's own.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Arrival:
     author: Address = Address("")
     author_id: int = 0
     own: tuple[str, ...] = ()
+    secret: str = ""
     heavy: HeavyParts | None = None
     posted: list[int] = field(default_factory=list)
     aliases: dict[tuple, tuple] = field(default_factory=dict)
