@@ -7,6 +7,7 @@ from . import (
     test_connect_scope,
     test_crons,
     test_demo,
+    test_foreign_mailbox,
     test_from_guard,
     test_full_composer,
     test_heavy_mail,
@@ -31,6 +32,7 @@ from . import (
     test_sender_rules,
     test_sender_scale,
     test_vault,
+    test_who_follows,
     test_who_hears,
     test_written_signature,
 )
