@@ -145,7 +145,9 @@ class MailThread(models.AbstractModel):
         author = partners(kwargs.get("author_id") or [])
         if not kwargs.get("email_from"):
             kwargs["email_from"] = self._external_unclear_author(arrived.author)
-        follows = not arrived.mark and self._external_may_follow(author)
+        follows = not (
+            arrived.mark or author.sudo().partner_share
+        ) and self._external_may_follow(author)
         told = partners(kwargs.get("partner_ids") or [])
         if arrived.mark:
             told = told.sudo().filtered(lambda partner: not partner.partner_share)

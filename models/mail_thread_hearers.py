@@ -1,4 +1,4 @@
-from odoo import api, models
+from odoo import SUPERUSER_ID, api, models
 from odoo.tools import SQL
 from odoo.tools.mail import email_normalize_all, email_split_and_format
 
@@ -14,12 +14,17 @@ class MailThread(models.AbstractModel):
 
     def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
         audience = message._external_audience(msg_vals)
-        if audience is None:
-            return super()._notify_get_recipients(message, msg_vals, **kwargs)
         if audience == "nobody":
             return []
-        values = self._external_notify_values(message, msg_vals or {})
-        recipients = super()._notify_get_recipients(message, values, **kwargs)
+        row = audience and message._external_arrival()
+        if not row and audience != "team":
+            return super()._notify_get_recipients(message, msg_vals, **kwargs)
+        values = self._external_notify_values(message.sudo(), msg_vals or {}, row)
+        # Who has Odoo tell of it is not its author, whom core leaves out.
+        thread = self.with_user(SUPERUSER_ID)
+        recipients = super(MailThread, thread)._notify_get_recipients(
+            message, values, **kwargs
+        )
         if audience == "team":
             return [data for data in recipients if data["id"] and not data["share"]]
         return recipients
@@ -33,13 +38,9 @@ class MailThread(models.AbstractModel):
             message, recipients_data, msg_vals=msg_vals, **kwargs
         )
 
-    def _external_notify_values(self, message, msg_vals):
+    def _external_notify_values(self, message, msg_vals, row):
         """Colleagues are told by Odoo, though the mail was addressed to them too: who
         reads the mailbox is Odoo. Customers in To and Cc have it already."""
-        message = message.sudo()
-        row = message._external_arrival()
-        if not row:
-            return msg_vals
         values = dict(msg_vals)
         names = ("incoming_email_to", "incoming_email_cc")
         texts = {name: values.get(name, message[name]) or "" for name in names}

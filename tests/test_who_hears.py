@@ -123,7 +123,11 @@ class TestToldLater(HearersCase):
         self.env.flush_all()
         env = api.Environment(self.env.cr, self.bohdan.id, {})
         env["mail.message.schedule"].sudo().search([]).force_send()
-        self.assertFalse(self.told(message).filtered("partner_share"))
+        self.assertEqual(self.told(message), self.team)
+        self.support.unlink()
+        answer = self.later(self.mail(Message_ID="<2@x.example>"))
+        env["mail.message.schedule"].sudo().search([]).force_send()
+        self.assertEqual(self.told(answer), self.team | self.second | self.third)
 
     def test_it_is_so_after_the_address_was_deleted(self):
         message = self.later(self.mail(STRANGER))
