@@ -61,8 +61,6 @@ class MailExternalArrival(models.Model):
         "mail.message",
         "Message",
         readonly=True,
-        # It shows the name of the record, which the mailbox's owner may not know.
-        groups="mail_external_account.group_manager",
         index="btree_not_null",
         ondelete="set null",
     )
