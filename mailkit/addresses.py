@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .fields import decode_words
 
@@ -33,10 +33,16 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Address:
-    """`email` normalised, "" when there is none; `display` decoded, maybe ""."""
+    """`email` normalised, "" when there is none; `display` decoded, maybe "".
+
+    `certain`: whether the text can only be meant so. Not when it names another mailbox
+    too, or this one only where a name stands (in quotes, in an encoded word, before
+    brackets) or in brackets that stay open.
+    """
 
     email: str
     display: str = ""
+    certain: bool = field(default=True, compare=False)
 
 
 def normalise(email: str) -> str:
@@ -89,7 +95,8 @@ def _parse_field(value: str) -> list[Address]:
         return [Address(email.lower(), display)]
     found = _scan(value)
     if "=?" in value and not any(address.email for address in found):
-        found = _scan(decode_words(value)) or found  # the address is encoded too
+        decoded = _scan(decode_words(value))  # the address is encoded too
+        found = [replace(address, certain=False) for address in decoded] or found
     return found
 
 
@@ -102,7 +109,7 @@ def _scan(value: str) -> list[Address]:
         kind = match.lastgroup
         piece = match.group(kind) if kind else ""
         if kind != "sign":
-            entry.add(kind, piece)
+            entry.add(kind, piece, match.group())
         elif piece == ":":
             entry = _Entry()  # the name of a group
         else:
@@ -118,32 +125,43 @@ class _Entry:
     """One address in the making."""
 
     def __init__(self) -> None:
-        self.angle: str | None = None
+        self.angles: list[str] = []
         self.names: list[str] = []
         self.comments: list[str] = []
+        self.quotes = False  # an address stands in quotes
+        self.certain = True
 
-    def add(self, kind: str | None, piece: str) -> None:
+    def add(self, kind: str | None, piece: str, whole: str) -> None:
         if kind == "angle":
             # A route (RFC 5322, 4.4) goes before the last colon.
-            if self.angle is None or "@" not in self.angle:
-                self.angle = piece.rpartition(":")[2]
+            self.angles.append(piece.rpartition(":")[2])
+            self.certain = self.certain and whole.endswith(">")
         elif kind == "comment":
             self.comments.append(piece)
         elif kind == "quoted":
-            self.names.append(_ESCAPED.sub(r"\1", piece))
+            name = _ESCAPED.sub(r"\1", piece)
+            self.names.append(name)
+            self.quotes = self.quotes or "@" in name
         elif kind:
             self.names.append(piece)
 
     def close(self, found: list[Address]) -> None:
-        email = normalise(self.angle) if self.angle else ""
+        emails = _emails(self.angles)
         names = self.names
-        if not email:
-            for index, name in enumerate(names):
-                email = normalise(name) if "@" in name else ""
-                if email:
-                    names = names[:index] + names[index + 1 :]
-                    break
+        if not emails:
+            emails = _emails(names)
+            # Before brackets, and in quotes, a name stands.
+            self.certain = self.certain and not (self.angles or self.quotes)
+            if emails:
+                place = next(i for i, name in enumerate(names) if _emails([name]))
+                names = names[:place] + names[place + 1 :]
         display = " ".join(names) or " ".join(self.comments)
         display = decode_words(display).strip(" '")[:_MAX_DISPLAY]
+        email = emails[0] if emails else ""
         if email or display:
-            found.append(Address(email, display))
+            certain = self.certain and len(set(emails)) < 2
+            found.append(Address(email, display, certain))
+
+
+def _emails(texts: Iterable[str]) -> list[str]:
+    return [email for text in texts if "@" in text and (email := normalise(text))]

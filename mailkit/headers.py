@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from . import fields
 from .addresses import Address, parse
+from .author import author_of
 from .fields import Fields
 from .lazy import lazy
 
@@ -84,8 +85,8 @@ class Headers:
 
     @lazy
     def author(self) -> Address:
-        """The first From, as Odoo takes it."""
-        return self.from_[0] if self.from_ else Address("")
+        """Who wrote it: `author_of` the From fields, without an address in doubt."""
+        return author_of(self.from_)
 
     @lazy
     def sender(self) -> tuple[Address, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .addresses import same_mailbox
@@ -77,7 +77,8 @@ class Decision:
 
     `from_addressee`: whether the author was written to (the message that is answered,
     as far as one was found). False on an ANSWER: forwarded or a stranger; show it,
-    don't relay it. `automatic`: why it must trigger nothing, or None.
+    don't relay it. `automatic`: why it must trigger nothing, or None. `author`: whom
+    all of this was decided for; a message with another one is another message.
     """
 
     outcome: Outcome
@@ -85,6 +86,7 @@ class Decision:
     message: int | None = None
     from_addressee: bool = False
     automatic: Automatic | None = None
+    author: str = ""
 
 
 def candidate_ids(headers: Headers) -> tuple[str, ...]:
@@ -116,6 +118,16 @@ def decide(
     (`Headers.authentication_results`, or that it lies in the Sent folder).
     `is_report`: False once `reports.classify` found that a REPORT is none.
     """
+    decision = _decide(headers, facts, tokens, is_report)
+    return replace(decision, author=headers.author.email)
+
+
+def _decide(
+    headers: Headers,
+    facts: Facts,
+    tokens: Mapping[str, Token] | None,
+    is_report: bool | None,
+) -> Decision:
     parent, reason = _parent(headers, facts, tokens or {})
     if is_own(headers, facts.own):
         return _own_copy(headers, facts, parent)
@@ -193,6 +205,7 @@ def _answer(headers: Headers, facts: Facts, message: int, reason: Reason) -> Dec
         message=message,
         from_addressee=bool(author) and author in written_to,
         automatic=automatic(headers),
+        author=headers.author.email,
     )
 
 

@@ -35,6 +35,7 @@ from . import (
     mail_from_guard,  # before mail_mail, so that its send() is the inner one
     mail_mail,
     mail_message,
+    mail_message_arrival,
     mail_message_guard,
     mail_message_schedule,
     mail_message_subtype,
@@ -45,6 +46,7 @@ from . import (
     mail_thread_arrival,
     mail_thread_forwarded,
     mail_thread_guard,
+    mail_thread_hearers,
     mail_thread_heavy,
     mail_thread_layout,
     mail_thread_sender,

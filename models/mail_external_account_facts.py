@@ -70,7 +70,8 @@ class MailExternalAccount(models.Model):
     def _sent_messages(self, names, ids):
         """Messages of records by Message-ID, and whom they went to: one query.
 
-        Known are the ids of messages, and those that mails left with.
+        Who wrote them may answer, too, but for strangers and programs. Known are the
+        ids of messages, and those that mails left with.
 
         :param names: normalised Message-IDs
         :param ids: ids of messages that our own marks name
@@ -102,7 +103,8 @@ class MailExternalAccount(models.Model):
                               WHERE n.mail_message_id = m.id
                                 AND n.mail_email_address IS NOT NULL)
                     || ARRAY(SELECT p.email_normalized FROM res_partner p
-                              WHERE p.id = m.author_id)
+                              WHERE p.id = m.author_id
+                                AND m.external_mark IS NULL)
                   FROM named JOIN mail_message m ON m.id = named.id
                  WHERE m.model IS NOT NULL AND m.res_id > 0
                 """,

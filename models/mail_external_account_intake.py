@@ -47,7 +47,7 @@ class MailExternalAccount(models.Model):
     def _takes_new_mail(self, decision, headers):
         return (
             decision.reason is Reason.UNRELATED
-            and bool(headers.author.email)
+            and any(address.email for address in headers.from_)
             and automatic(headers) is None
         )
 
@@ -69,6 +69,9 @@ class MailExternalAccount(models.Model):
         headers = parse_headers(raw)
         try:
             with self.env.cr.savepoint():
+                if headers.author.email != decision.author:
+                    # A server told another author when it was asked for the header.
+                    [decision], facts = self._decide_batch([headers])
                 found, report = self._look_inside(raw, headers, decision, facts)
                 kind = self._kind(found, report, headers)
                 if kind is None:

@@ -56,7 +56,13 @@ class MailExternalArrival(models.Model):
             return
         # Colleagues' notifications are queued: nobody's mailbox waits for their server.
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
-        target = replace(target, heavy=HeavyParts(source, self._cut_notice()))
+        target = replace(
+            target,
+            row_id=self.id,
+            author=parse_headers(source.head).author,
+            secret=self.account_id.forward_token or "",
+            heavy=HeavyParts(source, self._cut_notice()),
+        )
         with processing(target):
             thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
@@ -96,7 +102,6 @@ class MailExternalArrival(models.Model):
         :rtype: Arrival | None
         """
         account = self.account_id
-        owner = account.user_id.partner_id
         own = account._own_addresses()
         if self.kind == "new":
             values = {"project_id": account.new_mail_project_id.id}
@@ -111,14 +116,37 @@ class MailExternalArrival(models.Model):
             "parent_id": parent.id,
             "own": own,
         }
+        is_ours = self._is_of_account(parent, thread)
         if self.kind == "own_copy":
             mark = "own_copy" if is_sent else "unproven"
-            return Arrival(**place, mark=mark, author_id=owner.id, audience="nobody")
+            owner = account.user_id.partner_id
+            return Arrival(**place, mark=mark, author_id=owner.id) if is_ours else None
+        if not is_ours:
+            return Arrival(**place, mark="stranger")
         if self.kind == "auto_reply":
-            return Arrival(**place, mark="auto_reply", audience="nobody")
-        if not decision.from_addressee:
-            return Arrival(**place, mark="stranger", owner_id=owner.id, audience="team")
-        return Arrival(**place, owner_id=owner.id)
+            return Arrival(**place, mark="auto_reply")
+        return Arrival(**place, mark=not decision.from_addressee and "stranger")
+
+    def _is_of_account(self, parent, thread):
+        """Whether mail of this account may speak in a conversation.
+
+        Who has a mail server of their own puts any mail into their mailbox. They know
+        the conversation when the mail that is answered left through this account, or
+        they may read it in Odoo anyway. For a company account its managers stand, who
+        answer for the mail of their company.
+        """
+        account = self.account_id
+        if parent.external_account_id == account:
+            return True
+        if self.env["mail.external.delivery"].search_count(
+            [("account_id", "=", account.id), ("mail_message_id", "=", parent.id)],
+            limit=1,
+        ):
+            return True
+        if account.user_id:
+            return thread._external_is_open_to(account.user_id)
+        company_id = thread._external_sender_company_id()
+        return not company_id or company_id == account.company_id.id
 
     def _is_loop(self, decision):
         """Two programs that answer each other, whatever they say about themselves."""

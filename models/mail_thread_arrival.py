@@ -1,6 +1,14 @@
-from odoo import api, models
-from odoo.tools.mail import email_normalize_all, email_split_and_format
+from dataclasses import replace
 
+from odoo import SUPERUSER_ID, api, models
+from odoo.tools.mail import (
+    email_normalize,
+    email_normalize_all,
+    email_split_and_format,
+    formataddr,
+)
+
+from ..mailkit.author import shown_name
 from ..tools import arrival
 
 
@@ -39,36 +47,118 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _external_route(self, message, message_dict, arrived):
+        record = self.env[arrived.model].browse(arrived.res_id or [])
         for name in ("is_bounce", "bounced_email", "bounced_partner"):
             message_dict[name] = False
+        for name in ("to_filtered", "cc_filtered"):
+            # They are stored: whoever knows the secret address puts mail in there.
+            message_dict[name] = ",".join(
+                address
+                for address in email_split_and_format(message_dict.get(name) or "")
+                if not (arrived.secret and arrived.secret in address.lower())
+            )
         parent = self.env["mail.message"].sudo().browse(arrived.parent_id)
         if parent:
             message_dict.update(self._message_parse_extract_from_parent(parent))
-        # Core makes known recipients of the mail followers: only for a customer.
-        for name in ("to", "cc", "recipients"):
-            told = email_split_and_format(message_dict.get(name) or "")
-            message_dict[name] = ",".join(
-                address
-                for address in told
-                if arrived.audience == "all"
-                and not set(email_normalize_all(address)).intersection(arrived.own)
-            )
-        if arrived.author_id:
-            message_dict["author_id"] = arrived.author_id
-        user = self._mail_find_user_for_gateway(message_dict["email_from"])
+        values = dict(arrived.values or {})
+        if not record:
+            values["email_cc"] = self._external_copies(message_dict, arrived.own)
+        self._external_leave_out_others(record, message_dict, arrived)
         route = (
             arrived.model,
             arrived.res_id,
-            dict(arrived.values or {}),
-            user.id or self.env.uid,
+            values,
+            self._external_set_author(record, message_dict, arrived),
             None,
         )
         route = self.env[arrived.model]._routing_check_route(
             message, message_dict, route, raise_exception=True
         )
-        if arrived.author_id:
-            message_dict["author_id"] = arrived.author_id
         return [route]
+
+    # Who wrote it
+
+    @api.model
+    def _external_set_author(self, record, message_dict, arrived):
+        """Put the author that was decided in the place of the one that core read.
+
+        :return: id of the user whom core runs as what the mail sets off: its author,
+            but nobody in whose name it only pretends to come
+        """
+        author = self.env["res.partner"].sudo().browse(arrived.author_id or [])
+        text = self._external_author_text(arrived.author)
+        if text and not author:
+            finder = record or self.env["mail.thread"]
+            emails = [arrived.author.email]
+            found = finder._partner_find_from_emails_single(emails, no_create=True)
+            author = found[:1].sudo()
+        if author.name:  # what Odoo calls them, not what the mail does
+            named = replace(arrived.author, display=author.name)
+            text = self._external_author_text(named)
+        message_dict.update({"author_id": author.id, "email_from": text, "from": text})
+        if arrived.mark or not text:
+            return SUPERUSER_ID
+        user = self._mail_find_user_for_gateway(arrived.author.email)
+        place = record or self.env["project.project"].browse(
+            (arrived.values or {}).get("project_id") or []
+        )
+        may = user and (user.share or place._external_is_open_to(user))
+        return user.id if may else SUPERUSER_ID
+
+    @api.model
+    def _external_author_text(self, author):
+        """A From that every parser reads as this address alone, or an empty text.
+
+        :param mailkit.addresses.Address author: who wrote a message
+        """
+        name = shown_name(author.display)
+        for text in (formataddr((name, author.email)), author.email):
+            if author.email and email_normalize(text) == author.email:
+                return text
+        return ""
+
+    @api.model
+    def _external_unclear_author(self, author):
+        """What is shown of a From that names no mailbox, or more than one."""
+        name = shown_name(author.display) or self.env._("Unclear sender")
+        # Colleagues get it by mail, which needs an address.
+        own = email_normalize(self.env["ir.mail_server"]._get_default_from_address())
+        return formataddr((name, own)) if own else name
+
+    @api.model
+    def _message_parse_post_process(self, message, message_dict, routes):
+        if arrival.current() is None:
+            return super()._message_parse_post_process(message, message_dict, routes)
+        # The author stands. Recipients whom core would add after the message was told
+        # are those who have the mail anyway; told later, they would count.
+        return {"author_id": message_dict["author_id"], "partner_ids": []}
+
+    def message_post(self, **kwargs):
+        arrived = arrival.current()
+        if arrived is None or kwargs.get("message_type") != "email":
+            return super().message_post(**kwargs)
+        return self._external_post(arrived, kwargs)
+
+    def _external_post(self, arrived, kwargs):
+        """Post what a mail says: nobody follows or is told because it says so."""
+        partners = self.env["res.partner"].browse
+        author = partners(kwargs.get("author_id") or [])
+        if not kwargs.get("email_from"):
+            kwargs["email_from"] = self._external_unclear_author(arrived.author)
+        follows = not (
+            arrived.mark or author.sudo().partner_share
+        ) and self._external_may_follow(author)
+        told = partners(kwargs.get("partner_ids") or [])
+        if arrived.mark:
+            told = told.sudo().filtered(lambda partner: not partner.partner_share)
+        kwargs.update(
+            author_id=author.id,  # False, not None: core would look for one again
+            partner_ids=self._external_may_follow(told).ids,
+            # What is for the team only is not shown in the portal either.
+            is_internal=kwargs.get("is_internal") or arrived.mark == "stranger",
+        )
+        thread = self.with_context(mail_post_autofollow_author_skip=not follows)
+        return super(MailThread, thread).message_post(**kwargs)
 
     def _message_create(self, values_list):
         arrived = arrival.current()
@@ -76,44 +166,48 @@ class MailThread(models.AbstractModel):
             return super()._message_create(values_list)
         messages = super()._message_create(values_list)
         mails = messages.filtered(lambda message: message.message_type == "email")
-        if arrived.mark:
+        if mails and arrived.mark:
             mails._set_external_mark(arrived.mark)
+        if mails:
+            # Before anybody is told: who is, follows from it (``mail.message``).
+            row = self.env["mail.external.arrival"].sudo().browse(arrived.row_id)
+            row.mail_message_id = mails[-1:]
         arrived.posted.extend(mails.ids)
         return messages
 
-    def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
-        arrived = arrival.current()
-        if arrived is None or message.message_type != "email":
-            return super()._notify_get_recipients(message, msg_vals, **kwargs)
-        if arrived.audience == "nobody":
-            return []
-        values = self._external_arrival_values(message, msg_vals or {}, arrived)
-        recipients = super()._notify_get_recipients(message, values, **kwargs)
-        if arrived.audience == "team":
-            return [data for data in recipients if data["id"] and not data["share"]]
-        return recipients
+    # Whom it names
 
-    def _external_arrival_values(self, message, msg_vals, arrived):
-        """Colleagues are told by Odoo, though the mail was addressed to them too: who
-        reads the mailbox is Odoo. Customers in To and Cc have it already."""
-        message = message.sudo()
-        values = dict(msg_vals)
-        names = ("incoming_email_to", "incoming_email_cc")
-        texts = {name: values.get(name, message[name]) or "" for name in names}
-        addresses = email_normalize_all(",".join(texts.values()))
-        users = self.env["res.users"].sudo()
-        inside = users.search(
-            [("share", "=", False), ("email_normalized", "in", addresses)]
+    @api.model
+    def _external_copies(self, message_dict, own):
+        """Whom new mail names besides us: kept on the record, and suggested there.
+
+        Core assigns colleagues whom it finds among them, and makes them followers.
+        """
+        texts = (message_dict.get("to_filtered"), message_dict.get("cc_filtered"))
+        told = email_split_and_format(",".join(filter(None, texts)))
+        emails = [email_normalize(address) for address in told]
+        known = {*own, *self._external_colleagues(emails).mapped("email_normalized")}
+        return ", ".join(
+            address
+            for address, email in zip(told, emails, strict=True)
+            if email and email not in known
         )
-        known = set(inside.mapped("email_normalized"))
+
+    @api.model
+    def _external_leave_out_others(self, record, message_dict, arrived):
+        """Core makes contacts in To and Cc followers: only who took part already.
+
+        The others are suggested, from what is stored of To and Cc.
+        """
+        texts = {name: message_dict.get(name) or "" for name in ("to", "cc")}
+        emails = set(email_normalize_all(",".join(texts.values())))
+        known = set()
+        if record and not arrived.mark:
+            known = record._external_took_part(emails.difference(arrived.own))
         for name, text in texts.items():
-            values[name] = ",".join(
+            message_dict[name] = ",".join(
                 address
                 for address in email_split_and_format(text)
-                if not known.intersection(email_normalize_all(address))
+                if email_normalize(address) in known
             )
-        partner_ids = values.get("partner_ids", message.partner_ids.ids) or []
-        if arrived.owner_id and arrived.owner_id != message.author_id.id:
-            partner_ids = [*partner_ids, arrived.owner_id]
-        values["partner_ids"] = partner_ids
-        return values
+        message_dict["recipients"] = ""

@@ -3,7 +3,7 @@ from odoo.tools.mail import email_split
 
 from ..mailkit.authentication import dmarc_passed
 from ..mailkit.sender import Reason
-from ..tools import origin
+from ..tools import arrival, origin
 
 _IN_HIS_NAME = ("comment", "notification", "user_notification")
 
@@ -80,6 +80,9 @@ class MailThread(models.AbstractModel):
     def _external_sender_of_mail(self, vals, thread):
         """A mail that came in by the gateway: relayed as what its author may do."""
         account = self.env["mail.external.account"]
+        arrived = arrival.current()
+        if arrived is not None and arrived.mark:
+            return False, False  # only the team is told, or nobody
         # sudo: whether an internal user writes decides, whoever may read his data
         author = self.env["res.partner"].sudo().browse(vals.get("author_id") or [])
         if author.partner_share or not author:
@@ -128,10 +131,12 @@ class MailThread(models.AbstractModel):
     def _external_proven_writer(self, message, message_dict):
         """Id of the employee who wrote a mail of the gateway for sure, or 0.
 
-        Sure it is when it came out of his own mailbox (who reads that has said so),
-        or when our own receiving server says that DMARC passed. A remote caller of
-        ``message_process`` can write any header, so he has to be an administrator.
+        Sure it is when our own receiving server says that DMARC passed. A remote
+        caller of ``message_process`` can write any header, so he has to be an
+        administrator; and so can whoever runs the server of a connected mailbox.
         """
+        if arrival.current() is not None:
+            return 0
         account = self.env["mail.external.account"]
         if not account._any_configured() or origin.proven_writer_id():
             return origin.proven_writer_id()

@@ -7,6 +7,7 @@ from . import (
     test_connect_scope,
     test_crons,
     test_demo,
+    test_foreign_mailbox,
     test_from_guard,
     test_full_composer,
     test_heavy_mail,
@@ -16,6 +17,7 @@ from . import (
     test_layout,
     test_lifecycle,
     test_new_mail_rules,
+    test_one_author,
     test_posting,
     test_proof,
     test_queries,
@@ -31,5 +33,7 @@ from . import (
     test_sender_rules,
     test_sender_scale,
     test_vault,
+    test_who_follows,
+    test_who_hears,
     test_written_signature,
 )

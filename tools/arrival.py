@@ -7,10 +7,23 @@ his context himself, but he cannot get into this.
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from ..mailkit.addresses import Address
 from .during import during
 from .heavy_parts import HeavyParts
 
 _current = ContextVar("mail_external_account_arrival", default=None)
+# Who is told of a message with this mail.message.external_mark. Any other: all.
+_AUDIENCES = {
+    "stranger": "team",
+    "auto_reply": "nobody",
+    "own_copy": "nobody",
+    "unproven": "nobody",
+}
+
+
+def audience(mark):
+    """Who is told: "all", "team" (internal followers) or "nobody"."""
+    return _AUDIENCES.get(mark, "all")
 
 
 @dataclass(frozen=True)
@@ -19,12 +32,12 @@ class Arrival:
 
     ``parent_id``: the mail.message that it answers, 0 for a new conversation, which
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
-    ``owner_id``: partner of the employee whose mailbox it was in, or 0.
-    ``author_id``: partner, when it is known who wrote it. ``audience``: who is told,
-    "all", "team" (internal followers) or "nobody". ``own``: addresses of the mailbox
-    itself. ``heavy``: its large parts (``heavy_parts.HeavyParts``), which core is not
-    given. ``posted``: ids of the messages that it became. ``aliases``: addresses ->
-    those of them that are Odoo's own.
+    ``row_id``: of mail.external.arrival. ``author``: who wrote it
+    (``mailkit.author.author_of``), ``author_id`` the partner when that is known
+    otherwise. ``own``: addresses of the mailbox itself, ``secret`` the token in the
+    one that it is redirected to. ``heavy``: its large parts
+    (``heavy_parts.HeavyParts``), which core is not given. ``posted``: ids of the
+    messages that it became. ``aliases``: addresses -> which of them are Odoo's own.
     """
 
     model: str
@@ -32,10 +45,11 @@ class Arrival:
     parent_id: int = 0
     values: dict | None = None
     mark: str | bool = False
-    owner_id: int = 0
+    row_id: int = 0
+    author: Address = Address("")
     author_id: int = 0
-    audience: str = "all"
     own: tuple[str, ...] = ()
+    secret: str = ""
     heavy: HeavyParts | None = None
     posted: list[int] = field(default_factory=list)
     aliases: dict[tuple, tuple] = field(default_factory=dict)
