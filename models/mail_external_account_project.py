@@ -85,10 +85,14 @@ class MailExternalAccountProject(models.Model):
 
         :raise AccessError: these are all bindings of a company address
         """
+        manages = self.env["mail.external.account"]._manages_owner
         # sudo: bindings to projects that this user may not see count as well
         for account in self.sudo().account_id:
-            managed = account.with_env(self.env)._manages()
-            if not managed and not account.user_id and account.binding_ids <= self:
+            if (
+                not account.user_id
+                and not manages(account.user_id, account.company_id)
+                and account.binding_ids <= self
+            ):
                 raise AccessError(
                     self.env._(
                         "%s: only a manager of external addresses chooses whether an "

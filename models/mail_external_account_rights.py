@@ -22,7 +22,10 @@ class MailExternalAccount(models.Model):
         )
 
     def _manages(self):
-        """Whether the current user is a manager of this very account."""
+        """Whether the current user is a manager of this very account.
+
+        :raise AccessError: they may not even see it
+        """
         self.ensure_one()
         account = self._saved()
         return self._manages_owner(account.user_id, account.company_id)
@@ -52,8 +55,8 @@ class MailExternalAccount(models.Model):
 
     def _saved(self):
         """What decides about rights: an onchange may say anything about a new one."""
-        # sudo: asked also about what the user may not read, and answered by yes or no
-        return (self._origin or self).sudo()
+        # No sudo: what it reads would lie in the cache then, for everybody.
+        return self._origin or self
 
     def _may_connect(self):
         """Whether the current user may open the connect window for this account."""

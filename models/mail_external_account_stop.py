@@ -52,6 +52,9 @@ class MailExternalAccount(models.Model):
 
     def _managers(self):
         group = self.env.ref("mail_external_account.group_manager")
+        owner, company = self.user_id, self.company_id
         return group.sudo().all_user_ids.filtered(
-            lambda user: not user.share and self.with_user(user)._manages()
+            lambda user: (
+                not user.share and self.with_user(user)._manages_owner(owner, company)
+            )
         )

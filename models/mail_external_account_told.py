@@ -77,18 +77,16 @@ class MailExternalAccount(models.Model):
         changed = self.browse()
         if "active" in vals and not _DELETING.get():
             now = bool(vals["active"])
-            # sudo: compared only; who may not write is refused below
-            changed = self.sudo().filtered(lambda account: account.active != now)
+            changed = self.filtered(lambda account: account.active != now)
         result = super().write(vals)
         if changed:
             changed._tell_owners("taken_up" if vals["active"] else "archived")
         return result
 
     def unlink(self):
-        # sudo: as above
         addresses = {
             owner: accounts.mapped("email")
-            for owner, accounts in self.sudo().grouped("user_id").items()
+            for owner, accounts in self.grouped("user_id").items()
         }
         with during(_DELETING, True):
             result = super().unlink()
@@ -122,7 +120,8 @@ class MailExternalAccount(models.Model):
         :param owner: an employee; none: the account was the company's
         :param str kind: see ``_CHANGES``
         """
-        doer = self.env.user
+        # sudo: where and in which language a colleague is told
+        doer, owner = self.env.user, owner.sudo()
         if not owner.active or owner.id == doer.id or doer.id == SUPERUSER_ID:
             return
         # What the user himself did wrong must not be taken for a fault of the notice.

@@ -188,9 +188,10 @@ class MailMessage(models.Model):
 
     def _manages_senders(self, mails):
         """Whether the current user manages the accounts that ``mails`` leave from."""
-        accounts = mails.sending_account_id.with_env(self.env)
-        return self.env["mail.external.account"]._is_manager() and all(
-            account._manages() for account in accounts
+        account = self.env["mail.external.account"]
+        return account._is_manager() and all(
+            account._manages_owner(sender.user_id, sender.company_id)
+            for sender in mails.sending_account_id
         )
 
     def _compute_external_waiting(self):

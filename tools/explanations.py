@@ -25,8 +25,8 @@ TEXTS = {
     "host_private": (
         _lt("There is no server of this name outside the internal network."),
         _lt(
-            "Check the spelling of the host name in the help of your mail service. Of "
-            "a server of your company use the public name, or ask your administrator "
+            "Check the spelling of the host name in the help of your mail service. For "
+            "your company's own server use its public name, or ask your administrator "
             "to allow internal mail servers in the settings."
         ),
     ),
