@@ -118,12 +118,15 @@ class MailThread(models.AbstractModel):
         return ""
 
     @api.model
-    def _external_unclear_author(self, author):
+    def _external_unclear_author(self, arrived):
         """What is shown of a From that names no mailbox, or more than one."""
-        name = shown_name(author.display) or self.env._("Unclear sender")
-        # Colleagues get it by mail, which needs an address.
+        name = shown_name(arrived.author.display) or arrived.nobody
+        # Colleagues get it by mail, which needs an address: Odoo's, if nobody has it.
         own = email_normalize(self.env["ir.mail_server"]._get_default_from_address())
-        return formataddr((name, own)) if own else name
+        account = self.env["mail.external.account"]
+        if not own or account._external_in(own) or self._external_colleagues([own]):
+            return name
+        return formataddr((name, own))
 
     @api.model
     def _message_parse_post_process(self, message, message_dict, routes):
@@ -144,7 +147,7 @@ class MailThread(models.AbstractModel):
         partners = self.env["res.partner"].browse
         author = partners(kwargs.get("author_id") or [])
         if not kwargs.get("email_from"):
-            kwargs["email_from"] = self._external_unclear_author(arrived.author)
+            kwargs["email_from"] = self._external_unclear_author(arrived)
         follows = not (
             arrived.mark or author.sudo().partner_share
         ) and self._external_may_follow(author)
