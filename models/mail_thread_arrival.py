@@ -140,28 +140,33 @@ class MailThread(models.AbstractModel):
         arrived = arrival.current()
         if arrived is None or kwargs.get("message_type") != "email":
             return super().message_post(**kwargs)
-        return self._external_post(arrived, kwargs)
+        values, follows = self._external_post_values(arrived, kwargs)
+        thread = self.with_context(mail_post_autofollow_author_skip=not follows)
+        return super(MailThread, thread).message_post(**values)
 
-    def _external_post(self, arrived, kwargs):
-        """Post what a mail says: nobody follows or is told because it says so."""
+    def _external_post_values(self, arrived, kwargs):
+        """Nobody follows or is told because a mail says so.
+
+        :return: (values for ``message_post``, whether its author may follow by it)
+        """
         partners = self.env["res.partner"].browse
         author = partners(kwargs.get("author_id") or [])
-        if not kwargs.get("email_from"):
-            kwargs["email_from"] = self._external_unclear_author(arrived)
         follows = not (
             arrived.mark or author.sudo().partner_share
         ) and self._external_may_follow(author)
         told = partners(kwargs.get("partner_ids") or [])
         if arrived.mark:
             told = told.sudo().filtered(lambda partner: not partner.partner_share)
-        kwargs.update(
-            author_id=author.id,  # False, not None: core would look for one again
-            partner_ids=self._external_may_follow(told).ids,
+        values = {
+            **kwargs,
+            "author_id": author.id,  # False, not None: core would look for one again
+            "email_from": kwargs.get("email_from")
+            or self._external_unclear_author(arrived),
+            "partner_ids": self._external_may_follow(told).ids,
             # What is for the team only is not shown in the portal either.
-            is_internal=kwargs.get("is_internal") or arrived.mark == "stranger",
-        )
-        thread = self.with_context(mail_post_autofollow_author_skip=not follows)
-        return super(MailThread, thread).message_post(**kwargs)
+            "is_internal": kwargs.get("is_internal") or arrived.mark == "stranger",
+        }
+        return values, follows
 
     def _message_create(self, values_list):
         arrived = arrival.current()
