@@ -56,12 +56,16 @@ class MailExternalArrival(models.Model):
             return
         # Colleagues' notifications are queued: nobody's mailbox waits for their server.
         thread = self.env["mail.thread"].with_context(mail_notify_force_send=False)
+        account = self.account_id
+        lang = account.user_id.lang or account.company_id.partner_id.lang
+        reader = self.with_context(lang=lang)
         target = replace(
             target,
             row_id=self.id,
             author=parse_headers(source.head).author,
-            secret=self.account_id.forward_token or "",
-            heavy=HeavyParts(source, self._cut_notice()),
+            nobody=reader.env._("Unclear sender"),
+            secret=account.forward_token or "",
+            heavy=HeavyParts(source, reader._cut_notice()),
         )
         with processing(target):
             thread.message_process(None, target.heavy.raw)
@@ -84,9 +88,7 @@ class MailExternalArrival(models.Model):
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     def _cut_notice(self):
-        account = self.account_id
-        lang = account.user_id.lang or account.company_id.partner_id.lang
-        return self.with_context(lang=lang).env._(
+        return self.env._(
             "The rest is too long or too complicated to be shown here."
             " Open the attached file to read everything."
         )

@@ -118,12 +118,15 @@ class MailThread(models.AbstractModel):
         return ""
 
     @api.model
-    def _external_unclear_author(self, author):
+    def _external_unclear_author(self, arrived):
         """What is shown of a From that names no mailbox, or more than one."""
-        name = shown_name(author.display) or self.env._("Unclear sender")
-        # Colleagues get it by mail, which needs an address.
+        name = shown_name(arrived.author.display) or arrived.nobody
+        # Colleagues get it by mail, which needs an address: Odoo's, if nobody has it.
         own = email_normalize(self.env["ir.mail_server"]._get_default_from_address())
-        return formataddr((name, own)) if own else name
+        account = self.env["mail.external.account"]
+        if not own or account._external_in(own) or self._external_colleagues([own]):
+            return name
+        return formataddr((name, own))
 
     @api.model
     def _message_parse_post_process(self, message, message_dict, routes):
@@ -137,28 +140,33 @@ class MailThread(models.AbstractModel):
         arrived = arrival.current()
         if arrived is None or kwargs.get("message_type") != "email":
             return super().message_post(**kwargs)
-        return self._external_post(arrived, kwargs)
+        values, follows = self._external_post_values(arrived, kwargs)
+        thread = self.with_context(mail_post_autofollow_author_skip=not follows)
+        return super(MailThread, thread).message_post(**values)
 
-    def _external_post(self, arrived, kwargs):
-        """Post what a mail says: nobody follows or is told because it says so."""
+    def _external_post_values(self, arrived, kwargs):
+        """Nobody follows or is told because a mail says so.
+
+        :return: (values for ``message_post``, whether its author may follow by it)
+        """
         partners = self.env["res.partner"].browse
         author = partners(kwargs.get("author_id") or [])
-        if not kwargs.get("email_from"):
-            kwargs["email_from"] = self._external_unclear_author(arrived.author)
         follows = not (
             arrived.mark or author.sudo().partner_share
         ) and self._external_may_follow(author)
         told = partners(kwargs.get("partner_ids") or [])
         if arrived.mark:
             told = told.sudo().filtered(lambda partner: not partner.partner_share)
-        kwargs.update(
-            author_id=author.id,  # False, not None: core would look for one again
-            partner_ids=self._external_may_follow(told).ids,
+        values = {
+            **kwargs,
+            "author_id": author.id,  # False, not None: core would look for one again
+            "email_from": kwargs.get("email_from")
+            or self._external_unclear_author(arrived),
+            "partner_ids": self._external_may_follow(told).ids,
             # What is for the team only is not shown in the portal either.
-            is_internal=kwargs.get("is_internal") or arrived.mark == "stranger",
-        )
-        thread = self.with_context(mail_post_autofollow_author_skip=not follows)
-        return super(MailThread, thread).message_post(**kwargs)
+            "is_internal": kwargs.get("is_internal") or arrived.mark == "stranger",
+        }
+        return values, follows
 
     def _message_create(self, values_list):
         arrived = arrival.current()

@@ -51,6 +51,28 @@ class TestForeignMailbox(HearersCase):
             self.assertFalse(message)
             self.assert_closed_to_eve(message)
 
+    def test_new_mail_of_a_colleague_opens_no_private_project(self):
+        self.project_b.privacy_visibility = "followers"
+        support = self.account(
+            "support@own.example",
+            receive_replies=True,
+            new_mail="task",
+            new_mail_project_id=self.project_b.id,
+        )
+        raw = self.mail(
+            f"Eve <{self.eve.email}>",
+            In_Reply_To="",
+            Subject="Let me in",
+            To=f"support@own.example, {self.eve.email}",
+        )
+        self.take_in(raw, support)
+        task = self.env["project.task"].search([("name", "=", "Let me in")])
+        self.assertEqual(task.partner_id, self.eve.partner_id)
+        self.assertNotIn(self.eve.partner_id, task.message_partner_ids)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertFalse(task.with_user(self.eve).has_access("read"))
+
     def test_by_pop3_and_forwarded_it_is_the_same(self):
         self.eves.incoming_protocol = "pop3"
         message = self.take_in(self.mail(Message_ID="<1@x.example>"), self.eves)

@@ -28,6 +28,20 @@ class TestQueries(ExternalAccountCase):
         self.assertEqual(others, without, "somebody else's account costs nothing")
 
     @warmup
+    def test_mail_of_cores_gateway_without_accounts(self):
+        """Who hears of it is asked for mail out of mailboxes: there can be none."""
+        self.env["mail.external.account"].search([]).unlink()
+
+        def costs(message_type):
+            def post():
+                self.post(self.env.ref("base.user_root"), message_type=message_type)
+
+            post()
+            return min(self.count(post) for _ in range(3))
+
+        self.assertEqual(costs("email"), costs("comment"))
+
+    @warmup
     def test_reading_messages_without_accounts(self):
         from odoo.addons.mail.tools.discuss import Store
 

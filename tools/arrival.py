@@ -34,8 +34,9 @@ class Arrival:
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
     ``row_id``: of mail.external.arrival. ``author``: who wrote it
     (``mailkit.author.author_of``), ``author_id`` the partner when that is known
-    otherwise. ``own``: addresses of the mailbox itself, ``secret`` the token in the
-    one that it is redirected to. ``heavy``: its large parts
+    otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
+    mailbox itself, ``secret`` the token in the one that it is redirected to. ``heavy``:
+    its large parts
     (``heavy_parts.HeavyParts``), which core is not given. ``posted``: ids of the
     messages that it became. ``aliases``: addresses -> which of them are Odoo's own.
     """
@@ -48,6 +49,7 @@ class Arrival:
     row_id: int = 0
     author: Address = Address("")
     author_id: int = 0
+    nobody: str = ""
     own: tuple[str, ...] = ()
     secret: str = ""
     heavy: HeavyParts | None = None
