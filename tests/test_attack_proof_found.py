@@ -12,6 +12,20 @@ from ..tools import vault
 from .test_proof import CEO, ProofCase
 
 
+class TestSpellings(ProofCase):
+    def test_a_code_is_sent_to_an_address_with_capitals(self):
+        for email, recipient in (
+            ("Anna.K@brand-a.example", "anna.k@brand-a.example"),
+            ("ANNA@Brand-A.Example", "anna@brand-a.example"),
+            ("Anna@поштa.example", "anna@xn--a-0tbcn3a.example"),
+        ):
+            window = self.attempt(email)
+            with self.mock_smtplib_connection():
+                window.action_send_code()
+            [sent] = self.emails
+            self.assertEqual(sent["smtp_to_list"], [recipient])
+
+
 class TestArchived(ProofCase):
     """What is archived counts for nothing, whoever asks, with whatever context."""
 

@@ -14,11 +14,17 @@ from email.utils import parseaddr
 from markupsafe import Markup
 from odoo.exceptions import UserError
 
+from ..mailkit.from_header import address_key
 from ..mailkit.headers import parse_headers
-from ..mailkit.token import html_mark, marks_in_ids, marks_in_parts, reference, text_mark
+from ..mailkit.token import (
+    html_mark,
+    marks_in_ids,
+    marks_in_parts,
+    reference,
+    text_mark,
+)
 from . import vault
 from .during import during
-from .message_builder import envelope_form
 
 _sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
@@ -27,7 +33,7 @@ _HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All
 
 def sending_only_to(address):
     """Mail that leaves meanwhile has this one recipient, or does not leave."""
-    return during(_sole_recipient, envelope_form(address))
+    return during(_sole_recipient, address_key(address))
 
 
 def has_other_recipients(recipients):
@@ -36,7 +42,8 @@ def has_other_recipients(recipients):
     :param recipients: addresses of the envelope
     """
     sole = _sole_recipient.get()
-    return bool(sole) and {envelope_form(each) for each in recipients} != {sole}
+    # by keys: core writes all addresses in lower case
+    return bool(sole) and {address_key(each) for each in recipients} != {sole}
 
 
 def signed_values(env, sender, minutes):

@@ -116,20 +116,25 @@ class MailExternalAccountConnect(models.TransientModel):
         mailbox = _mailbox(self.email)
         if not mailbox:
             return False
-        pattern = _pattern(mailbox.rpartition("@")[0])
+        local = _pattern(mailbox.rpartition("@")[0])
         # sudo: whose address it is, of people whom this user may not see
         everybody = self.env(su=True, context={"active_test": False})
-        people = everybody["res.users"].search(
-            [
-                ("share", "=", False),
-                *("|", ("email", "ilike", pattern), ("login", "ilike", pattern)),
-            ]
-        )
-        others = everybody["res.company"].search(
-            [("id", "not in", companies.ids), ("email", "ilike", pattern)]
-        )
+        people, others = everybody["res.users"], everybody["res.company"]
+        for pattern in (f"{local}@", f"{local}+"):
+            people |= people.search(
+                [
+                    ("share", "=", False),
+                    *("|", ("email", "ilike", pattern), ("login", "ilike", pattern)),
+                ]
+            )
+            others |= others.search([("email", "ilike", pattern)])
         people = people.filtered(lambda user: not user.company_ids & companies)
-        texts = (*people.mapped("email"), *people.mapped("login"), *others.mapped("email"))
+        others -= companies
+        texts = (
+            *people.mapped("email"),
+            *people.mapped("login"),
+            *others.mapped("email"),
+        )
         return any(
             mailbox in map(same_mailbox, header_addresses(text))
             for text in filter(None, texts)

@@ -72,7 +72,7 @@ class MailExternalAccountConnect(models.TransientModel):
             return known
         if self._has_proof_token("code"):
             return "code"
-        # Managers write presets, for everybody: theirs shows nothing about others' people
+        # Managers write presets: these show nothing about other companies' people.
         companies = self._owner().sudo().company_ids or self.company_id
         if self._signs_in_at_own_service() and not self._is_elsewhere(companies):
             return "provider"
