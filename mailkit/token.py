@@ -26,6 +26,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import html
 import re
 import secrets
 from collections.abc import Iterator
@@ -82,15 +83,21 @@ class Signer:
             return None
         return Token(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big"))
 
-    def code_mark(self) -> str:
-        """A token for a mail with a code; it answers nothing, and is never the same."""
-        data = secrets.token_bytes(8)
+    def code_mark(self, until: int) -> str:
+        """A token for a mail with a code; it answers nothing, and is never the same.
+
+        `until`: when the code is worthless, in seconds since 1970, below 2**32.
+        """
+        data = until.to_bytes(4, "big") + secrets.token_bytes(4)
         return base64.b32encode(data + self._mac(b"code", data)).decode().lower()
 
-    def is_code_mark(self, token: str) -> bool:
-        """Whether `token` is one of `code_mark`, of this database and key."""
+    def is_code_mark(self, token: str, now: float) -> bool:
+        """Whether `token` is one of `code_mark`, of this database and key, and the code
+        may still be entered.
+        """
         raw = _decoded(token)
-        return self._signed(b"code", raw[:8], raw[8:])
+        in_time = now <= int.from_bytes(raw[:4], "big")
+        return in_time and self._signed(b"code", raw[:8], raw[8:])
 
     def thread_index(self, message_id: int, sent: datetime, parent: str = "") -> str:
         """A Thread-Index value for a mail of the conversation that `message_id` began.
@@ -155,15 +162,31 @@ def marks_in_ids(headers: Headers) -> tuple[str, ...]:
     return _unverified(" ".join((*own, *headers.references, *headers.in_reply_to)))
 
 
-def marks_in_texts(raw: bytes) -> tuple[str, ...]:
-    """What looks like a token in the texts of a raw message, and of messages in it.
+def marks_in_parts(raw: bytes) -> tuple[str, ...]:
+    """What looks like a token anywhere in a raw message, and in messages in it.
 
-    The first two megabytes count (`mime.Limits`). Nothing of it is verified.
+    Whatever a part is said to be: a message is also attached as a plain file, with its
+    header as it was. The first two megabytes count (`mime.Limits`). Nothing of it is
+    verified.
     """
-    found: dict[str, None] = {}
-    for text in _texts(raw, mime.Limits()):
-        found.update(dict.fromkeys(_unverified(text)))
+    limits = mime.Limits()
+    # As it came, for what lies deeper, or behind more parts, than is taken apart.
+    found = dict.fromkeys(_unverified(raw[: limits.size].decode("latin-1")))
+    for part in mime.walk(raw, limits):
+        for text in _readings(part):
+            found.update(dict.fromkeys(_unverified(text)))
     return tuple(found)
+
+
+def _readings(part: mime.Part) -> Iterator[str]:
+    """The texts of a part in which a mark may stand."""
+    if part.boundary or part.is_message:
+        return  # what is in it comes as parts of its own
+    yield part.decoded().decode("latin-1")
+    if part.content_type.startswith("text/"):
+        text = _BREAKS.sub("", html.unescape(part.text()))
+        yield text
+        yield mime.without_tags(text, "")
 
 
 def _texts(raw: bytes, limits: mime.Limits) -> Iterator[str]:

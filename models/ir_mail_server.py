@@ -43,6 +43,8 @@ class IrMailServer(models.Model):
         if self._external_in_vain(sender):
             own = email_normalize(self._external_own_address() or "")
             sender = own or self._refuse_external_from(sender)
+        if self._external_in_vain(message["Return-Path"]):
+            del message["Return-Path"]  # core leaves it there
         return sender, recipients, message
 
     def _refuse_external_from(self, address):
@@ -102,7 +104,8 @@ class IrMailServer(models.Model):
         :raise AssertionError: Odoo has no address of its own (shown at the mail)
         """
         for name in SENDER_HEADERS:
-            if self._external_in_vain(message[name]):
+            # each of them: Resent-From may stand there more than once
+            if any(map(self._external_in_vain, message.get_all(name, []))):
                 del message[name]
         forced = getattr(smtp_session, "smtp_from", False)
         if not (

@@ -114,7 +114,9 @@ class MailExternalProvider(models.Model):
         domain = email_domain_extract(email or "")
         if not domain:
             return self.browse()
-        candidates = self.search([("domains", "ilike", domain)])
+        # an archived preset proves nothing, whatever the caller's context says
+        presets = self.with_context(active_test=True)
+        candidates = presets.search([("domains", "ilike", domain)])
         return candidates.filtered(lambda preset: domain in preset._domain_set())[:1]
 
     def _domain_set(self):

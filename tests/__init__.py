@@ -1,5 +1,6 @@
 from . import (
     test_accounts,
+    test_attack_proof_found,
     test_automatic_mail,
     test_composer_template,
     test_connect,

@@ -176,7 +176,7 @@ class TestCodeComesBack(ProofCase):
             new_mail_project_id=self.project_a.id,
         )
         for way, raw in self.shapes():
-            self.nothing_of_it(way, raw, lambda raw: self.read(support, raw))
+            self.nothing_of_it(way, raw, lambda raw: self.taken_in(support, raw))
 
     def test_a_genuine_mark_beside_it_leads_nowhere(self):
         """The mail answers, by its ids or its text, what the attacker was sent."""
@@ -185,9 +185,9 @@ class TestCodeComesBack(ProofCase):
         token = vault.signers(self.env)[0].token(self.question.id, mailbox.id)
         for way, raw in self.shapes():
             answers = f"References: <mea.{token}@own.example>\r\n{raw}"
-            self.nothing_of_it(way, answers, lambda raw: self.read(mailbox, raw))
+            self.nothing_of_it(way, answers, lambda raw: self.taken_in(mailbox, raw))
             self.nothing_of_it(
-                way, raw + html_mark(token), lambda raw: self.read(mailbox, raw)
+                way, raw + html_mark(token), lambda raw: self.taken_in(mailbox, raw)
             )
 
     def test_a_forwarding_mailbox_drops_it(self):
@@ -208,7 +208,7 @@ class TestCodeComesBack(ProofCase):
             )
         self.assertFalse(mailbox.sudo().forward_notice)
 
-    def read(self, account, raw):
+    def taken_in(self, account, raw):
         headers = parse_headers(raw)
         [decision], facts = account._decide_batch([headers])
         if account._wants_whole(decision, headers):

@@ -1,6 +1,7 @@
 """What users do, over the routes that the web client uses, and what they then see."""
 
 import base64
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -360,6 +361,13 @@ def html_text(mail: ReceivedMail) -> str:
     """The text of a received mail's HTML body."""
     part = mail.message.get_body(("html", "plain"))
     return str(part.get_content())
+
+
+def code_in(mail: ReceivedMail) -> str:
+    """The code of a received mail that proves an address."""
+    found = re.search(r"\b(\d{6})\b", html_text(mail))
+    assert found, html_text(mail)
+    return found[1]
 
 
 def api_key(site: "Site", client: OdooClient) -> str:

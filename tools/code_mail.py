@@ -2,19 +2,29 @@
 
 Who can make Odoo show them this mail proves an address that is not theirs. So it goes
 to exactly one recipient, and when it comes back into Odoo, or an answer that quotes it
-does, it is dropped: from a mailbox, forwarded, or by core's gateway.
+does, it is dropped: from a mailbox, forwarded, or by core's gateway. Later, when the
+code is worthless, it is mail like any other: otherwise anybody who ever got a code
+could have the mail of others dropped, by a mark in what these quote.
 """
 
+import time
 from contextvars import ContextVar
 from email.utils import parseaddr
 
+from markupsafe import Markup
 from odoo.exceptions import UserError
 
+from ..mailkit.from_header import address_key
 from ..mailkit.headers import parse_headers
-from ..mailkit.token import marks_in_ids, marks_in_texts, reference, text_mark
+from ..mailkit.token import (
+    html_mark,
+    marks_in_ids,
+    marks_in_parts,
+    reference,
+    text_mark,
+)
 from . import vault
 from .during import during
-from .message_builder import envelope_form
 
 _sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
@@ -23,7 +33,7 @@ _HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All
 
 def sending_only_to(address):
     """Mail that leaves meanwhile has this one recipient, or does not leave."""
-    return during(_sole_recipient, envelope_form(address))
+    return during(_sole_recipient, address_key(address))
 
 
 def has_other_recipients(recipients):
@@ -32,21 +42,25 @@ def has_other_recipients(recipients):
     :param recipients: addresses of the envelope
     """
     sole = _sole_recipient.get()
-    return bool(sole) and {envelope_form(each) for each in recipients} != {sole}
+    # by keys: core writes all addresses in lower case
+    return bool(sole) and {address_key(each) for each in recipients} != {sole}
 
 
-def signed_values(env, sender):
+def signed_values(env, sender, minutes):
     """Values of ``mail.mail`` that tell a code mail wherever it, or a quote, comes up.
 
     :param str sender: its From
-    :return: (dict for ``create``, a line for the end of its body)
+    :param int minutes: how long the code may be entered
+    :return: (dict for ``create``, HTML for the beginning of its body, a line for the
+        end): some programs quote only the first lines, others only the last ones
     :raise UserError: no usable key is configured
     """
-    mark = vault.signers(env)[0].code_mark()
+    # Twice as long: clocks differ.
+    mark = vault.signers(env)[0].code_mark(int(time.time()) + 2 * 60 * minutes)
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     name = reference(mark, domain)
     values = {"message_id": name, "references": name, "headers": repr(_HEADERS)}
-    return values, text_mark(mark).strip()
+    return values, Markup(html_mark(mark)), text_mark(mark).strip()  # noqa: S704
 
 
 def names_code_mail(env, headers):
@@ -63,7 +77,7 @@ def carries_code(env, raw):
     :param bytes raw: the message; its first megabytes are looked at
     """
     return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
-        env, marks_in_texts(raw)
+        env, marks_in_parts(raw)
     )
 
 
@@ -74,4 +88,5 @@ def _is_any_signed(env, marks):
         signers = vault.signers(env)
     except UserError:
         return False  # without a key no code was ever sent
-    return any(signer.is_code_mark(mark) for signer in signers for mark in marks)
+    now = time.time()
+    return any(signer.is_code_mark(mark, now) for signer in signers for mark in marks)

@@ -29,9 +29,12 @@ class fresh_ormcache(ormcache):
 
     def __call__(self, method):
         @functools.wraps(method)
-        def compute(*args, **kwargs):
-            value = method(*args, **kwargs)
-            if _is_outdated(args[0].env.cr):
+        def compute(records, *args, **kwargs):
+            # By nothing that the caller's context says: all others get this value too,
+            # and a remote caller could have archived addresses found (`active_test`).
+            model = records.with_env(records.env(context={}))
+            value = method(model, *args, **kwargs)
+            if _is_outdated(model.env.cr):
                 raise _Outdated(value)
             return value
 

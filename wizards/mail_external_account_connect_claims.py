@@ -1,8 +1,7 @@
 from odoo import models
-from odoo.tools.mail import email_normalize
 
 from ..mailkit.addresses import same_mailbox
-from ..mailkit.from_header import address_key
+from ..mailkit.from_header import address_key, header_addresses
 from ..mailkit.settings import same_address
 
 
@@ -104,12 +103,48 @@ class MailExternalAccountConnect(models.TransientModel):
     def _manages_claims(self):
         """Whether the user manages the companies of all whose address this is."""
         companies = self.env.user.company_ids
-        # sudo: whose address it is, of colleagues whom this manager may not see
-        people = self.env["res.users"].sudo().with_context(active_test=False)
-        people = people.search([("email_normalized", "=", email_normalize(self.email))])
         claims = self._other_claims()
-        owners = claims.user_id | people.filtered(lambda user: not user.share)
         return self._is_manager() and not (
             claims.company_id - companies
-            or any(not owner.company_ids & companies for owner in owners)
+            or any(not owner.company_ids & companies for owner in claims.user_id)
+            or self._is_elsewhere(companies)
+            or self._domain_companies() - companies
         )
+
+    def _is_elsewhere(self, companies):
+        """Whether the mailbox is that of people, or of a company, outside of these."""
+        mailbox = _mailbox(self.email)
+        if not mailbox:
+            return False
+        local = _pattern(mailbox.rpartition("@")[0])
+        # sudo: whose address it is, of people whom this user may not see
+        everybody = self.env(su=True, context={"active_test": False})
+        people, others = everybody["res.users"], everybody["res.company"]
+        for pattern in (f"{local}@", f"{local}+"):
+            people |= people.search(
+                [
+                    ("share", "=", False),
+                    *("|", ("email", "ilike", pattern), ("login", "ilike", pattern)),
+                ]
+            )
+            others |= others.search([("email", "ilike", pattern)])
+        people = people.filtered(lambda user: not user.company_ids & companies)
+        others -= companies
+        texts = (
+            *people.mapped("email"),
+            *people.mapped("login"),
+            *others.mapped("email"),
+        )
+        return any(
+            mailbox in map(same_mailbox, header_addresses(text))
+            for text in filter(None, texts)
+        )
+
+    def _domain_companies(self):
+        """The companies whose own domain, at which Odoo gets their mail, it is at; none
+        when the user's companies are among them."""
+        # sudo: alias domains are not readable for everybody
+        domains = self.env["mail.alias.domain"].sudo()
+        name = _mailbox(self.email).rpartition("@")[2]
+        found = domains.search([("name", "=ilike", _pattern(name))]).company_ids
+        return found.browse() if found & self.env.user.company_ids else found

@@ -10,6 +10,7 @@ from odoo.tools import SQL
 from ..mailkit.settings import same_address
 from ..tools import code_mail, vault
 from ..tools.as_odoo import as_odoo
+from ..tools.own_transaction import commit_if_own
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
@@ -71,7 +72,11 @@ class MailExternalAccountConnect(models.TransientModel):
             return known
         if self._has_proof_token("code"):
             return "code"
-        return "provider" if self._signs_in_at_own_service() else False
+        # Managers write presets: these show nothing about other companies' people.
+        companies = self._owner().sudo().company_ids or self.company_id
+        if self._signs_in_at_own_service() and not self._is_elsewhere(companies):
+            return "provider"
+        return False
 
     def _known_proof(self):
         """What proved the account's address to its owner before, and still does."""
@@ -164,7 +169,7 @@ class MailExternalAccountConnect(models.TransientModel):
             code=code,
             minutes=CODE_MINUTES,
         )
-        signed, line = code_mail.signed_values(self.env, sender)
+        signed, first, last = code_mail.signed_values(self.env, sender, CODE_MINUTES)
         # OdooBot's: a mail of the user's could leave by a server of their own, and be
         # read by them while it waits
         mail = as_odoo(self.env["mail.mail"]).create(
@@ -175,7 +180,7 @@ class MailExternalAccountConnect(models.TransientModel):
                 "reply_to": sender,
                 "email_to": self.email,
                 "subject": self.env._("Your code for Odoo"),
-                "body_html": Markup("<p>%s</p><p>%s</p>") % (text, line),
+                "body_html": Markup("%s<p>%s</p><p>%s</p>") % (first, text, last),
                 "auto_delete": True,
             }
         )
@@ -230,7 +235,12 @@ class MailExternalAccountConnect(models.TransientModel):
         )
 
     def action_verify_code(self):
-        """Compare the entered code; five tries, then a new one is needed."""
+        """Compare the entered code; five tries, then a new one is needed.
+
+        The try is committed before anything is compared. Otherwise a caller lets the
+        rest fail, by a language that does not exist say, which takes the count back,
+        and sees by the error's traceback whether the code was right.
+        """
         self.ensure_one()
         self._check_rights()
         wizard = self.sudo()
@@ -241,6 +251,8 @@ class MailExternalAccountConnect(models.TransientModel):
             )
         if wizard.code_tries >= CODE_TRIES:
             raise UserError(self.env._("Too many wrong codes. Let a new one be sent."))
+        wizard.code_tries += 1
+        commit_if_own(self.env)
         if vault.same_fingerprint(
             wizard.code_hash, self._code_fingerprint((self.code_entry or "").strip())
         ):
@@ -248,8 +260,7 @@ class MailExternalAccountConnect(models.TransientModel):
                 {"proof_token": self._proof_fingerprint("code"), "code_hash": False}
             )
             return self._reopen()
-        wizard.code_tries += 1
-        # No exception: it would roll the count back.
+        # No exception: it would take the count back where the transaction goes on.
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
