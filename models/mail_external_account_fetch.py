@@ -79,8 +79,7 @@ class MailExternalAccount(models.Model):
         )
         # Who presses the button waits for no interval, also when it is due already.
         if self.env.cr.rowcount or not minutes:
-            cron = self.env.ref("mail_external_account.ir_cron_fetch").sudo()
-            cron._trigger(at=when)
+            self._trigger_cron("fetch", at=when)
 
     def _keep_copy(self, message_id_header, content):
         """Remember a sent mail for the Sent folder of its mailbox; one copy a mail."""
@@ -118,13 +117,12 @@ class MailExternalAccount(models.Model):
         threads = self._threads("fetch", THREADS)
         with self._fetch_run() as number:
             more = FetchRun(self, number, threads, deadline).run()
-        cron = self._running_cron("fetch")
         if more:
-            cron._trigger()
+            self._trigger_cron("fetch")
         elif next_look := self._next_look():
             # Due, and still here: another run reads it. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
-            cron._trigger(at=max(next_look, soon))
+            self._trigger_cron("fetch", at=max(next_look, soon))
 
     @contextmanager
     def _fetch_run(self):

@@ -102,12 +102,24 @@ class MailMail(models.Model):
         # As ``ir.cron._trigger``, without the two queries for the cron's own values and
         # without the ORM: everybody who posts waits for it.
         find = self.env["ir.model.data"]._xmlid_to_res_id
-        cron = self.env["ir.cron"].browse(find("mail_external_account.ir_cron_deliver"))
-        rows = SQL(", ").join(SQL("(%s, %s)", cron.id, time) for time in times)
+        cron_id = find("mail_external_account.ir_cron_deliver") or 0
+        rows = SQL(", ").join(SQL("(%s)", time) for time in times)
         self.env.cr.execute(
-            SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", rows)
+            SQL(
+                """
+                INSERT INTO ir_cron_trigger (cron_id, call_at)
+                SELECT c.id, t.call_at::timestamp
+                  FROM ir_cron c, (VALUES %s) AS t (call_at)
+                 WHERE c.id = %s AND c.active
+                """,
+                rows,
+                cron_id,
+            )
         )
-        if min(times) <= now:
+        if not self.env.cr.rowcount:  # an administrator deleted or archived it
+            self.env["mail.external.account"]._trigger_cron("deliver", at=list(times))
+        elif min(times) <= now:
+            cron = self.env["ir.cron"].browse(cron_id)
             self.env.cr.postcommit.add(lambda: wake_soon(cron))
 
     def _with_automatic_sender(self, vals):
