@@ -7,5 +7,6 @@ DELETE FROM mail_external_mailbox;
 DELETE FROM mail_external_sent_copy;
 UPDATE mail_external_account_connect
    SET password_sealed = NULL, incoming_password_sealed = NULL;
-UPDATE mail_mail SET state = 'cancel'
+-- Not "cancel": Email Marketing deletes the messages of such rows after six months.
+UPDATE mail_mail SET state = 'exception'
  WHERE sending_account_id IS NOT NULL AND state = 'outgoing';

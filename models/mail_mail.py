@@ -224,14 +224,14 @@ class MailMail(models.Model):
         """
         for message in self.mail_message_id:
             mails = message.mail_ids.filtered(
-                lambda mail: mail.sending_account_id and mail.state == "outgoing"
+                lambda mail: (
+                    mail.state == "outgoing" and mail._is_for_external_address()
+                )
             )
-            account = self.env["mail.external.account"]
-            account_id, written_by = account._other_sender(message)
-            if not account_id:
+            if not message._external_change_sender():
                 mails._fail_external("", code)
                 continue
-            message._set_external_sender(account_id, written_by)
+            account_id = message.external_account_id.id
             mails.write({"sending_account_id": account_id, "external_next_try": False})
             mails._trigger_external_delivery()
 

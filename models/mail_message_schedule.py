@@ -1,4 +1,10 @@
+import logging
+
 from odoo import SUPERUSER_ID, api, models
+
+from ..tools import origin
+
+_logger = logging.getLogger(__name__)
 
 # Without them a change is about when it is told, not about what.
 WHEN_FIELDS = frozenset({"scheduled_datetime"})
@@ -34,6 +40,20 @@ class MailMessageSchedule(models.Model):
         if not self.env.su and self.env["mail.external.account"]._any_configured():
             self.mail_message_id._check_written_by_user()
 
+    @api.model
+    def _tell_of_external(self):
+        """The addresses go: colleagues are told now of what waits for them, external
+        contacts get it from nowhere, and the chatter shows that."""
+        waiting = self.search([("mail_message_id.external_origin", "!=", False)])
+        for schedule in waiting:
+            try:
+                with self.env.cr.savepoint():
+                    schedule._send_notifications()
+            except Exception:
+                # its record's module may be gone, say; later it would leave
+                _logger.warning("Scheduled notification failed", exc_info=True)
+                schedule.unlink()
+
     def _send_notifications(self, default_notify_kwargs=None):
         external = self.browse()
         if (
@@ -44,12 +64,13 @@ class MailMessageSchedule(models.Model):
             # sudo: who may have them told now may know which leave from an address
             external = self.sudo().filtered("mail_message_id.external_account_id")
             external = external.sudo(self.env.su)
-        if external:
-            # Whoever says that it is time, Odoo notifies: as the scheduled action does.
-            as_odoo = external.with_user(SUPERUSER_ID)
-            super(MailMessageSchedule, as_odoo)._send_notifications(
+        with origin.told_late():
+            if external:
+                # Whoever says that it is time, Odoo notifies: as the scheduled action.
+                as_odoo = external.with_user(SUPERUSER_ID)
+                super(MailMessageSchedule, as_odoo)._send_notifications(
+                    default_notify_kwargs
+                )
+            return super(MailMessageSchedule, self - external)._send_notifications(
                 default_notify_kwargs
             )
-        return super(MailMessageSchedule, self - external)._send_notifications(
-            default_notify_kwargs
-        )

@@ -120,4 +120,4 @@ class TestAccounts(ExternalAccountCase):
         self.assertFalse(self.env["mail.external.secret"].search([]))
         self.assertEqual(account.state, "draft")
         self.assertFalse(account.proof)
-        self.assertEqual(mail.state, "cancel")
+        self.assertEqual(mail.state, "exception")
