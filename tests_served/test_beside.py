@@ -23,12 +23,13 @@ CLIENT, SECOND = "client@customer.test", "second@customer.test"
 STRANGER = "stranger@customer.test"
 TICKET = "helpdesk.ticket"
 DEFERRED = "mail.ir_cron_send_scheduled_message"
+# Email Marketing's daily clean-up, half a year later: mass_mailing/models/mail_mail.py.
 CLEAN_UP = """
-env["mail.mail"].flush_model()
 env.cr.execute("UPDATE mail_mail SET write_date = write_date - interval '7 months'")
 env.invalidate_all()
 env["mail.mail"]._gc_canceled_mail_mail()
 """
+CANCELLED = "SELECT count(*) FROM mail_mail WHERE state = 'cancel'"
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,114 @@ def test_a_strangers_mail_goes_to_the_team_only_whenever_it_is_told(
     assert steps.sender_of(relayed)[1] == TEAM
     assert box.told(site, answer["id"]) == ["Anna", "Bohdan", "Sam"]
     assert received(site, CLIENT) == [], "whose words they are"
+
+
+def chatter(site: Site, task: int) -> dict[int, str]:
+    """What a task's chatter shows: the messages by id."""
+    return {message["id"]: message["body"] for message in box.thread(site.admin, task)}
+
+
+def test_the_clean_up_of_email_marketing_takes_no_message(clean: Site) -> None:
+    """Of an address that is deleted, and of mail that a user cancels in the list."""
+    site = clean
+    second = site.customer("Sam", SECOND)
+    task = steps.new_task(
+        site.admin, site.ids["project_brand_a"], "Keep", (site.ids["customer"], second)
+    )
+    follow(site, task, site.bohdan.uid)
+    account = steps.connect(site.anna, ANNA)
+    site.bed.set_recipient_refusal(SECOND, "550 5.7.1 Not today")
+    ask(site, account, task, "Left, but for one")
+    site.bed.set_recipient_refusal(SECOND, None)
+    pause = "UPDATE mail_external_account SET delivery_next_try = '2100-01-01'"
+    steps.sql(site.odoo, pause)
+    cancelled = steps.post(site.anna, task, "<p>Cancelled</p>", account)
+    deleted = steps.post(site.anna, task, "<p>Deleted</p>", account)
+    tell_deferred(site)
+    later = steps.post(site.anna, task, "<p>Told later</p>", account)
+    shown = chatter(site, task)
+    rows = site.admin.call("mail.mail", "search", [("mail_message_id", "=", cancelled)])
+    old = steps.sql(site.odoo, CANCELLED)
+    site.admin.call("mail.mail", "cancel", rows)
+    site.admin.call(steps.ACCOUNT, "unlink", [account])
+    tell_deferred(site)
+    assert steps.sql(site.odoo, CANCELLED) == old
+
+    site.run_code(CLEAN_UP)
+    assert chatter(site, task) == shown
+    for message, status in (
+        (cancelled, "canceled"),
+        (deleted, "exception"),
+        (later, "exception"),
+    ):
+        told = steps.shown(site.anna, task, message)["by_name"]
+        assert told["Sam"]["notification_status"] == status, message
+    assert len(site.bed.messages(CLIENT)) == 1, "what had left before"
+    assert site.bed.messages(SECOND) == []
+
+
+def new_tickets(site: Site, *names: str) -> list[int]:
+    """Tickets that the customer follows."""
+    values = [{"name": name, "description": name} for name in names]
+    tickets = list(site.admin.call(TICKET, "create", values))
+    customer = [site.ids["customer"]]
+    site.admin.call(TICKET, "message_subscribe", tickets, customer)
+    return tickets
+
+
+def write_on(site: Site, ticket: int, body: str, sender: int) -> int:
+    """Post a message to the followers of a ticket, as Anna; return its id."""
+    message = {
+        "body": body,
+        "message_type": "comment",
+        "subtype_xmlid": "mail.mt_comment",
+        "external_account_id": sender,
+    }
+    place = {"thread_model": TICKET, "thread_id": ticket, "post_data": message}
+    return int(site.anna.post("/mail/message/post", place)["message_id"])
+
+
+def merge(site: Site, tickets: list[int]) -> None:
+    """Merge tickets into the first one, with helpdesk_mgmt_merge's window."""
+    context = {"active_ids": tickets}
+    [window] = site.admin.call(TICKET + ".merge", "create", [{}], context=context)
+    site.admin.call(TICKET + ".merge", "merge_tickets", [window])
+
+
+def test_tickets_are_merged_when_their_mail_has_left(clean: Site) -> None:
+    site = clean
+    group = site.admin.call(
+        "ir.model.data",
+        "search_read",
+        [("name", "=", "group_helpdesk_user")],
+        ["res_id"],
+    )
+    site.admin.call(
+        "res.users", "write", [site.anna.uid], {"group_ids": [[4, group[0]["res_id"]]]}
+    )
+    account = box.connect(site, ANNA)
+    first, other, third = new_tickets(site, "First", "Other", "Third")
+    tell_deferred(site)
+    site.bed.clear(CLIENT)
+    left = write_on(site, other, "Left long ago", account)
+    tell_deferred(site)
+    [question] = site.bed.wait_for(CLIENT, 1)
+    waiting = write_on(site, third, "Waits", account)
+
+    told = str(steps.refusal(merge, site, [first, third]))
+    assert "Anna" in told and "wait, or cancel" in told
+    merge(site, [first, other])
+    [row] = site.admin.call("mail.message", "read", [left], ["res_id", "author_id"])
+    assert row["res_id"] == first and "Anna" in row["author_id"][1]
+    tell_deferred(site)
+    merge(site, [first, third])
+    [row] = site.admin.call("mail.message", "read", [waiting], ["res_id"])
+    assert row["res_id"] == first
+
+    answer = clients.answer("outlook", question.raw, text="Yes, please")
+    site.bed.deliver(CLIENT, ANNA, answer)
+    site.bed.wait_for(ANNA, 1)
+    box.fetch(site, account)
+    domain = [("message_type", "=", "email"), ("model", "=", TICKET)]
+    [came] = site.admin.call("mail.message", "search_read", domain, ["res_id", "body"])
+    assert came["res_id"] == first and "Yes, please" in came["body"]
