@@ -68,11 +68,14 @@ class MailMessage(models.Model):
 
     def _prepare_create_values(self, vals_list):
         # The last step, with all defaults: that there was an address stays known when
-        # it is deleted, and with it the field that names it.
+        # it is deleted, and with it the field that names it. Said explicitly it costs
+        # no query when it is read back.
         vals_list = super()._prepare_create_values(vals_list)
         for vals in vals_list:
-            if vals.get("external_account_id") and not vals.get("external_origin"):
-                vals["external_origin"] = "user"
+            account_id = vals.get("external_account_id")
+            vals["external_origin"] = (
+                vals.get("external_origin") or (account_id and "user") or False
+            )
         return vals_list
 
     def write(self, vals):
@@ -111,7 +114,6 @@ class MailMessage(models.Model):
     def _external_is_gone(self):
         """Whether the address that this message was to leave through is there no more:
         archived, or deleted. What waits for it leaves in no other name."""
-        self.ensure_one()
         message = self.sudo()
         if not message.external_origin:
             return False

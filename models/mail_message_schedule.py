@@ -2,8 +2,6 @@ import logging
 
 from odoo import SUPERUSER_ID, api, models
 
-from ..tools import origin
-
 _logger = logging.getLogger(__name__)
 
 # Without them a change is about when it is told, not about what.
@@ -64,13 +62,12 @@ class MailMessageSchedule(models.Model):
             # sudo: who may have them told now may know which leave from an address
             external = self.sudo().filtered("mail_message_id.external_account_id")
             external = external.sudo(self.env.su)
-        with origin.told_late():
-            if external:
-                # Whoever says that it is time, Odoo notifies: as the scheduled action.
-                as_odoo = external.with_user(SUPERUSER_ID)
-                super(MailMessageSchedule, as_odoo)._send_notifications(
-                    default_notify_kwargs
-                )
-            return super(MailMessageSchedule, self - external)._send_notifications(
+        if external:
+            # Whoever says that it is time, Odoo notifies: as the scheduled action does.
+            as_odoo = external.with_user(SUPERUSER_ID)
+            super(MailMessageSchedule, as_odoo)._send_notifications(
                 default_notify_kwargs
             )
+        return super(MailMessageSchedule, self - external)._send_notifications(
+            default_notify_kwargs
+        )

@@ -1,7 +1,6 @@
 from odoo import models
 from odoo.tools.misc import clean_context
 
-from ..tools import origin
 from ..tools.explanations import cause_and_remedy
 
 
@@ -11,18 +10,14 @@ class MailThread(models.AbstractModel):
     _inherit = "mail.thread"
 
     def _notify_thread_by_email(self, message, recipients_data, **kwargs):
-        if not (
-            origin.is_told_late() or self.env["mail.external.account"]._any_configured()
-        ):
+        # Whenever it is told, also after the last of all addresses was deleted.
+        if not message._external_is_gone() or message._external_change_sender():
             return super()._notify_thread_by_email(message, recipients_data, **kwargs)
-        outside = []
-        if message._external_is_gone() and not message._external_change_sender():
-            outside = self._external_recipients(message.sudo(), recipients_data)
+        outside = self._external_recipients(message.sudo(), recipients_data)
         told = [data for data in recipients_data if data["id"] not in outside]
         result = super()._notify_thread_by_email(message, told, **kwargs)
-        if len(told) < len(recipients_data):
-            missed = [data for data in recipients_data if data["id"] in outside]
-            self._external_show_missed(message, missed)
+        missed = [data for data in recipients_data if data["id"] in outside]
+        self._external_show_missed(message, missed)
         return result
 
     def _external_show_missed(self, message, recipients_data):

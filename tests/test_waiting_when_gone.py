@@ -268,6 +268,28 @@ class TestWaitingWhenGone(ScheduledCase):
         self.assertEqual(self.state_of(message, self.customer), "sent")
         self.assertEqual(self.state_of(message, self.second), "canceled")
 
+    def test_what_is_told_anew(self):
+        """As mail_post_defer does with a message that is edited before it left."""
+        message = self.post(self.anna).sudo()
+        for gone in (False, True):
+            message.mail_ids.write({"state": "cancel"})
+            message.notification_ids.unlink()
+            message.body = "<p>Edited</p>"
+            if gone:
+                self.own.unlink()
+            schedule = self.env["mail.message.schedule"].create(
+                {
+                    "mail_message_id": message.id,
+                    "scheduled_datetime": fields.Datetime.now(),
+                }
+            )
+            self.tell(schedule)
+            if not gone:
+                mail = self.external_mails(message)
+                self.assertEqual(mail.recipient_ids, self.customer)
+                self.assertIn("Edited", mail.body_html)
+        self.assert_only_the_team_is_told(message)
+
     def test_odoos_own_mail_is_cancelled_as_ever(self):
         mail = self.env["mail.mail"].create(
             {"subject": "Own", "email_to": "clara@customer.example"}

@@ -32,7 +32,6 @@ _automatic = ContextVar("mail_external_account_automatic", default=False)
 _scheduled = ContextVar("mail_external_account_scheduled", default=False)
 # None: no mail is being processed
 _proven_writer = ContextVar("mail_external_account_proven_writer", default=None)
-_told_late = ContextVar("mail_external_account_told_late", default=False)
 _splitting = ContextVar("mail_external_account_splitting", default=False)
 _NOBODY = Notified()
 _notified = ContextVar("mail_external_account_notified", default=_NOBODY)
@@ -96,17 +95,6 @@ def is_notified(message_id):
 def notified():
     """What the running code makes rows of mail for, by ``notifying``."""
     return _notified.get()
-
-
-def told_late():
-    """Messages of which people are told inside were written earlier: since then their
-    address may have gone, and with it the last one of all."""
-    return during(_told_late, True)
-
-
-def is_told_late():
-    """Whether the running code is inside ``told_late()``."""
-    return _told_late.get()
 
 
 def splitting():
