@@ -11,8 +11,11 @@ class MailExternalAccount(models.Model):
     @api.model
     @fresh_ormcache("account_id")
     def _is_in_use(self, account_id):
-        """Whether there is this account, not archived: no query when warm."""
+        """Whether there is this account, and neither it nor its owner is archived: no
+        query when warm."""
         domain = [("id", "=", account_id), ("active", "=", True)]
+        for owner in ("user_id", "company_id"):
+            domain += ["|", (owner, "=", False), (f"{owner}.active", "=", True)]
         return bool(self.sudo().search_count(domain, limit=1))
 
     def _waiting_mails(self):

@@ -116,14 +116,34 @@ class TestWaitingWhenGone(ScheduledCase):
         self.tell(schedule)
         self.assertEqual(self.external_mails(message).sending_account_id, self.own)
 
-    def test_a_company_or_owner_that_is_archived(self):
+    def test_an_owner_or_company_that_is_archived(self):
+        brand = self.env["res.company"].create({"name": "Brand"})
+        self.anna.company_ids += brand
+        companys = self.account("brand@x.example", company_id=brand.id)
+        project = self.env["project.project"].create(
+            {"name": "Of the brand", "company_id": brand.id}
+        )
+        task = self.env["project.task"].create(
+            {"name": "Of the brand", "project_id": project.id}
+        )
+        task.message_subscribe((self.customer | self.bohdan.partner_id).ids)
+        for account, on, owner in (
+            (companys, task, brand),
+            (self.own, self.task, self.anna),
+        ):
+            message, schedule = self.deferred(task=on, external_account_id=account.id)
+            owner.active = False
+            self.tell(schedule)
+            self.assert_only_the_team_is_told(message)
+
+    def test_an_author_who_may_not_use_it_any_more(self):
         """The delivery looks once more who may send."""
-        message, schedule = self.deferred()
-        self.anna.active = False
+        company = self.account("c@x.example")
+        message, schedule = self.deferred(external_account_id=company.id)
+        company.allowed_user_ids = self.bohdan
         self.tell(schedule)
-        mail = self.external_mails(message)
-        self.assertEqual(mail.sending_account_id, self.own)
-        self.assertFalse(self.own._may_deliver(message))
+        self.assertEqual(self.external_mails(message).sending_account_id, company)
+        self.assertFalse(company._may_deliver(message))
 
     def test_sending_again_after_the_address_is_gone(self):
         """By whatever button: nothing waits for ever, nothing leaves in Odoo's name."""
