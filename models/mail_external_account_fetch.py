@@ -58,12 +58,20 @@ class MailExternalAccount(models.Model):
                 )
             )
         self.sudo()._look_soon(0)
+        kind, text = "info", self.env._("The mailbox is being read.")
+        if not self._active_crons("fetch"):
+            kind = "warning"
+            text = self.env._(
+                "No mailbox is read: the scheduled action was deleted or archived. "
+                "Your administrator makes it again in General Settings > External "
+                "Addresses."
+            )
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "info",
-                "message": self.env._("The mailbox is being read."),
+                "type": kind,
+                "message": text,
                 "next": {"type": "ir.actions.act_window_close"},
             },
         }

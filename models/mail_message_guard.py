@@ -78,12 +78,14 @@ class MailMessage(models.Model):
             self._check_no_row_changes(vals)
             return super().write(vals)
         # core lets administrators alone move a message
-        if changed <= PLACE_FIELDS and self.env.is_system():
+        moved = changed <= PLACE_FIELDS and self.env.is_system()
+        if moved:
             self._check_may_move()
         else:
             self._check_written_by_user()
         result = super().write(vals)
-        self.check_access("write")  # on the record, too, that it was moved to
+        if moved:
+            self.check_access("write")  # on the record, too, where it is now
         if FROM_FIELDS.intersection(vals):
             self._check_from_is_own()
         return result

@@ -141,7 +141,8 @@ class MailScheduledMessage(models.Model):
     @api.model
     def _give_back_external(self, reason):
         """The addresses go: what would leave from one is given back to its author."""
-        waiting = self.search([]).filtered(lambda s: s._attempt("_waits_for_address"))
+        on_records = self.search([("model", "!=", "discuss.channel")])
+        waiting = on_records.filtered(lambda each: each._attempt("_waits_for_address"))
         for scheduled in waiting:
             scheduled._attempt("_tell_author", reason)
         waiting.unlink()

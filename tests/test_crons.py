@@ -133,6 +133,7 @@ class TestCronsGone(ExternalAccountCase):
         account._resume_delivery()
         pressed = account.with_user(self.anna).action_fetch_now()
         self.assertEqual(pressed["tag"], "display_notification")
+        self.assertIn("deleted or archived", pressed["params"]["message"])
         self.env["mail.external.arrival"]._let_notifications_leave()
         account.with_user(self.anna).active = False
         account.unlink()
