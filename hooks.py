@@ -1,11 +1,15 @@
 def uninstall_hook(env):
-    """Waiting mail of external addresses must not leave in another name."""
-    accounts = env["mail.external.account"].with_context(active_test=False).search([])
-    accounts._fail_waiting_mails(
-        env._(
-            "Not sent: external addresses were uninstalled while this mail was waiting."
-        )
+    """What waits for external addresses must not leave in another name."""
+    # What people are told meanwhile is left to Odoo's own queue, for afterwards.
+    env = env(context={**env.context, "mail_notify_force_send": False})
+    reason = env._(
+        "Not sent: external addresses were uninstalled while this mail was waiting."
     )
+    env["mail.scheduled.message"]._give_back_external(reason)
+    accounts = env["mail.external.account"].with_context(active_test=False).search([])
+    accounts._fail_waiting_mails(reason)
+    accounts.filtered("active").active = False
+    env["mail.message.schedule"]._tell_of_external()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(
         [("key", "=like", "mail_external_account.%")]

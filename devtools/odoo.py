@@ -1,8 +1,8 @@
 """Odoo processes on databases cloned from templates that are made once.
 
 Two templates: Odoo's own modules with demo data, and the same with the addon installed.
-(``suites.py`` has two more.) Each is named after what it depends on, so a change makes
-a new one.
+(``suites.py`` has two more, ``beside_template`` one.) Each is named after what it
+depends on, so a change makes a new one.
 """
 
 import os
@@ -37,9 +37,13 @@ _RELEASE_FILES = ("odoo/release.py", ".mea-stamp")
 class Odoo:
     """Odoo of a state folder on a running PostgreSQL."""
 
-    def __init__(self, state: State, postgres: Postgres) -> None:
+    def __init__(
+        self, state: State, postgres: Postgres, more_addons: Sequence[Path] = ()
+    ) -> None:
+        """Say where it is; ``more_addons``: folders with addons of others."""
         self.state = state
         self.postgres = postgres
+        self.more_addons = more_addons
 
     # -- programs --------------------------------------------------------------
 
@@ -103,6 +107,7 @@ class Odoo:
     def addons_path(self) -> Iterator[Path]:
         """Yield the folders with addons besides the ones inside the package."""
         yield self.state.addons
+        yield from self.more_addons
         home = odoo_home(self.state)
         beside = home / "addons"
         # In a source checkout most addons are beside the package, not inside it.
@@ -208,6 +213,18 @@ class Odoo:
         name = self.name("addon", fingerprint([stock, self.addon_fingerprint()]))
         self.ensure_template(name, stock, (ADDON,), "Installing the addon")
         self.forget_templates("addon")
+        return name
+
+    def beside_template(self, modules: Sequence[str], locked: str) -> str:
+        """Return the database with the addon and ``modules`` of others; make it.
+
+        :param locked: what tells the versions of these modules
+        """
+        source = self.addon_template()
+        name = self.name("beside", fingerprint([source, locked, *modules]))
+        label = f"Installing {', '.join(modules)}"
+        self.ensure_template(name, source, modules, label, demo=False)
+        self.forget_templates("beside")
         return name
 
     def release_marks(self) -> list[str]:

@@ -16,6 +16,7 @@ from .state import ADDON, NEEDED_SPACE, NOT_ADDON, REPOSITORY, State, fingerprin
 
 RUNTIME = REPOSITORY / "devtools" / "requirements.txt"
 TESTING = REPOSITORY / "devtools" / "requirements-test.txt"
+BESIDE = REPOSITORY / "devtools" / "requirements-beside.txt"
 _NETWORK_WORDS = (
     "NewConnectionError",
     "Name or service not known",
@@ -115,16 +116,44 @@ def _ensure_venv(state: State) -> None:
     raise DevError(f"no Python environment can be made: {_last_line(said)}")
 
 
+def beside_addons(state: State) -> Path:
+    """Return the folder with the addons of others that tests install beside this one.
+
+    They are fetched when they are not there. Their wheels hold parts of the package
+    ``odoo``, which must not get into the environment.
+
+    :raises DevError: with the remedy
+    """
+    mark = fingerprint([BESIDE.read_text()])
+    folder = state.folder / f"beside-{mark}"
+    with state.locked("beside"):
+        if not folder.exists():
+            for old in state.folder.glob("beside-*"):
+                shutil.rmtree(old)
+            making = state.folder / "beside-new"
+            # Odoo itself, which they require, is on no package index.
+            _run_pip(state, BESIDE, "--no-deps", "--target", str(making))
+            making.rename(folder)
+    return folder / "odoo" / "addons"
+
+
 def _install(state: State, lock: Path) -> None:
     """Bring the environment to the versions of ``lock``; a broken run is gone on."""
     stamp = _stamp(state, lock)
     if stamp.exists():
         return
+    _run_pip(state, lock)
+    for old in state.venv.glob(f".{lock.stem}-????????????"):
+        old.unlink()
+    stamp.touch()
+
+
+def _run_pip(state: State, lock: Path, *options: str) -> None:
     total = sum(1 for line in lock.read_text().splitlines() if "==" in line)
     command: Sequence[str] = [
         *(str(state.python), "-m", "pip", "install", "--no-input"),
         *("--disable-pip-version-check", "--progress-bar", "off"),
-        *("-r", str(lock)),
+        *(*options, "-r", str(lock)),
     ]
     lines: list[str] = []
     with (
@@ -141,9 +170,6 @@ def _install(state: State, lock: Path) -> None:
                 progress.update(90)
     if process.returncode != 0:
         raise _pip_failure("\n".join(lines))
-    for old in state.venv.glob(f".{lock.stem}-????????????"):
-        old.unlink()
-    stamp.touch()
 
 
 def _pip_failure(said: str) -> DevError:

@@ -36,6 +36,7 @@ _CONTENTS = (
         "bench",
         "node",
         "lint",
+        "beside-*",
         "*.lock",
         "template-*",
         "*-new.log",

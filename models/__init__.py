@@ -34,6 +34,7 @@ from . import (
     mail_external_secret,
     mail_from_guard,  # before mail_mail, so that its send() is the inner one
     mail_mail,
+    mail_mail_end,
     mail_message,
     mail_message_arrival,
     mail_message_guard,
@@ -45,6 +46,7 @@ from . import (
     mail_thread,
     mail_thread_arrival,
     mail_thread_forwarded,
+    mail_thread_gone,
     mail_thread_guard,
     mail_thread_hearers,
     mail_thread_heavy,

@@ -1,6 +1,12 @@
+import logging
+
 from odoo import api, models
+from odoo.tools import convert_file
+
+_logger = logging.getLogger(__name__)
 
 _MODULE = "mail_external_account"
+_DATA = "data/ir_cron_data.xml"
 
 
 class MailExternalAccount(models.Model):
@@ -33,9 +39,18 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _set_identical_crons(self, work, count):
-        """Make or remove copies until there are ``count``, at least the original."""
+        """Make or remove copies until there are ``count``, at least one, and active.
+
+        The original is made again where an administrator deleted it.
+        """
         crons = self._identical_crons(work)
+        if not crons:
+            # "update": what is there stays as the administrator has set it
+            convert_file(self.env(su=True), _MODULE, _DATA, {}, mode="update")
+            crons = self._identical_crons(work)
         crons[max(count, 1) :].unlink()
+        crons = crons.exists()
+        crons.filtered(lambda cron: not cron.active).active = True
         for number in range(len(crons) + 1, count + 1):
             copy = crons[0].copy({"name": f"{crons[0].name} ({number})"})
             # With a name of its own it is removed together with the addon.
@@ -61,13 +76,41 @@ class MailExternalAccount(models.Model):
         return max(int(text), 1) if text.strip().isdecimal() else default
 
     @api.model
-    def _running_cron(self, work):
-        """The scheduled action that runs now, else the original."""
-        running = self.env["ir.cron"].browse(self.env.context.get("cron_id"))
-        return running or self.env.ref(f"{_MODULE}.ir_cron_{work}")
+    def _active_crons(self, work):
+        """Those of ``_identical_crons`` that do something: an administrator may have
+        archived or deleted some of them, or all."""
+        return self._identical_crons(work).filtered("active")
+
+    @api.model
+    def _trigger_cron(self, work, at=None):
+        """Have the scheduled action that runs now, else the first one, run again.
+
+        Without any the work waits; nobody's own work fails because of that.
+
+        :param datetime at: not before; None: at once
+        """
+        crons = self._active_crons(work)
+        if crons:
+            self._running_of(crons)._trigger(at=at)
+            return
+        _logger.warning(
+            "The scheduled action %s.ir_cron_%s was deleted or archived: what it does "
+            "for external addresses waits. Enter a number in General Settings > "
+            "External Addresses to have it again.",
+            _MODULE,
+            work,
+        )
+
+    @api.model
+    def _running_of(self, crons):
+        """The one of these that runs now, else the first. No other one: the context may
+        be a remote caller's."""
+        running = crons.filtered(lambda c: c.id == self.env.context.get("cron_id"))
+        return (running or crons)[:1]
 
     @api.model
     def _wake_identical_crons(self, work):
         """There is more to do than one can: the others share it."""
-        for cron in self._identical_crons(work) - self._running_cron(work):
+        crons = self._active_crons(work)
+        for cron in crons - self._running_of(crons):
             cron._trigger()

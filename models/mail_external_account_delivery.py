@@ -41,13 +41,12 @@ class MailExternalAccount(models.Model):
         # Each takes two connections to the database: one serves, one holds the claim.
         threads = min(self._threads("deliver", THREADS), config["db_maxconn"] // 4)
         more = DeliveryRun(self.browse(), max(threads, 1), deadline).run()
-        cron = self._running_cron("deliver")
         if more:
-            cron._trigger()
+            self._trigger_cron("deliver")
         elif next_time := self._next_due_time():
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
-            cron._trigger(at=max(next_time, soon))
+            self._trigger_cron("deliver", at=max(next_time, soon))
 
     @api.model
     def _run_seconds(self):
@@ -163,4 +162,4 @@ class MailExternalAccount(models.Model):
     def _resume_delivery(self):
         """After the connection was tested anew: what waits may leave at once."""
         self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
-        self.env.ref("mail_external_account.ir_cron_deliver").sudo()._trigger()
+        self._trigger_cron("deliver")

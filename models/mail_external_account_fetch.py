@@ -58,12 +58,20 @@ class MailExternalAccount(models.Model):
                 )
             )
         self.sudo()._look_soon(0)
+        kind, text = "info", self.env._("The mailbox is being read.")
+        if not self._active_crons("fetch"):
+            kind = "warning"
+            text = self.env._(
+                "No mailbox is read: the scheduled action was deleted or archived. "
+                "Your administrator makes it again in General Settings > External "
+                "Addresses."
+            )
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "info",
-                "message": self.env._("The mailbox is being read."),
+                "type": kind,
+                "message": text,
                 "next": {"type": "ir.actions.act_window_close"},
             },
         }
@@ -79,8 +87,7 @@ class MailExternalAccount(models.Model):
         )
         # Who presses the button waits for no interval, also when it is due already.
         if self.env.cr.rowcount or not minutes:
-            cron = self.env.ref("mail_external_account.ir_cron_fetch").sudo()
-            cron._trigger(at=when)
+            self._trigger_cron("fetch", at=when)
 
     def _keep_copy(self, message_id_header, content):
         """Remember a sent mail for the Sent folder of its mailbox; one copy a mail."""
@@ -118,13 +125,12 @@ class MailExternalAccount(models.Model):
         threads = self._threads("fetch", THREADS)
         with self._fetch_run() as number:
             more = FetchRun(self, number, threads, deadline).run()
-        cron = self._running_cron("fetch")
         if more:
-            cron._trigger()
+            self._trigger_cron("fetch")
         elif next_look := self._next_look():
             # Due, and still here: another run reads it. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
-            cron._trigger(at=max(next_look, soon))
+            self._trigger_cron("fetch", at=max(next_look, soon))
 
     @contextmanager
     def _fetch_run(self):

@@ -148,7 +148,9 @@ class MailExternalAccount(models.Model):
             ).is_default = False
 
     def _fail_waiting_mails(self, reason):
-        """Nothing that waits for an account may leave in another name."""
+        """Nothing that waits for an account, or may be sent again, leaves in another
+        name: it is shown as failed, and its rows go.
+        """
         mails = (
             self.env["mail.mail"]
             .sudo()
@@ -159,8 +161,7 @@ class MailExternalAccount(models.Model):
                 ]
             )
         )
-        mails._fail_external(reason)
-        mails.write({"state": "cancel"})
+        mails._end_in_chatter(reason)
 
     @api.model
     def _check_still_restricted(self, field, records):

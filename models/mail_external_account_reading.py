@@ -148,7 +148,7 @@ class MailExternalAccount(models.Model):
                     "run": 0,
                 }
             )
-        self.env.ref("mail_external_account.ir_cron_fetch").sudo()._trigger()
+        self._trigger_cron("fetch")
 
     def _end_reading(self):
         """Look no more; copies that wait for the Sent folder go nowhere."""

@@ -1,10 +1,22 @@
 from odoo import api, models
 
+from ..tools.fresh_cache import fresh_ormcache
+
 
 class MailExternalAccount(models.Model):
     """What becomes of waiting mail when its account, writer or company goes."""
 
     _inherit = "mail.external.account"
+
+    @api.model
+    @fresh_ormcache("account_id")
+    def _is_in_use(self, account_id):
+        """Whether there is this account, and neither it nor its owner is archived: no
+        query when warm."""
+        domain = [("id", "=", account_id), ("active", "=", True)]
+        for owner in ("user_id", "company_id"):
+            domain += ["|", (owner, "=", False), (f"{owner}.active", "=", True)]
+        return bool(self.sudo().search_count(domain, limit=1))
 
     def _waiting_mails(self):
         # sudo: mail.mail is for administrators only

@@ -85,7 +85,9 @@ class MailExternalArrival(models.Model):
 
         For who commits, once for all that one transaction took in.
         """
-        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+        queue = self.env.ref("mail.ir_cron_mail_scheduler_action", False)
+        if queue:  # without it they wait, as all of Odoo's mail does
+            queue.sudo()._trigger()
 
     def _cut_notice(self):
         return self.env._(

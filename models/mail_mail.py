@@ -102,12 +102,24 @@ class MailMail(models.Model):
         # As ``ir.cron._trigger``, without the two queries for the cron's own values and
         # without the ORM: everybody who posts waits for it.
         find = self.env["ir.model.data"]._xmlid_to_res_id
-        cron = self.env["ir.cron"].browse(find("mail_external_account.ir_cron_deliver"))
-        rows = SQL(", ").join(SQL("(%s, %s)", cron.id, time) for time in times)
+        cron_id = find("mail_external_account.ir_cron_deliver") or 0
+        rows = SQL(", ").join(SQL("(%s)", time) for time in times)
         self.env.cr.execute(
-            SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", rows)
+            SQL(
+                """
+                INSERT INTO ir_cron_trigger (cron_id, call_at)
+                SELECT c.id, t.call_at::timestamp
+                  FROM ir_cron c, (VALUES %s) AS t (call_at)
+                 WHERE c.id = %s AND c.active
+                """,
+                rows,
+                cron_id,
+            )
         )
-        if min(times) <= now:
+        if not self.env.cr.rowcount:  # an administrator deleted or archived it
+            self.env["mail.external.account"]._trigger_cron("deliver", at=list(times))
+        elif min(times) <= now:
+            cron = self.env["ir.cron"].browse(cron_id)
             self.env.cr.postcommit.add(lambda: wake_soon(cron))
 
     def _with_automatic_sender(self, vals):
@@ -212,14 +224,14 @@ class MailMail(models.Model):
         """
         for message in self.mail_message_id:
             mails = message.mail_ids.filtered(
-                lambda mail: mail.sending_account_id and mail.state == "outgoing"
+                lambda mail: (
+                    mail.state == "outgoing" and mail._is_for_external_address()
+                )
             )
-            account = self.env["mail.external.account"]
-            account_id, written_by = account._other_sender(message)
-            if not account_id:
+            if not message._external_change_sender():
                 mails._fail_external("", code)
                 continue
-            message._set_external_sender(account_id, written_by)
+            account_id = message.external_account_id.id
             mails.write({"sending_account_id": account_id, "external_next_try": False})
             mails._trigger_external_delivery()
 

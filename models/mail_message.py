@@ -66,6 +66,18 @@ class MailMessage(models.Model):
                 messages._set_external_mark("unproven")
         return messages
 
+    def _prepare_create_values(self, vals_list):
+        # The last step, with all defaults: that there was an address stays known when
+        # it is deleted, and with it the field that names it. Said explicitly it costs
+        # no query when it is read back.
+        vals_list = super()._prepare_create_values(vals_list)
+        for vals in vals_list:
+            account_id = vals.get("external_account_id")
+            vals["external_origin"] = (
+                vals.get("external_origin") or (account_id and "user") or False
+            )
+        return vals_list
+
     def write(self, vals):
         if SENDER_FIELDS.intersection(vals):
             raise AccessError(
@@ -81,10 +93,33 @@ class MailMessage(models.Model):
         values = {"external_account_id": account_id, "external_origin": origin}
         return super().write(values)  # pylint: disable=super-method-mismatch
 
+    def _external_change_sender(self):
+        """Let it leave through another address, where the company wants that and its
+        writer may use one.
+
+        :return: whether it does
+        """
+        account = self.env["mail.external.account"]
+        message = self.sudo()
+        account_id, written_by = account._other_sender(message)
+        if account_id:
+            message._set_external_sender(account_id, written_by)
+        return bool(account_id)
+
     def _set_external_mark(self, mark):
         """What is special about a message that came out of a mailbox."""
         values = {"external_mark": mark}
         return super().write(values)  # pylint: disable=super-method-mismatch
+
+    def _external_is_gone(self):
+        """Whether the address that this message was to leave through is there no more:
+        archived, or deleted. What waits for it leaves in no other name."""
+        message = self.sudo()
+        if not message.external_origin:
+            return False
+        account = self.env["mail.external.account"]
+        account_id = message.external_account_id.id
+        return not (account_id and account._is_in_use(account_id))
 
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""
@@ -176,14 +211,11 @@ class MailMessage(models.Model):
             raise AccessError(
                 self.env._("Only the author of a message can send it again.")
             )
-        mails.action_retry()
-        mails.filtered(lambda mail: not mail.sending_account_id.active)._release(
-            "account_gone"
-        )
         notifications = self.sudo().notification_ids.filtered(
             lambda n: n.mail_mail_id in mails and n.notification_status == "exception"
         )
         notifications.write({"notification_status": "ready"})
+        mails.action_retry()  # fails once more where the address is gone
         self._notify_message_notification_update()
 
     def _manages_senders(self, mails):

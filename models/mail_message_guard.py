@@ -31,6 +31,10 @@ OUTGOING_FIELDS = frozenset(
         "tracking_value_ids",
     }
 )
+# Where it is shown: of mail that has left for good that may change.
+PLACE_FIELDS = frozenset(
+    {"model", "parent_id", "record_alias_domain_id", "record_company_id", "res_id"}
+)
 
 
 def _keeps(commands, ids):
@@ -67,14 +71,21 @@ class MailMessage(models.Model):
         return messages
 
     def write(self, vals):
-        direct = FROM_FIELDS | OUTGOING_FIELDS
-        if not direct.intersection(vals) or not self._is_direct_change():
+        changed = (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+        if not changed or not self._is_direct_change():
             return super().write(vals)
         if self.env.su:  # by the values of a row of mail
             self._check_no_row_changes(vals)
             return super().write(vals)
-        self._check_written_by_user()
+        # core lets administrators alone move a message
+        moved = changed <= PLACE_FIELDS and self.env.is_system()
+        if moved:
+            self._check_may_move()
+        else:
+            self._check_written_by_user()
         result = super().write(vals)
+        if moved:
+            self.check_access("write")  # on the record, too, where it is now
         if FROM_FIELDS.intersection(vals):
             self._check_from_is_own()
         return result
@@ -162,6 +173,25 @@ class MailMessage(models.Model):
                 message.author_id.name or message.create_uid.name,
             )
         )
+
+    def _check_may_move(self):
+        """To another record, as when two are merged; core's rights hold besides.
+
+        :raise AccessError: it has not left yet, or may be sent again
+        """
+        for message in self.sudo():
+            if message._may_be_changed_by(self.env.user):
+                continue
+            if message._may_leave_again():
+                raise AccessError(
+                    self.env._(
+                        "“%(message)s” leaves in the name of %(author)s, and waits to "
+                        "be sent or has failed. Until it has left nobody else can move "
+                        "it to another record: wait, or cancel or delete its e-mail.",
+                        message=message.subject or message.record_name or message.id,
+                        author=message.author_id.name or message.create_uid.name,
+                    )
+                )
 
     def _may_leave_again(self):
         """Whether something of this message is to be sent, or failed and may be."""

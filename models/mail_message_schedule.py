@@ -1,6 +1,10 @@
+import logging
+
 from odoo import SUPERUSER_ID, api, models
 
 from ..tools.as_odoo import as_odoo
+
+_logger = logging.getLogger(__name__)
 
 # Without them a change is about when it is told, not about what.
 WHEN_FIELDS = frozenset({"scheduled_datetime"})
@@ -35,6 +39,20 @@ class MailMessageSchedule(models.Model):
         """:raise AccessError: a message is somebody else's, and leaves in his name"""
         if not self.env.su and self.env["mail.external.account"]._any_configured():
             self.mail_message_id._check_written_by_user()
+
+    @api.model
+    def _tell_of_external(self):
+        """The addresses go: colleagues are told now of what waits for them, external
+        contacts get it from nowhere, and the chatter shows that."""
+        waiting = self.search([("mail_message_id.external_origin", "!=", False)])
+        for schedule in waiting:
+            try:
+                with self.env.cr.savepoint():
+                    schedule._send_notifications()
+            except Exception:
+                # its record's module may be gone, say; later it would leave
+                _logger.warning("Scheduled notification failed", exc_info=True)
+                schedule.unlink()
 
     def _send_notifications(self, default_notify_kwargs=None):
         external = self.browse()

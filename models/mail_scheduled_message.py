@@ -138,7 +138,27 @@ class MailScheduledMessage(models.Model):
         refused.unlink()  # as core does with what cannot be posted
         return result
 
-    def _attempt(self, step):
+    @api.model
+    def _give_back_external(self, reason):
+        """The addresses go: what would leave from one is given back to its author."""
+        on_records = self.search([("model", "!=", "discuss.channel")])
+        waiting = on_records.filtered(lambda each: each._attempt("_waits_for_address"))
+        for scheduled in waiting:
+            scheduled._attempt("_tell_author", reason)
+        waiting.unlink()
+
+    def _waits_for_address(self):
+        """Whether it would leave from an external address, if it were posted now."""
+        if self.external_sender >= ODOO:
+            return self.external_sender > ODOO
+        account, record = self._for_creator()
+        partners = self.partner_ids
+        if not self.is_note:
+            partners |= record.message_partner_ids
+        outside = any(partners.mapped("partner_share"))
+        return outside and bool(account._best_account_id(record))
+
+    def _attempt(self, step, *args):
         """The result of a method; None where it fails, which must not stop the others.
 
         The record or its model may be gone: core then fails to post this message, and
@@ -147,7 +167,7 @@ class MailScheduledMessage(models.Model):
         self.ensure_one()
         try:
             with self.env.cr.savepoint():
-                return getattr(self, step)()
+                return getattr(self, step)(*args)
         except Exception:
             _logger.warning(
                 "%s of scheduled message %s failed", step, self.id, exc_info=True
@@ -198,8 +218,11 @@ class MailScheduledMessage(models.Model):
             account.display_name or self.env._("deleted"),
         )
 
-    def _tell_author(self):
-        """The author gets all of it back, with the reason, on the record."""
+    def _tell_author(self, reason=""):
+        """The author gets all of it back, with the reason, on the record.
+
+        :param str reason: empty: that the sender can no longer be used
+        """
         self.ensure_one()
         author = self.create_uid.partner_id
         thread = self.env["mail.thread"].with_context(lang=author.lang)
@@ -209,7 +232,7 @@ class MailScheduledMessage(models.Model):
             model=self.model,
             res_id=self.res_id,
             subject=thread.env._("A scheduled message could not be sent"),
-            body=self.with_env(thread.env)._notice_body(),
+            body=self.with_env(thread.env)._notice_body(reason),
             attachment_ids=attachments.ids,
         )
         # those that belong to the scheduled message would be deleted with it
@@ -226,10 +249,10 @@ class MailScheduledMessage(models.Model):
             )
         )
 
-    def _notice_body(self):
+    def _notice_body(self, reason=""):
         recipients = ", ".join(self.partner_ids.mapped("email_formatted"))
         return Markup("<p>%s</p><p>%s</p><p>%s<br/>%s</p><hr/>%s") % (
-            self._refusal_text(self.create_uid),
+            reason or self._refusal_text(self.create_uid),
             self.env._("The message, to be sent again:"),
             self.env._("To: %s", recipients or self.env._("followers")),
             self.env._("Subject: %s", self.subject or ""),

@@ -49,14 +49,17 @@ class ResConfigSettings(models.TransientModel):
         accounts = self.env["mail.external.account"]
         return {
             **super().get_values(),
-            "external_deliver_crons": len(accounts._identical_crons("deliver")),
-            "external_fetch_crons": len(accounts._identical_crons("fetch")),
+            "external_deliver_crons": len(accounts._active_crons("deliver")),
+            "external_fetch_crons": len(accounts._active_crons("fetch")),
         }
 
     def set_values(self):
         result = super().set_values()
         for work in ("deliver", "fetch"):
             name = f"external_{work}_crons"
+            accounts = self.env["mail.external.account"]
+            if self[name] == len(accounts._active_crons(work)):
+                continue  # 0 as well: other settings can be saved without them
             if not 1 <= self[name] <= _MOST_CRONS:
                 raise ValidationError(
                     self.env._(
@@ -65,9 +68,7 @@ class ResConfigSettings(models.TransientModel):
                         most=_MOST_CRONS,
                     )
                 )
-            accounts = self.env["mail.external.account"]
-            if self[name] != len(accounts._identical_crons(work)):
-                accounts._set_identical_crons(work, self[name])
+            accounts._set_identical_crons(work, self[name])
         return result
 
     def action_add_external_account(self):

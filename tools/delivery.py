@@ -123,7 +123,8 @@ class AccountDelivery:
             _logger.exception(
                 "Mail %s of external account %s", mail.id, self.account.id
             )
-            mail._fail_external("", "not_processed")
+            # it may have been cancelled meanwhile
+            mail.exists()._fail_external("", "not_processed")
             self._commit()
 
     def _deliver(self, mail):
