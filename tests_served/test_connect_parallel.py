@@ -19,7 +19,6 @@ from steps import Window
 from devtools.rpc import OdooClient, OdooRpcError
 from devtools.testbed.faults import Delay, Drip, FaultServer, Hang, Reply
 
-LINES = "mail_external_account_connect_check"
 CODE = "action_send_code"
 MANY = 90
 MOST = 120
@@ -141,14 +140,16 @@ def turns(site: Site) -> list[Any]:
     """For how many seconds each check that is under way may take."""
     rows = steps.sql(
         site.odoo,
-        f"SELECT extract(epoch FROM running_until - create_date)::float FROM {LINES}"
+        "SELECT extract(epoch FROM running_until - create_date)::float"
+        " FROM mail_external_account_connect_check"
         " WHERE running_until > now() AT TIME ZONE 'UTC'",
     )
     return [row[0] for row in rows]
 
 
 def counted(site: Site) -> int:
-    return int(steps.sql(site.odoo, f"SELECT count(*) FROM {LINES}")[0][0])
+    statement = "SELECT count(*) FROM mail_external_account_connect_check"
+    return int(steps.sql(site.odoo, statement)[0][0])
 
 
 def waiting_connections(site: Site) -> list[Any]:
@@ -176,12 +177,11 @@ def test_ninety_at_once_are_one_and_nobody_else_notices(
     ):
         assert turns(clean) == [12.0], "no longer than the check itself"
         refused = pool.map(said, (ways + more * MANY)[: MANY - 1])
-        for _ in range(10):
+        for _ in range(3):
             assert "data" in clean.anna.post(
                 "/mail/thread/messages",
                 {"thread_model": "project.task", "thread_id": task},
             )
-        time.sleep(1)
         assert waiting_connections(clean) == []
         assert first == [], "all that was while the first one waited"
         answers = list(refused)
@@ -220,8 +220,10 @@ def test_the_limit_is_not_raced(clean: Site) -> None:
         window = window_at(clean.bohdan, server)
         steps.sql(
             clean.odoo,
-            f"INSERT INTO {LINES} (create_uid, create_date, step, fingerprint)"
-            " SELECT %s, now() AT TIME ZONE 'UTC', 'x', '-' FROM generate_series(1, %s)",
+            "INSERT INTO mail_external_account_connect_check"
+            " (create_uid, create_date, step, fingerprint)"
+            " SELECT %s, now() AT TIME ZONE 'UTC', 'x', '-'"
+            " FROM generate_series(1, %s)",
             clean.bohdan.uid,
             MOST - 10,
         )
@@ -293,7 +295,8 @@ def test_a_crash_locks_nobody_out_for_longer_than_the_check(
     """As if the process had been killed: its line stays as it is."""
     window = window_at(clean.bohdan, hanging)
     set_turn = (
-        f"UPDATE {LINES} SET running_until = now() AT TIME ZONE 'UTC' + interval %s"
+        "UPDATE mail_external_account_connect_check"
+        " SET running_until = now() AT TIME ZONE 'UTC' + interval %s"
     )
     assert window.check("smtp_host")["ok"]
     steps.sql(clean.odoo, set_turn, "12 seconds")

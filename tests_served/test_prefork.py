@@ -3,6 +3,7 @@
 import http.client
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import mailbox_steps as box
@@ -96,11 +97,15 @@ def test_it_ends_with_all_its_processes(forked: Site) -> None:
         pids = odoo.pids
         assert len(pids) == 5
         end()
-        steps.until(lambda: not any(map(is_alive, pids)), "all have ended")
+        steps.until(partial(all_ended, pids), "all have ended")
         odoo.start()
         steps.until(lambda: len(odoo.pids) == 5, "all run again")
     assert Window(odoo.rpc("anna")).values
     assert evented(odoo)
+
+
+def all_ended(pids: list[int]) -> bool:
+    return not any(map(is_alive, pids))
 
 
 def is_alive(pid: int) -> bool:
