@@ -125,7 +125,7 @@ def said(call: Callable[[], Any]) -> str:
 
 @contextmanager
 def under_way(site: Site, call: Callable[[], Any]) -> Iterator[list[str]]:
-    """Inside, ``call`` waits for its server; afterwards the list holds ``said`` of it."""
+    """Inside, ``call`` waits for its server; then the list holds what it ``said``."""
     outcome: list[str] = []
     running = Thread(target=lambda: outcome.append(said(call)))
     running.start()
@@ -182,7 +182,6 @@ def test_ninety_at_once_are_one_and_nobody_else_notices(
                 "/mail/thread/messages",
                 {"thread_model": "project.task", "thread_id": task},
             )
-        assert waiting_connections(clean) == []
         assert first == [], "all that was while the first one waited"
         answers = list(refused)
         assert hanging.connections == 1
