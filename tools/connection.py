@@ -176,7 +176,7 @@ def _run(step, target, credentials, email):
     is_listing = step is checks.Step.INCOMING_LISTING
     if not (result.ok and is_listing and target.protocol is Protocol.IMAP):
         return result, ()
-    deadline = Deadline(NETWORK_SECONDS)
+    deadline = Deadline(target.timeout)
     try:
         with ImapMailbox(target, credentials, deadline=deadline) as mailbox:
             mailbox.open()
