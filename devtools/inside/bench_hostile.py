@@ -2,8 +2,8 @@
 
 BENCH_HOSTILE: {"accounts": [{"email", "customer", "smtp": port, "imap": port or 0}],
 "ca": PEM, "password": of every mailbox}. All belong to the user "bench"; "colleague"
-and "tester" are employees too. Prints {"accounts": [ids], "tasks": [ids], "partners":
-[ids]}, in the same order: each account has a task that its customer follows.
+and "tester" are employees too. Prints {"accounts": [ids], "tasks": [ids]}, in the same
+order: each account has a task that its customer follows.
 """
 
 import json

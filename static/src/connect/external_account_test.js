@@ -27,9 +27,9 @@ const SETTINGS = [
     "ca_certificate",
 ];
 
-/** Seconds between two attempts, and how many there are: a check takes ten seconds or two times that. */
-const BUSY_DELAY = 1;
+/** How often a check is asked for again, a second apart: another one may take twice ten seconds. */
 const BUSY_TRIES = 25;
+const BUSY_DELAY = 1000;
 
 const ICONS = {
     waiting: "fa-circle-thin text-muted",
@@ -158,6 +158,8 @@ export class ExternalAccountTest extends Component {
     /**
      * The server refuses a second check of the same user, and too many of all users at a time.
      * That of a cancelled run may still be under way: then this one is asked for again.
+     *
+     * @returns {Promise<object | null>} null when the run was cancelled meanwhile
      */
     async check(resId, step, run) {
         for (let tries = 1; this.state.run === run; tries++) {
@@ -169,8 +171,9 @@ export class ExternalAccountTest extends Component {
                     throw error;
                 }
             }
-            await new Promise((resolve) => browser.setTimeout(resolve, BUSY_DELAY * 1000));
+            await new Promise((resolve) => browser.setTimeout(resolve, BUSY_DELAY));
         }
+        return null;
     }
 
     /** Silent: the lines show the progress, Odoo's loading sign would only flicker. */
