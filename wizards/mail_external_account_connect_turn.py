@@ -66,24 +66,13 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _take_turn(self, step, seconds):
         cr = self.env.cr
+        self._check_own_turn()  # the cheapest way to refuse many at once
         cr.commit()  # pylint: disable=invalid-commit
         # What others committed meanwhile has to be seen after waiting for the lock.
         cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         try:
-            if not self._lock_turns() or self._running(self.env.uid):
-                raise self._busy(
-                    self.env._(
-                        "A test or a code of yours is under way already. Wait until it "
-                        "is over (a minute at the most), then try again."
-                    )
-                )
-            if self._running() >= at_a_time():
-                raise self._busy(
-                    self.env._(
-                        "Others are testing their accounts or getting codes at the "
-                        "moment, and only some can at a time. Try again in a moment."
-                    )
-                )
+            self._check_own_turn(self._lock_turns())
+            self._check_all_turns()
             self._check_limits(step)
             line = self._note_attempt(step, cr.now() + timedelta(seconds=seconds))
             cr.commit()  # pylint: disable=invalid-commit
@@ -91,6 +80,26 @@ class MailExternalAccountConnect(models.TransientModel):
             cr.rollback()  # pylint: disable=invalid-commit
             raise
         return line
+
+    def _check_own_turn(self, is_alone=True):
+        """:raise UserError: something of this user is under way"""
+        if not is_alone or self._running([("create_uid", "=", self.env.uid)]):
+            raise self._busy(
+                self.env._(
+                    "A test or a code of yours is under way already. Wait until it is "
+                    "over (a minute at the most), then try again."
+                )
+            )
+
+    def _check_all_turns(self):
+        """:raise UserError: as many as may are under way"""
+        if self._running() >= at_a_time():
+            raise self._busy(
+                self.env._(
+                    "Others are testing their accounts or getting codes at the moment, "
+                    "and only some can at a time. Try again in a moment."
+                )
+            )
 
     def _end_turn(self, line):
         """Whatever failed: the next one may come at once."""
@@ -112,12 +121,10 @@ class MailExternalAccountConnect(models.TransientModel):
         self.env.cr.execute(SQL("SELECT pg_advisory_xact_lock(%s, 0)", ALL_CLASS))
         return True
 
-    def _running(self, user_id=None):
-        """How many are under way, of everybody or of one user."""
-        domain = [("running_until", ">", self.env.cr.now())]
-        if user_id:
-            domain.append(("create_uid", "=", user_id))
-        return self._lines().search_count(domain)
+    def _running(self, domain=()):
+        """How many are under way."""
+        running = [("running_until", ">", self.env.cr.now()), *domain]
+        return self._lines().search_count(running)
 
     def _busy(self, text):
         error = UserError(text)
