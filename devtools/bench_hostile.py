@@ -137,11 +137,11 @@ class Scene:
             self._mail.wait_for_first_look()
             self._mail.round()  # all is warm then
             attack = self._prepare_attack()
-            with pages(colleague, self._page) as clean_pages:
+            with pages(colleague, self._page) as (clean_pages, _errors):
                 clean = mean(self._mail.round() for _ in range(ROUNDS))
         log, began = len(self._served.log()), time.monotonic()
         with step(f"Mail with the hostile part ({self._name})"):
-            with pages(colleague, self._page) as hostile_pages:
+            with pages(colleague, self._page) as (hostile_pages, page_errors):
                 attack()
                 hostile = self._mail.round()
             unfinished = ACCOUNTS - self._mail.answers()
@@ -152,14 +152,16 @@ class Scene:
             "page_worst_seconds": round(max(hostile_pages), 2),
             "reloads": len(RELOADS.findall(self._served.log()[log:])),
             "unfinished": unfinished,
+            "errors": len(page_errors) + self._mail.errors,
         }
 
     def _prepare_attack(self) -> Callable[[], None]:
         """Return what lets it all loose."""
         tester = self._served.rpc("tester")
         self._mail.post(self._slow_in, "<p>What do you think?</p>")
-        [sent] = self._bed.wait_for(self._hostile_customer, 1, 60)
-        large = [large_answer(sent.raw, self._hostile_customer) for _ in range(LARGE)]
+        sent = self._bed.wait_for(self._hostile_customer, 1, 60)[0].raw
+        large = [large_answer(sent, self._hostile_customer) for _ in range(LARGE)]
+        hard = hard_mails(sent, self._hard_in)
         values = {
             "email": "tester@elsewhere.test",
             "smtp_host": "localhost",
@@ -174,7 +176,7 @@ class Scene:
         check = (tester.call, _WINDOW, "run_check", window, "smtp_port")
 
         def attack() -> None:
-            self._bed.put(self._hard_in, hard_mails(self._hard_in))
+            self._bed.put(self._hard_in, hard)
             self._bed.put(self._slow_in, large)
             begin(self._mail.fetch, self._hard_in)
             begin(self._mail.fetch, self._slow_in)
@@ -188,12 +190,14 @@ class Scene:
 
 
 @contextmanager
-def pages(client: OdooClient, task: int) -> Iterator[list[float]]:
-    """Inside, somebody opens a chatter again and again; the seconds that each took.
+def pages(client: OdooClient, task: int) -> Iterator[tuple[list[float], list[float]]]:
+    """Inside, somebody opens a chatter again and again.
 
-    The last one counts as far as it came.
+    :return: the seconds that each time took, and those of errors among them; the last
+        one counts as far as it came
     """
     seconds: list[float] = []
+    errors: list[float] = []
     params = {"thread_model": "project.task", "thread_id": task}
     began = time.monotonic()
     stopped = threading.Event()
@@ -202,14 +206,15 @@ def pages(client: OdooClient, task: int) -> Iterator[list[float]]:
         nonlocal began
         while not stopped.wait(PAUSE):
             began = time.monotonic()
-            attempt(client.post, "/mail/thread/messages", params)
+            done = attempt(client.post, "/mail/thread/messages", params)
             if not stopped.is_set():
                 seconds.append(time.monotonic() - began)
+                errors.extend([] if done else seconds[-1:])
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
-        yield seconds
+        yield seconds, errors
     finally:
         stopped.set()
         thread.join(PAUSE)

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from email.utils import format_datetime
 
 from .testbed import clients
+from .testbed.quoting import Sent
 
 _SIZE = 60_000
 _MEGABYTE = 1024 * 1024
@@ -15,17 +16,19 @@ _MEGABYTE = 1024 * 1024
 HARD_BODY = f"""<p>Hello</p><img src="{"/web/image/1" * (_SIZE // 12)}'">"""
 
 
-def hard_mails(recipient: str) -> list[bytes]:
-    """Two mails from anybody, whose From is the trouble."""
+def hard_mails(original: bytes, recipient: str) -> list[bytes]:
+    """Two answers whose From is the trouble; anybody may write such ones."""
     quotes = '"' + '\\"' * (_SIZE // 2)
-    comments = "(" * (_SIZE // 2) + " " * (_SIZE // 2) + "x"
+    blanks = "x" + " " * _SIZE + "<y"
+    answered = Sent.read(original).headers.message_id
     return [
         (
             f"From: {sender}\r\nTo: {recipient}\r\nSubject: Hello\r\n"
             f"Date: {format_datetime(datetime.now(timezone.utc))}\r\n"
-            f"Message-ID: <hard{number}@elsewhere.test>\r\n\r\nHello\r\n"
+            f"Message-ID: <hard{number}@elsewhere.test>\r\n"
+            f"In-Reply-To: {answered}\r\n\r\nHello\r\n"
         ).encode()
-        for number, sender in enumerate((quotes, comments))
+        for number, sender in enumerate((quotes, blanks))
     ]
 
 

@@ -37,6 +37,8 @@ class Mail:
         self._accounts, self._tasks, self._customers = accounts, tasks, customers
         self._user: OdooClient = served.rpc("bench")
         self._before = 0
+        #: How often somebody who writes or fetches got an error instead.
+        self.errors = 0
 
     def wait_for_first_look(self) -> None:
         """Wait until every mailbox was read: what came before stays out of Odoo.
@@ -86,12 +88,19 @@ class Mail:
         }
         thread = {"thread_model": "project.task", "thread_id": self._tasks[address]}
         post = self._user.post
-        attempt(post, "/mail/message/post", {**thread, "post_data": data})
+        self._insist(post, "/mail/message/post", {**thread, "post_data": data})
 
     def fetch(self, address: str) -> None:
         """Press "Fetch now"."""
         ids = [self._accounts[address]]
-        attempt(self._user.call, "mail.external.account", "action_fetch_now", ids)
+        call = self._user.call
+        self._insist(call, "mail.external.account", "action_fetch_now", ids)
+
+    def _insist(self, call: Callable[..., Any], *args: Any) -> None:
+        """As somebody who gets an error, and presses again a second later."""
+        while not attempt(call, *args) and self._served.is_running():
+            self.errors += 1
+            time.sleep(1)
 
     def _send_and_answer(self) -> None:
         waiting = dict(self._customers)
@@ -127,12 +136,13 @@ class Mail:
             return int(cursor.fetchone()[0])
 
 
-def attempt(call: Callable[..., Any], *args: Any) -> None:
-    """Call the server, which may be too busy to answer, or gone."""
+def attempt(call: Callable[..., Any], *args: Any) -> bool:
+    """Call the server, which may be too busy to answer, or gone: whether it did."""
     try:
         call(*args)
     except (OdooRpcError, OSError, http.client.HTTPException):
-        return  # what did not arrive is missed where it is counted
+        return False
+    return True
 
 
 def begin(call: Callable[..., Any], *args: Any) -> None:
