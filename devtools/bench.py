@@ -23,6 +23,7 @@ BENCHES = {
     "post": ("bench_post", "what posting and a chatter cost with the addon"),
     "fetch": ("bench_fetch", "reading mailboxes, against imaplib and stock Odoo"),
     "send": ("bench_send", "sending for many addresses at a time, against one by one"),
+    "hostile": ("bench_hostile", "what hostile mails, servers and users cost others"),
     "sender": ("bench_sender", "what choosing the sender costs among 5,000 accounts"),
 }
 Key = TypeVar("Key")

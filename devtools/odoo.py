@@ -31,6 +31,7 @@ _INSTALLED_FOLDERS = (
     "mailkit",
 )
 _TEMPLATES_KEPT = 3
+_PROGRAM = REPOSITORY / "devtools" / "inside" / "odoo_program.py"
 _RELEASE_FILES = ("odoo/release.py", ".mea-stamp")
 
 
@@ -55,7 +56,7 @@ class Odoo:
         subcommand: Sequence[str] = ()
         if arguments and not arguments[0].startswith("-"):
             subcommand, arguments = arguments[:1], arguments[1:]
-        odoo = (str(self.state.python), "-m", "odoo", *subcommand)
+        odoo = (str(self.state.python), str(_PROGRAM), *subcommand)
         return [*odoo, "--config", str(config), *arguments]
 
     def write_config(

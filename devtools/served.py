@@ -55,7 +55,9 @@ class ServedOdoo:
         self.log_file = folder / f"{database}.log"
         self._env = {**odoo.environment(), **(env or {})}
         self._child: Child | None = None
-        gevent = {"gevent_port": str(free_port())}
+        #: Where web sockets are served, when there are workers; else at ``port``.
+        self.gevent_port = free_port()
+        self._workers = workers
         self.config = odoo.write_config(
             folder / f"{database}.conf",
             database,
@@ -64,7 +66,7 @@ class ServedOdoo:
             cron_threads=cron_threads,
             smtp_port=smtp_port,
             log_level=log_level,
-            options={**gevent, **(options or {})},
+            options={"gevent_port": str(self.gevent_port), **(options or {})},
         )
 
     def __enter__(self) -> "ServedOdoo":
@@ -110,14 +112,10 @@ class ServedOdoo:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request("GET", "/web/health?db_server_status=1")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        """Tell whether requests are answered, and web sockets too."""
+        return _is_healthy(self.port, "/web/health?db_server_status=1") and (
+            not self._workers or _is_healthy(self.gevent_port, "/websocket/health")
+        )
 
     @property
     def pids(self) -> list[int]:
@@ -152,3 +150,14 @@ class ServedOdoo:
     def log(self) -> str:
         """Return the server's log so far."""
         return self.log_file.read_text(errors="replace")
+
+
+def _is_healthy(port: int, route: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", route)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

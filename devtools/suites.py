@@ -173,7 +173,7 @@ class Suites:
             cron_threads=0,
         )
         command = self._odoo.command(config, f"--test-tags={tags}", "--stop-after-init")
-        command[1:3] = [str(RUNNER)]  # instead of "-m odoo"
+        command[1] = str(RUNNER)  # instead of Odoo's own program
         began = time.monotonic()
         try:
             with step(f"Odoo's tests {label}"):

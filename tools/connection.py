@@ -5,15 +5,19 @@ reached by RPC or from a server action.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.imap_mailbox import ImapMailbox
+from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Protocol
 from . import vault
 from .destination import server
 
+# Seconds that each of a check's sessions may take.
+NETWORK_SECONDS = 10.0
 # Incoming modes for which Odoo signs in somewhere.
 READ_PROTOCOLS = ("imap", "pop3")
 SMTP_STEPS = (
@@ -140,25 +144,41 @@ def store_passwords(wizard, account):
     wizard.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
 
 
-def run_step(wizard, step):
-    """One check against the network; nothing is written.
+def seconds(step):
+    """How long a check takes at the most, Odoo's own part of it included."""
+    sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
+    return sessions * NETWORK_SECONDS + 2.0
+
+
+def prepared(wizard, step):
+    """One check, ready to be run: it needs the database no more.
 
     :param mailkit.checks.Step step:
-    :return: (mailkit.checks.CheckResult, the folders of an IMAP mailbox that can be
-        listed: tuple of mailkit.imap_folders.Folder)
+    :return: function without parameters, which returns what ``_run`` does
     """
     try:
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
-        target = server(wizard, purpose)
+        target = replace(server(wizard, purpose), timeout=NETWORK_SECONDS)
         credentials = _credentials(wizard, step)
     except MailError as error:
-        return checks.CheckResult(step, False, 0.0, {}, error), ()
-    result = checks.run(step, target, credentials, wizard.email or "")
+        failed = checks.CheckResult(step, False, 0.0, {}, error)
+        return lambda: (failed, ())
+    return partial(_run, step, target, credentials, wizard.email or "")
+
+
+def _run(step, target, credentials, email):
+    """One check against the network, in ``seconds(step)``.
+
+    :return: (mailkit.checks.CheckResult, the folders of an IMAP mailbox that can be
+        listed: tuple of mailkit.imap_folders.Folder)
+    """
+    result = checks.run(step, target, credentials, email)
     is_listing = step is checks.Step.INCOMING_LISTING
     if not (result.ok and is_listing and target.protocol is Protocol.IMAP):
         return result, ()
+    deadline = Deadline(target.timeout)
     try:
-        with ImapMailbox(target, credentials) as mailbox:
+        with ImapMailbox(target, credentials, deadline=deadline) as mailbox:
             mailbox.open()
             mailbox.login()
             return result, mailbox.folders()

@@ -1,25 +1,20 @@
-"""Keeping something in the middle of a request, whatever becomes of the rest of it."""
+"""Whose transaction the running code is in: whether it may be ended in the middle."""
 
 from odoo.http import request
 from odoo.sql_db import Cursor
 from odoo.tools import SQL
 
 
-def commit_if_own(env):
-    """Store and commit, unless the transaction is somebody else's.
+def may_end_transaction(env):
+    """Whether nobody minds when the running transaction is committed now.
 
-    That of a request is its own; by XML-RPC there is no ``request``, and the one that
-    changed nothing before is. Scripts and Odoo's tests go on with theirs.
-
-    :raise psycopg2.errors.SerializationFailure: others changed the same meanwhile; Odoo
-        then calls the whole method again (odoo/service/model.py, ``retrying``)
+    That of a request is its own (a new session's first one has noted the device), as is
+    one that changed nothing: by XML-RPC there is no ``request``. Scripts and Odoo's
+    tests have work of their own in theirs.
     """
-    is_own = isinstance(env.cr, Cursor) and (request or _has_changed_nothing(env.cr))
+    if not isinstance(env.cr, Cursor):
+        return False
+    if request:
+        return True
     env.flush_all()
-    if is_own:
-        env.cr.commit()  # pylint: disable=invalid-commit
-
-
-def _has_changed_nothing(cr):
-    cr.execute(SQL("SELECT txid_current_if_assigned()"))
-    return cr.fetchone() == (None,)
+    return env.execute_query(SQL("SELECT txid_current_if_assigned()")) == [(None,)]

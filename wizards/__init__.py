@@ -11,4 +11,5 @@ from . import (
     mail_external_account_connect_proof,
     mail_external_account_connect_reading,
     mail_external_account_connect_save,
+    mail_external_account_connect_turn,
 )

@@ -15,6 +15,8 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     wizard_id = fields.Many2one(
         "mail.external.account.connect", ondelete="set null", index=True
     )
+    # Until when it counts as under way, in case nobody notes its end.
+    running_until = fields.Datetime(readonly=True)
     step = fields.Char(required=True, readonly=True)
     ok = fields.Boolean(readonly=True)
     # Whether the host is an internal one.

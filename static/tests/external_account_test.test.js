@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@odoo/hoot";
 import { click, queryAllAttributes, queryAllTexts, queryOne, waitFor } from "@odoo/hoot-dom";
-import { animationFrame, Deferred } from "@odoo/hoot-mock";
+import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
 import {
     contains,
     defineModels,
@@ -194,4 +194,46 @@ test("when a request itself fails, Odoo tells why and the window is ready again"
     await animationFrame();
     expect.verifyErrors(["Too many tests"]);
     expect(lineStates()).toEqual(["passed", "skipped", "skipped"]);
+});
+
+/** The server's refusal while another check of the user is under way. */
+function refuse() {
+    throw makeServerError({
+        message: "A test of yours is under way",
+        context: { external_account_busy: true },
+    });
+}
+
+test("a check that has to wait for another one is asked for again, after Cancel too", async () => {
+    let isBusy = true;
+    await mountConnect((step) => {
+        expect.step(step);
+        return isBusy ? refuse() : {};
+    }, 1);
+    await startTest();
+    expect(lineStates()).toEqual(["running", "waiting", "waiting"]);
+    await click(`${WIDGET} button:contains(Cancel)`);
+    await animationFrame();
+    await startTest();
+    expect(lineStates()).toEqual(["running", "waiting", "waiting"]);
+    expect.verifySteps(["smtp_host", "smtp_host"]);
+    isBusy = false;
+    await advanceTime(1000);
+    await waitFor("button[name=action_save]");
+    expect(lineStates()).toEqual(["passed", "passed", "passed"]);
+    // nothing of the cancelled run
+    expect.verifySteps(["smtp_host", "smtp_login", "incoming_host"]);
+});
+
+test("when it never is its turn, the window tells why", async () => {
+    expect.errors(1);
+    await mountConnect(refuse, 1);
+    await startTest();
+    for (let second = 0; second < 30; second++) {
+        await advanceTime(1000);
+    }
+    await waitFor(`${WIDGET} button:contains(Test account)`);
+    await animationFrame();
+    expect.verifyErrors(["A test of yours is under way"]);
+    expect(lineStates()).toEqual(["skipped", "skipped", "skipped"]);
 });

@@ -1,5 +1,6 @@
 import { Component, useState } from "@odoo/owl";
 
+import { browser } from "@web/core/browser/browser";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
@@ -25,6 +26,10 @@ const SETTINGS = [
     "incoming_login",
     "ca_certificate",
 ];
+
+/** How often a check is asked for again, a second apart: another one may take twice ten seconds. */
+const BUSY_TRIES = 25;
+const BUSY_DELAY = 1000;
 
 const ICONS = {
     waiting: "fa-circle-thin text-muted",
@@ -137,16 +142,38 @@ export class ExternalAccountTest extends Component {
         this.state.lines = steps.map(([step, label]) => ({ step, label, state: "waiting" }));
         for (const line of this.state.lines) {
             line.state = "running";
-            const { ok, ...result } = await this.call("run_check", [[resId], line.step]);
+            const answer = await this.check(resId, line.step, run);
             if (this.state.run !== run) {
                 return;
             }
+            const { ok, ...result } = answer;
             Object.assign(line, result, { state: ok ? "passed" : "failed" });
             if (!ok) {
                 break;
             }
         }
         await this.reload();
+    }
+
+    /**
+     * The server refuses a second check of the same user, and too many of all users at a time.
+     * That of a cancelled run may still be under way: then this one is asked for again.
+     *
+     * @returns {Promise<object | null>} null when the run was cancelled meanwhile
+     */
+    async check(resId, step, run) {
+        for (let tries = 1; this.state.run === run; tries++) {
+            try {
+                return await this.call("run_check", [[resId], step]);
+            } catch (error) {
+                const isBusy = error.data?.context?.external_account_busy;
+                if (!isBusy || (tries >= BUSY_TRIES && this.state.run === run)) {
+                    throw error;
+                }
+            }
+            await new Promise((resolve) => browser.setTimeout(resolve, BUSY_DELAY));
+        }
+        return null;
     }
 
     /** Silent: the lines show the progress, Odoo's loading sign would only flicker. */
