@@ -60,7 +60,8 @@ class ResCompany(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if {"active", "external_sender_policy"}.intersection(vals):
+        # who belongs to a company is also said from its side
+        if {"active", "external_sender_policy", "user_ids"}.intersection(vals):
             self.env["mail.external.account"]._clear_sender_cache()
         if vals.get("active") is False:
             # sudo: who may archive a company may not always read its addresses

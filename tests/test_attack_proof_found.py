@@ -67,6 +67,24 @@ class TestArchived(ProofCase):
             window.action_save()
 
 
+class TestAccessEnds(ProofCase):
+    def test_who_leaves_a_company_leaves_its_addresses(self):
+        """From whatever side, at once: what may be used is cached."""
+        other = self.env["res.company"].create({"name": "Another"})
+        self.account(CEO, company_id=other.id)
+        accounts = self.env["mail.external.account"]
+        bohdan = self.bohdan.id
+        for record, field, joins, leaves in (
+            (self.bohdan, "company_ids", Command.link(other.id), other.id),
+            (other, "user_ids", Command.link(bohdan), bohdan),
+        ):
+            with self.subTest(field):
+                record.write({field: [joins]})
+                self.assertEqual(accounts._addresses_of(bohdan), {CEO})
+                record.write({field: [Command.unlink(leaves)]})
+                self.assertFalse(accounts._addresses_of(bohdan))
+
+
 class TestOtherCompanies(ProofCase):
     """A manager has no say about the people and addresses of other companies."""
 
