@@ -26,8 +26,8 @@ RUNNERS = (UNIT, ODOO, SERVED)
 QUERIES = "queries"
 QUERY_MODULES = ("project", "test_mail")  # more of them make more queries
 QUERY_TESTS = "/test_mail/tests/test_performance.py,/mail/tests/test_mail_render.py"
-#: As this module and tests_served/conftest.py name them; nobody else's may match.
-_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served\d+)$")
+#: As this module and tests_served name them; nobody else's may match.
+_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served(\d+|-beside))$")
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 
