@@ -99,15 +99,16 @@ class MailExternalAccount(models.Model):
         for owner, accounts in self.grouped("user_id").items():
             accounts._tell_of_change(owner, kind, accounts.mapped("email"))
 
-    def _tell_of_connection(self, former):
+    def _tell_of_connection(self, former, email):
         """The connect window wrote this account.
 
         :param former: the employee whose it was before; none of a new one, or of a
             company's
+        :param email: its address then
         """
         self.ensure_one()
         if former != self.user_id:
-            self.browse()._tell_of_change(former, "moved", [self.email])
+            self.browse()._tell_of_change(former, "moved", [email])
         if self.state != "draft":  # which sends nothing in anybody's name
             kind = "changed" if former == self.user_id else "connected"
             self._tell_of_change(self.user_id, kind, [self.email])

@@ -92,6 +92,17 @@ class TestOwnerTold(ConnectCase):
             self.told(self.anna), ["Connected in your name: anna@brand-a.example"]
         )
 
+    def test_moved_and_made_another_address(self):
+        values = {"user_id": self.bohdan.id, "email": "bohdan@brand-a.example"}
+        self.connect(self.manager, self.annas, **values)
+        self.assertEqual(
+            self.told(self.anna),
+            ["No longer your external address: anna@brand-a.example"],
+        )
+        self.assertEqual(
+            self.told(self.bohdan), ["Connected in your name: bohdan@brand-a.example"]
+        )
+
     def test_a_draft_that_is_moved(self):
         """As all of them are in a copy of the database."""
         self.annas.state = "draft"

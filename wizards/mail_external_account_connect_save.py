@@ -224,14 +224,14 @@ class MailExternalAccountConnect(models.TransientModel):
     def _write_account(self, values):
         # sudo: rights were checked above; connection fields are written only here
         account = self.account_id.sudo()
-        former = account.user_id
+        former, email = account.user_id, account.email
         if account:
             account.write(values)
         else:
             account = self.env["mail.external.account"].sudo().create(values)
             self.sudo().account_id = account
         self._write_bindings(account)
-        account._tell_of_connection(former)
+        account._tell_of_connection(former, email)
         return account
 
     def _write_bindings(self, account):
