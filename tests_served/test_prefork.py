@@ -9,9 +9,9 @@ from pathlib import Path
 import mailbox_steps as box
 import pytest
 import steps
+from check_steps import said, session, under_way, window_at
 from site_setup import Site, prepare
 from steps import Window
-from test_connect_parallel import said, session, under_way, window_at
 
 from devtools.served import ServedOdoo
 from devtools.testbed import clients
