@@ -112,11 +112,15 @@ def _address_of(entry: str) -> str | None:
     """The address in "name <address>" or "address"; None when it is neither."""
     if "<" not in entry:
         glued = _AROUND.sub(r"\1", entry)
-        return None if any(sign in glued for sign in ' >"') else entry
+        return entry if not entry or _is_address(glued) else None
     name, _bracket, rest = entry.partition("<")
     address, closed, after = rest.partition(">")
-    sound = closed and not after and "<" not in address and "@" not in name
-    return address if sound and ">" not in name else None
+    sound = closed and not after and "@" not in name and ">" not in name
+    return address if sound and _is_address(_AROUND.sub(r"\1", address)) else None
+
+
+def _is_address(text: str) -> bool:
+    return text.count("@") == 1 and not any(sign in text for sign in ' <>"[]')
 
 
 def _without_quoted(text: str) -> str | None:

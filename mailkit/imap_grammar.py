@@ -15,34 +15,40 @@ from functools import lru_cache
 
 from .imap_dialog import Literal, Untagged
 
-_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
+_QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MONTH_NUMBERS = {name.lower().encode(): n for n, name in enumerate(_MONTHS, 1)}
 _DATE = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"
 )
-_FETCH = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)
+_FETCH = re.compile(rb"\d{1,10} FETCH \(", re.IGNORECASE)
 # In the order in which they are met; flags only so that nothing in them counts.
 _ITEM = re.compile(
     rb"(?<![\w.-])(?:"
-    rb"UID (?P<uid>\d+)"
-    rb"|RFC822\.SIZE (?P<size>\d+)"
-    rb'|INTERNALDATE "(?P<date>[^"]*)"'
-    rb"|BODY\[[^\]]*\](?:<(?P<origin>\d+)>)? "
-    rb"(?:\{(?P<literal>\d+)\}|" + _QUOTED.replace(b"(", b"(?P<quoted>", 1) + rb"|NIL)"
-    rb"|FLAGS \([^)]*\)"
+    rb"UID (?P<uid>\d{1,10})\b"
+    rb"|RFC822\.SIZE (?P<size>\d{1,20})\b"
+    rb'|INTERNALDATE "(?P<date>[^"]{0,40})"'
+    rb"|BODY\[[^\[\]]*\](?:<(?P<origin>\d{1,20})>)? "
+    rb"(?:\{(?P<literal>\d{1,10})\}|"
+    + _QUOTED.replace(b"(", b"(?P<quoted>", 1)
+    + rb"|NIL)"
+    rb"|FLAGS \([^()]*\)"
     rb")",
     re.IGNORECASE | re.DOTALL,
 )
 _LIST = re.compile(
-    rb"LIST \(([^)]*)\) (?:NIL|" + _QUOTED + rb") (?:\{(\d+)\}|" + _QUOTED + rb"|(.+))",
+    rb"LIST \(([^()]*)\) (?:NIL|"
+    + _QUOTED
+    + rb") (?:\{(\d{1,10})\}|"
+    + _QUOTED
+    + rb"|(.+))",
     re.IGNORECASE | re.DOTALL,
 )
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
-_UTF7 = re.compile("&([^-]*)-")
+_UTF7 = re.compile("&([^&-]*)-")
 _NOT_PRINTABLE = re.compile("&|[^ -~]+")
 
 

@@ -22,7 +22,7 @@ _ROOM = {
     ),
 }
 _MOST_COPIED = 1 << 20
-_FIELD = re.compile(rb"([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)")
+_FIELD = re.compile(rb"^([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _NOT_COPIED = re.compile(r"content-|mime-version$")
 
 

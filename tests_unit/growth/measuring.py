@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-SHORT, LONG = 2000, 8000  # characters: n and 4n
+SHORT, LONG = 1500, 6000  # characters: n and 4n
 MOST = 6.0  # times as long; a linear one needs 4 times
-# Seconds. Less tells nothing: a step of a nanosecond for each pair would take 30 ms.
+# Seconds. Less tells nothing: a step of a nanosecond for each pair would take 18 ms.
 FLOOR = 0.004
-SUM = 0.06  # so long it is repeated: the clock of a process is a coarse one
-ENOUGH = 0.5  # for n characters: nothing has to be compared any more
+SUM = 0.04  # so long it is repeated: the clock of a process is a coarse one
+ENOUGH = 1.0  # nothing has to be repeated any more
 TRIES = 5
 DEADLINE = 20  # seconds of processor time, for all seeds of one subject
 
@@ -51,17 +51,18 @@ def worst(cases: Iterable[Case]) -> Growth:
 
 
 def _ratio(case: Case) -> tuple[float, float]:
-    short, long = case.make(SHORT), case.make(LONG)
-    first = _seconds(case.call, short)
-    if first > ENOUGH:
-        return float("inf"), first
+    long = case.make(LONG)
     seconds = _seconds(case.call, long)
     if seconds < FLOOR:
         return 0.0, seconds
-    best = float("inf")
-    for _try in range(TRIES):  # more than once only where it looks bad
-        seconds = _repeated(case.call, long)
-        best = min(best, seconds / _repeated(case.call, short))
+    short = case.make(SHORT)
+    quick = min(_seconds(case.call, long) for _try in range(3))
+    quick /= min(_seconds(case.call, short) for _try in range(3))
+    if quick <= MOST or seconds > ENOUGH:
+        return quick, seconds
+    best = quick
+    for _try in range(TRIES):
+        best = min(best, _repeated(case.call, long) / _repeated(case.call, short))
         if best <= MOST:
             break
     return best, seconds
