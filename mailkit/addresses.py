@@ -18,14 +18,14 @@ _MAX_DISPLAY = 250
 # Every alternative is decided by its first characters: no backtracking.
 _TOKEN = re.compile(
     r"(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)"
-    r'|"(?P<quoted>[^"\\]*(?:\\.?[^"\\]*)*)(?P<end>"?)'
+    r'|"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)\\?(?P<end>"?)'
     r"|\((?P<comment>[^()]*)\)|<(?P<angle>[^<>]*)>?|(?P<sign>[,;:])"
     r'|(?P<word>[^\s"(<,;:]+)|\s+|.',
     re.DOTALL,
 )
 # What nine of ten fields are; the rest is taken apart.
 _SIMPLE = re.compile(
-    r"""(?:"([^"\\=]*)"\s*|([^"<>@,;:()\\=]{0,80}))<([\w.+-]{1,64}@[\w.-]{1,255})>""",
+    r"""\A(?:"([^"\\=]*)"\s*|([^"<>@,;:()\\=]*))<([\w.+-]{1,64}@[\w.-]{1,255})>""",
     re.ASCII,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

@@ -23,7 +23,7 @@ _AROUND = re.compile(r" ?([@.]) ?")
 _BETWEEN = re.compile("[,;:]")  # addresses; behind the name of a group
 _SEPARATOR = re.compile(r'[\s<>()\[\],;:"]')
 # A quoted text, closed or not; a sign of a comment; or what is neither.
-_TOKEN = re.compile(r'"(?P<quoted>[^"\\]*(?:\\.?[^"\\]*)*)(?P<end>"?)|[()]|[^"()]+')
+_TOKEN = re.compile(r'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)\\?(?P<end>"?)|[()]|[^"()]+')
 _ESCAPED = re.compile(r"\\(.)")
 
 

@@ -53,13 +53,14 @@ def with_short_addresses(body):
 
 
 def with_all_addresses(text, body, written=str):
-    """Put the long addresses of ``body`` back into what came of it.
+    """Put the long addresses back into what came of a body with short ones.
 
+    :param body: called for the body with all of them
     :param written: how an address stands in such a text
     """
     if _STAND_IN.partition("%")[0] not in text:
         return text
-    tree = _parsed(body)
+    tree = _parsed(body())
     images = [] if tree is None else _long_addresses(tree)
     sources = {str(n): written(source) for n, (_image, source) in enumerate(images)}
     return _STOOD_IN.sub(lambda found: sources.get(found[1], found[0]), text)

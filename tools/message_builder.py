@@ -22,7 +22,6 @@ from .inline_images import (
     without_logo,
 )
 
-
 # Characters of the recipients of one mail with their names, of a file's name and of
 # its ending: what is longer, Python's email package reads and folds for minutes.
 _MOST_NAMED, _MOST_NAME, _MOST_ENDING = 2000, 200, 10
@@ -113,7 +112,7 @@ def _build(mail, email):
     # Core compares these with addresses whose domains it has made ASCII.
     validated = [envelope_form(address) for address in email["email_to_normalized"]]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
-    whole = mail._whole_outgoing_body()
+    whole = mail._whole_outgoing_body
     marks = marks_of(mail) if account.receive_replies else NO_MARKS
     message = server._build_email__(
         email_from=account._email_from(mail.mail_message_id),

@@ -10,6 +10,7 @@ import enum
 import importlib
 import inspect
 import pkgutil
+import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
@@ -161,7 +162,7 @@ def _plain(kind: Any) -> Any:
     if origin is None:
         return kind
     arguments = tuple(_plain(each) for each in arguments if each is not type(None))
-    if origin in (typing.Union, getattr(__import__("types"), "UnionType")):
+    if origin in (typing.Union, types.UnionType):
         return arguments[0]
     if origin in (dict, typing.get_origin(typing.Mapping)):
         return (dict, *arguments)
