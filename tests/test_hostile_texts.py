@@ -163,7 +163,7 @@ class TestHostileContent(ExternalAccountCase, Deadlines):
         cls.account("anna@own.example", cls.anna)
 
     def build(self, body="Hello", **values):
-        message = self.post(self.anna, body=Markup(body), **values)
+        message = self.post(self.anna, body=Markup(body), **values)  # noqa: S704
         [mail] = self.external_mails(message).filtered(
             lambda mail: mail.recipient_ids == self.customer
         )
