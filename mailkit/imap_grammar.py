@@ -48,6 +48,7 @@ _LIST = re.compile(
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
+_MOST_DIGITS = 20
 _UTF7 = re.compile("&([^&-]*)-")
 _NOT_PRINTABLE = re.compile("&|[^ -~]+")
 
@@ -98,8 +99,18 @@ def searched(untagged: Iterable[Untagged]) -> list[int]:
     numbers: set[int] = set()
     for response in untagged:
         if response.text[:6].upper() == b"SEARCH":
-            numbers.update(map(int, response.text[6:].partition(b"(")[0].split()))
+            numbers.update(map(_number, response.text[6:].partition(b"(")[0].split()))
     return sorted(numbers)
+
+
+def _number(word: bytes) -> int:
+    """Python needs long for many digits; a server never needs so many.
+
+    Raises ValueError.
+    """
+    if len(word) > _MOST_DIGITS:
+        raise ValueError("not a number of IMAP")
+    return int(word)
 
 
 def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:
@@ -110,7 +121,9 @@ def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:
         if found and response.text[:7].upper() == b"STATUS ":
             words = found.group(1).split()
             pairs = zip(words[::2], words[1::2], strict=False)
-            items.update((name.decode().upper(), int(value)) for name, value in pairs)
+            items.update(
+                (name.decode().upper(), _number(value)) for name, value in pairs
+            )
     return items
 
 

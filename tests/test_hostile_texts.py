@@ -1,8 +1,10 @@
+import json
 import time
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from types import SimpleNamespace
+from xmlrpc.client import Fault
 
 from markupsafe import Markup
 from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
@@ -81,26 +83,30 @@ class TestTypedSender(RemoteCase, Deadlines):
             ("mail.compose.message", {**place, "composition_mode": "comment"}),
             ("mail.compose.message", {**place, "composition_mode": "mass_mail"}),
         ):
-            with self.soon(5, model), self.assertRaisesRegex(Exception, "email_from"):
-                self.xmlrpc_object.execute_kw(
-                    self.env.cr.dbname,
-                    self.bohdan.id,
-                    self.bohdan.login,
-                    model,
-                    "create",
-                    [{**values, "email_from": text}],
-                )
-            context = {"context": {"default_email_from": text}}
-            with self.soon(5, model), self.assertRaisesRegex(Exception, "email_from"):
-                self.xmlrpc_object.execute_kw(
-                    self.env.cr.dbname,
-                    self.bohdan.id,
-                    self.bohdan.login,
-                    model,
-                    "create",
-                    [values],
-                    context,
-                )
+            self.assert_not_created(model, {**values, "email_from": text})
+            self.assert_not_created(model, values, default_email_from=text)
+        self.assert_not_created(
+            "mail.scheduled.message",
+            {
+                **place,
+                "body": "x",
+                "author_id": self.bohdan.partner_id.id,
+                "scheduled_date": "2040-01-01 00:00:00",
+                "notification_parameters": json.dumps({"email_from": text}),
+            },
+        )
+
+    def assert_not_created(self, model, values, **context):
+        with self.soon(5, model), self.assertRaisesRegex(Fault, "email_from"):
+            self.xmlrpc_object.execute_kw(
+                self.env.cr.dbname,
+                self.bohdan.id,
+                self.bohdan.login,
+                model,
+                "create",
+                [values],
+                {"context": context},
+            )
 
     def test_rights_come_first(self):
         self.project_a.privacy_visibility = "followers"

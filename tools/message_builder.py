@@ -10,6 +10,7 @@ from typing import NamedTuple
 from markupsafe import escape
 from odoo.tools.mail import email_normalize, html2plaintext
 
+from ..mailkit.addresses import parse
 from ..mailkit.errors import MailError
 from ..mailkit.from_header import MAX_FROM, address_key
 from ..mailkit.settings import normalize_address
@@ -22,9 +23,9 @@ from .inline_images import (
     without_logo,
 )
 
-# Characters of the recipients of one mail with their names, of a file's name and of
-# its ending: what is longer, Python's email package reads and folds for minutes.
-_MOST_NAMED, _MOST_NAME, _MOST_ENDING = 2000, 200, 10
+# Characters of a recipient with a name, of a file's name and of its ending: what is
+# longer, Python's email package reads and folds for minutes.
+_MOST_NAMED, _MOST_NAME, _MOST_ENDING = 500, 255, 10
 
 
 class InvalidRecipient(NamedTuple):
@@ -80,10 +81,11 @@ def _alternative(email):
     return html2plaintext(without_logo(body))
 
 
-def _shown(addresses, plain):
-    """Recipients with their names, unless somebody has a name that is no name: a long
-    header takes Python minutes."""
-    return addresses if len(", ".join(addresses)) <= _MOST_NAMED else plain
+def _shown(addresses):
+    """Recipients with their names, unless one of these is no name of anybody."""
+    if all(len(address) <= _MOST_NAMED for address in addresses):
+        return addresses
+    return [address.email for address in parse(addresses) if address.email]
 
 
 def _named(attachments):
@@ -116,11 +118,11 @@ def _build(mail, email):
     marks = marks_of(mail) if account.receive_replies else NO_MARKS
     message = server._build_email__(
         email_from=account._email_from(mail.mail_message_id),
-        email_to=_shown(email["email_to"], validated),
+        email_to=_shown(email["email_to"]),
         subject=(email["subject"] or "")[:MAX_FROM],
         body=with_all_addresses(email["body"], whole, escape) + marks.html,
         body_alternative=with_all_addresses(_alternative(email), whole) + marks.text,
-        email_cc=_shown(email["email_cc"], []),
+        email_cc=_shown(email["email_cc"]),
         # Odoo's own address, unless answers are read from the mailbox
         reply_to=account._email_from(mail.mail_message_id)
         if account.receive_replies

@@ -61,9 +61,10 @@ def _ratio(case: Case) -> tuple[float, float]:
         return quick, seconds
     best = float("inf")  # the clock on the wall may be wrong on a busy machine
     for _try in range(TRIES):
-        best = min(best, _repeated(case.call, long) / _repeated(case.call, short))
-        if best <= MOST:
-            break
+        seconds = _repeated(case.call, long)
+        best = min(best, seconds / _repeated(case.call, short))
+        if best <= MOST or seconds < FLOOR:
+            return min(best, MOST), seconds
     return best, seconds
 
 
