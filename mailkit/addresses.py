@@ -7,7 +7,7 @@ whole field for one broken address; here the sound ones stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from .fields import decode_words
@@ -17,14 +17,15 @@ MAX_EMAIL = 320  # RFC 5321: 64 + 1 + 255
 _MAX_DISPLAY = 250
 # Every alternative is decided by its first characters: no backtracking.
 _TOKEN = re.compile(
-    r'(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)|"(?P<quoted>(?:[^"\\]|\\.)*)"'
+    r"(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)"
+    r'|"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)\\?(?P<end>"?)'
     r"|\((?P<comment>[^()]*)\)|<(?P<angle>[^<>]*)>?|(?P<sign>[,;:])"
     r'|(?P<word>[^\s"(<,;:]+)|\s+|.',
     re.DOTALL,
 )
 # What nine of ten fields are; the rest is taken apart.
 _SIMPLE = re.compile(
-    r"""\s*(?:"([^"\\=]*)"|([^"<>@,;:()\\=]*))\s*<([\w.+-]{1,64}@[\w.-]{1,255})>\s*""",
+    r"""\A(?:"([^"\\=]*)"\s*|([^"<>@,;:()\\=]*))<([\w.+-]{1,64}@[\w.-]{1,255})>""",
     re.ASCII,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -88,7 +89,7 @@ def parse(fields: Iterable[str]) -> tuple[Address, ...]:
 
 
 def _parse_field(value: str) -> list[Address]:
-    simple = _SIMPLE.fullmatch(value)
+    simple = _SIMPLE.fullmatch(value.strip())
     if simple:
         quoted, plain, email = simple.groups()
         display = (quoted or plain or "").strip(" '")[:_MAX_DISPLAY]
@@ -105,11 +106,9 @@ def _scan(value: str) -> list[Address]:
         value = value.replace('"', " ")  # one is never closed: they mean nothing
     found: list[Address] = []
     entry = _Entry()
-    for match in _TOKEN.finditer(value):
-        kind = match.lastgroup
-        piece = match.group(kind) if kind else ""
+    for kind, piece, whole in _tokens(value):
         if kind != "sign":
-            entry.add(kind, piece, match.group())
+            entry.add(kind, piece, whole)
         elif piece == ":":
             entry = _Entry()  # the name of a group
         else:
@@ -119,6 +118,17 @@ def _scan(value: str) -> list[Address]:
                 return found
     entry.close(found)
     return found
+
+
+def _tokens(value: str) -> Iterator[tuple[str | None, str, str]]:
+    """(kind or None, text, text as it was written) of what stands in a field."""
+    for match in _TOKEN.finditer(value):
+        kind = "quoted" if match["quoted"] is not None else match.lastgroup
+        if kind == "quoted" and not match["end"]:
+            # It is never closed: what follows stands for itself.
+            yield from _tokens(value[match.start() :].replace('"', " "))
+            return
+        yield kind, match[kind] if kind else "", match.group()
 
 
 class _Entry:

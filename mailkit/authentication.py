@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_COMMENT = re.compile(r"\([^()]*\)")
+_PIECES = re.compile(r"[()]|[^()]+")
 _QUOTED = re.compile(r'"([^"\\]*)"')
 _MAX_LENGTH = 10_000
 
@@ -30,9 +30,21 @@ def dmarc_passed(headers: Iterable[str], authserv_id: str, domain: str) -> bool:
 def _plain(header: str) -> str:
     """The header without comments, which may be nested (RFC 5322 section 3.2.2)."""
     text = " ".join(header[:_MAX_LENGTH].split())
-    while (shorter := _COMMENT.sub(" ", text)) != text:
-        text = shorter
-    return _QUOTED.sub(r"\1", text)
+    return _QUOTED.sub(r"\1", _without_comments(text))
+
+
+def _without_comments(text: str) -> str:
+    """Each as a blank; what is not closed, or not opened, stays."""
+    kept: list[list[str]] = [[]]  # before each open parenthesis, and behind the last
+    for piece in _PIECES.findall(text):
+        if piece == "(":
+            kept.append([])
+        elif piece == ")" and len(kept) > 1:
+            kept.pop()
+            kept[-1].append(" ")
+        else:
+            kept[-1].append(piece)
+    return "(".join(map("".join, kept))
 
 
 def _is_pass(result: str, domain: str) -> bool:

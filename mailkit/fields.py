@@ -38,6 +38,9 @@ _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SPACES = re.compile(r"\s+")
+_NO_BASE64 = bytes(
+    code for code in range(256) if not (chr(code).isascii() and chr(code).isalnum())
+).translate(None, b"+/")
 # Text encodings in Python's eyes, but slow (quadratic) or no charset of any mail.
 _NO_CHARSET = frozenset({"idna", "punycode", "undefined"})
 
@@ -166,7 +169,7 @@ def unbase64(data: bytes) -> bytes | None:
         return binascii.a2b_base64(data)
     except binascii.Error:
         pass
-    clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
+    clean = data.translate(None, _NO_BASE64)
     clean = clean[: len(clean) - (len(clean) % 4 == 1)]
     try:
         return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))

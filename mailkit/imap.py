@@ -14,7 +14,7 @@ from .settings import Credentials, Protocol, Security
 from .tls import TlsFacts
 from .wire import Wire
 
-_ANSWER = re.compile(rb"\S+ (OK|NO|BAD|BYE|PREAUTH)\b ?(.*)", re.DOTALL)
+_ANSWER = re.compile(rb"\S{1,64} (OK|NO|BAD|BYE|PREAUTH)\b ?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -15,34 +15,41 @@ from functools import lru_cache
 
 from .imap_dialog import Literal, Untagged
 
-_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
+_QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MONTH_NUMBERS = {name.lower().encode(): n for n, name in enumerate(_MONTHS, 1)}
 _DATE = re.compile(
     rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"
 )
-_FETCH = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)
+_FETCH = re.compile(rb"\d{1,10} FETCH \(", re.IGNORECASE)
 # In the order in which they are met; flags only so that nothing in them counts.
 _ITEM = re.compile(
     rb"(?<![\w.-])(?:"
-    rb"UID (?P<uid>\d+)"
-    rb"|RFC822\.SIZE (?P<size>\d+)"
-    rb'|INTERNALDATE "(?P<date>[^"]*)"'
-    rb"|BODY\[[^\]]*\](?:<(?P<origin>\d+)>)? "
-    rb"(?:\{(?P<literal>\d+)\}|" + _QUOTED.replace(b"(", b"(?P<quoted>", 1) + rb"|NIL)"
-    rb"|FLAGS \([^)]*\)"
+    rb"UID (?P<uid>\d{1,10})\b"
+    rb"|RFC822\.SIZE (?P<size>\d{1,20})\b"
+    rb'|INTERNALDATE "(?P<date>[^"]{0,40})"'
+    rb"|BODY\[[^\[\]]*\](?:<(?P<origin>\d{1,20})>)? "
+    rb"(?:\{(?P<literal>\d{1,10})\}|"
+    + _QUOTED.replace(b"(", b"(?P<quoted>", 1)
+    + rb"|NIL)"
+    rb"|FLAGS \([^()]*\)"
     rb")",
     re.IGNORECASE | re.DOTALL,
 )
 _LIST = re.compile(
-    rb"LIST \(([^)]*)\) (?:NIL|" + _QUOTED + rb") (?:\{(\d+)\}|" + _QUOTED + rb"|(.+))",
+    rb"LIST \(([^()]*)\) (?:NIL|"
+    + _QUOTED
+    + rb") (?:\{(\d{1,10})\}|"
+    + _QUOTED
+    + rb"|(.+))",
     re.IGNORECASE | re.DOTALL,
 )
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
-_UTF7 = re.compile("&([^-]*)-")
+_MOST_DIGITS = 20
+_UTF7 = re.compile("&([^&-]*)-")
 _NOT_PRINTABLE = re.compile("&|[^ -~]+")
 
 
@@ -92,8 +99,18 @@ def searched(untagged: Iterable[Untagged]) -> list[int]:
     numbers: set[int] = set()
     for response in untagged:
         if response.text[:6].upper() == b"SEARCH":
-            numbers.update(map(int, response.text[6:].partition(b"(")[0].split()))
+            numbers.update(map(_number, response.text[6:].partition(b"(")[0].split()))
     return sorted(numbers)
+
+
+def _number(word: bytes) -> int:
+    """Python needs long for many digits; a server never needs so many.
+
+    Raises ValueError.
+    """
+    if len(word) > _MOST_DIGITS:
+        raise ValueError("not a number of IMAP")
+    return int(word)
 
 
 def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:
@@ -104,7 +121,9 @@ def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:
         if found and response.text[:7].upper() == b"STATUS ":
             words = found.group(1).split()
             pairs = zip(words[::2], words[1::2], strict=False)
-            items.update((name.decode().upper(), int(value)) for name, value in pairs)
+            items.update(
+                (name.decode().upper(), _number(value)) for name, value in pairs
+            )
     return items
 
 

@@ -20,8 +20,8 @@ from .heavy_part import HeavyPart, field_of, new_mark
 from .plain_head import PlainHead, Source, plain_head
 
 _HEAD_ROOM = 256 * 1024
-_LINE_REST = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_LINE_REST = re.compile(rb"(--)?(?<![ \t])[ \t]*(?:\r\n|\r|\n|\Z)")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,200}")
 _ENCODINGS = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}

@@ -14,15 +14,19 @@ from . import fields
 #: 8 kB.
 MOST = 12 * 1024
 _ROOM = {
-    **dict.fromkeys(("to", "cc", "references"), MOST),
+    "references": MOST,
     **dict.fromkeys(
         "from sender reply-to delivered-to resent-to resent-cc subject in-reply-to"
         " message-id date return-path".split(),
         2 * 1024,
     ),
 }
+# Of a field of addresses that is mostly signs, of which nobody writes so many: the
+# time to read it grows with their square.
+_MOST_SIGNS = 2 * 1024
+_SIGNS = b'"(),.:;<>@[\\]'
 _MOST_COPIED = 1 << 20
-_FIELD = re.compile(rb"([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)")
+_FIELD = re.compile(rb"^([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _NOT_COPIED = re.compile(r"content-|mime-version$")
 
 
@@ -38,7 +42,7 @@ def cuts(head: bytes) -> tuple[list[tuple[int, int]], bool]:
     for field in _FIELD.finditer(head):
         name = field.group(1).decode("ascii").lower()
         start, end = field.span(2)
-        left = room.get(name, _ROOM.get(name, len(head)))
+        left = room.get(name, _room(name, field.group(2), len(head)))
         room[name] = max(0, left - (end - start))
         if end - start <= left:
             continue
@@ -51,12 +55,19 @@ def cuts(head: bytes) -> tuple[list[tuple[int, int]], bool]:
     return found, is_missed
 
 
+def _room(name: str, value: bytes, otherwise: int) -> int:
+    if name in ("to", "cc"):
+        signs = len(value) - len(value.translate(None, _SIGNS))
+        return MOST if signs < len(value) * 2 // 5 else _MOST_SIGNS
+    return _ROOM.get(name, otherwise)
+
+
 def copy(head: bytes) -> bytes:
     """A header block anew, whatever is wrong with it: fields as long as they may be,
     and none about the body."""
     lines: list[bytes] = []
     for name, values in fields.split(head[:_MOST_COPIED], every=True).items():
-        room = _ROOM.get(name, MOST)
+        room = _room(name, b"".join(values), MOST)
         if name == "references":
             values = [b" ".join(values)[-room:]]
         for value in values if not _NOT_COPIED.match(name) else ():

@@ -26,7 +26,7 @@ _POSTMASTERS = frozenset({"postmaster", "mdaemon", "bounce", "bounces"})
 _REPORT_TYPES = frozenset({"", "delivery-status", "disposition-notification"})
 # Subjects of reports that aren't multipart/report; only asked with other evidence.
 _FAILURE = re.compile(
-    r"undeliver|deliver[a-z]* (status|fail|problem|report|delay)|failure notice"
+    r"undeliver|deliver[a-z]{0,12} (status|fail|problem|report|delay)|failure notice"
     r"|mail (delivery|failure|system error)|returned (mail|to sender)|non[ -]?delivery"
     r"|not delivered|could not (be )?deliver|warning: message|delayed"
     r"|unzustellbar|nicht zugestellt|zustellung|non remis|non distribu|no se pudo"
@@ -35,7 +35,7 @@ _FAILURE = re.compile(
 )
 # The beginnings that mail servers give to absence notes, in their languages.
 _ABSENCE = re.compile(
-    r"\s*(?:(?:re|aw|fwd?|відп)\s*:\s*)*(?:"
+    r"(?:(?:re|aw|fwd?|відп) ?: ?){0,20}(?:"
     r"auto(?:matic|matische|matisk)?[ -]?(?:reply|response|svar|antwoord|antwort)"
     r"|out[ -]of[ -](?:the[ -])?office|automatische antwort|abwesenheit|abwesend"
     r"|r[ée]ponse automatique|absen(?:t|ce)\b|respuesta autom[áa]tica"
@@ -68,7 +68,7 @@ def is_report_candidate(headers: Headers) -> bool:
 
 def is_absence_subject(subject: str) -> bool:
     """Whether `subject` begins as a mail server's absence note: never alone enough."""
-    return _ABSENCE.match(subject) is not None
+    return _ABSENCE.match(" ".join(subject.split())) is not None
 
 
 def automatic(headers: Headers, own: Collection[str] = ()) -> Automatic | None:

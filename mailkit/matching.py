@@ -18,12 +18,11 @@ from .token import THREAD_INDEX, Token
 
 # "Re", "Re[2]", "AW", "SV", "Відп", "回复" ...; any short word would take too much.
 _PREFIX = re.compile(
-    r"\s*(?:re|aw|antw?|sv|vs|ynt|rv|res|rif|odp|bls|ref|vá|vb|atb|απ|отв|ответ"
+    r"(?:re|aw|antw?|sv|vs|ynt|rv|res|rif|odp|bls|ref|vá|vb|atb|απ|отв|ответ"
     r"|відп|відповідь|回复|回覆|答复|返信|fwd?|wg|tr|пересл)"
-    r"\.?\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
+    r"\.? ?(?:\[\d{1,3}\]|\(\d{1,3}\))? ?[:：] ?",
     re.IGNORECASE,
 )
-_SPACES = re.compile(r"\s+")
 
 
 class Outcome(str, Enum):
@@ -98,11 +97,11 @@ def candidate_ids(headers: Headers) -> tuple[str, ...]:
 
 def base_subject(subject: str) -> str:
     """`subject` without "Re:" and its kin, lower case, spaces folded."""
-    while True:
-        match = _PREFIX.match(subject)
-        if match is None:
-            return _SPACES.sub(" ", subject).strip().lower()
-        subject = subject[match.end() :]
+    subject = " ".join(subject.split())
+    start = 0
+    while match := _PREFIX.match(subject, start):
+        start = match.end()
+    return subject[start:].lower()
 
 
 def decide(

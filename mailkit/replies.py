@@ -17,7 +17,9 @@ from .redaction import redact
 
 _MAX_TEXT = 500
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$|:)[ \t]*")
-_BRACKETED = re.compile(r"\[([A-Z][A-Z0-9./-]*)[^\]]*\]\s*")
+_BRACKETED = re.compile(
+    r"\[([A-Z][A-Z0-9./-]{0,60})(?![A-Z0-9./-])[^\]]{0,200}\]\s{0,9}"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -63,7 +65,7 @@ _RULES = (
     _rule(
         ErrorCode.APP_PASSWORD_REQUIRED,
         _LOGIN,
-        r"\b5\.7\.9\b.*password",
+        r"\b5\.7\.9\b.{0,400}password",
         r"application[- ]specific password",
         r"\bapp(lication)?[- ]?(specific )?password",
         r"invalidsecondfactor",
@@ -133,7 +135,7 @@ _RULES = (
         r"too many\b.{0,30}\b"
         r"(connections?|sessions?|log-?ins?|auth|attempts?|failures)",
         r"(maximum|concurrent) (number of )?connections?\b.{0,30}\b(exceeded|reached)",
-        r"(connections?|log-?in|auth\w*)\b.{0,20}\b(rate|limit)",
+        r"(connections?|log-?in|auth\w{0,20})\b.{0,20}\b(rate|limit)",
         r"\[(in-?use|limit|login-delay)\]",
         r"mailbox\b.{0,20}\b(is )?(locked|in use) by",
         r"unable to lock (the )?(mailbox|maildrop)",
@@ -143,8 +145,8 @@ _RULES = (
         _ENVELOPE,
         r"\b5\.(3\.4|2\.3)\b",
         r"(message|mail|attachment)s?\b.{0,20}\btoo (large|big)",
-        r"exceed\w*\b.{0,40}\b(message )?size",
-        r"size\b.{0,30}\b(limit|exceed\w*|maximum)",
+        r"exceed\w{0,5}\b.{0,40}\b(message )?size",
+        r"size\b.{0,30}\b(limit|exceed\w{0,5}|maximum)",
     ),
     _rule(
         ErrorCode.MAILBOX_FULL,
@@ -181,7 +183,7 @@ _RULES = (
         r" to send (as|on|from)",
         r"relaying disallowed as",
         r"not owned by",
-        r"sender verif\w+ failed",
+        r"sender verif\w{1,12} failed",
         r"\bsender\b.{0,40}\b(rejected|denied|refused|not|mismatch|unverified|invalid)",
         r"(mail )?from\b.{0,40}\b(must|should)\b.{0,20}\b(same|equal|match)",
         r"(from|envelope)\b.{0,30}\b(does not|doesn't|not) (match|verified|allowed)",
@@ -244,7 +246,7 @@ _DEFAULTS = {
 
 def classify(stage: Stage, reply: ServerReply) -> ErrorCode:
     """Return what `reply` to `stage` means."""
-    subject = str(reply)
+    subject = str(reply)[: 2 * _MAX_TEXT]
     for rule in _RULES:
         if stage in rule.stages and rule.pattern.search(subject):
             later = reply.code is not None and reply.code // 100 == 4

@@ -25,7 +25,8 @@ _MESSAGE_ID = re.compile(
 )
 # A line that is an address and little else: "<a@b>:", "  a@b", "'a@b' on 1/2/2025".
 _ADDRESS_LINE = re.compile(
-    rf"^[ \t]*(?:to:[ \t]*)?[<'\"]?({_EMAIL})[>'\"]?[ \t]*:?(?:[ \t]+on .{{1,60}})?$",
+    rf"^[ \t]*(?:to:[ \t]*)?[<'\"]?({_EMAIL})[>'\"]?"
+    r"(?:[ \t]*:(?:[ \t]+on .{1,60})?|[ \t]+on .{1,60}|[ \t]*)$",
     re.IGNORECASE,
 )
 # "<a@b>: host x said: 550 ...", "a@b... User unknown", "550 5.1.1 <a@b>... Unknown".

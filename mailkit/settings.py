@@ -132,6 +132,8 @@ def _encodable(text: str) -> bool:
 
 def _domain(text: str) -> str:
     """Return `text` as lower-case A-labels, or raise ValueError."""
+    if len(text) > 4 * _MAX_DOMAIN:  # idna needs long for what it refuses in the end
+        raise ValueError("not a domain name")
     if not text.isascii():
         text = idna.encode(text, uts46=True).decode("ascii")
     text = text.lower()

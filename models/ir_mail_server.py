@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
+from ..mailkit.from_header import MAX_FROM
 from ..tools import code_mail, from_guard
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
@@ -93,7 +94,7 @@ class IrMailServer(models.Model):
     def _external_replacement(self, email_from):
         """Odoo's address with the author's name, or False when Odoo has none."""
         own = self._external_own_address()
-        return own and encapsulate_email(str(email_from), own)
+        return own and encapsulate_email(str(email_from)[:MAX_FROM], own)
 
     @api.model
     def _external_own_from(self, message, smtp_session):

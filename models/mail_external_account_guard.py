@@ -1,7 +1,7 @@
 from odoo import api, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 
-from ..mailkit.from_header import address_key, header_addresses
+from ..mailkit.from_header import MAX_FROM, address_key, header_addresses
 from ..tools.fresh_cache import fresh_ormcache
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
@@ -77,9 +77,31 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _external_in(self, text):
-        """The external addresses that a From header names."""
+        """The external addresses that a From header names.
+
+        What is too long to be looked at may name any of them.
+        """
         known = self._external_addresses()
-        return header_addresses(str(text)) & known if text and known else frozenset()
+        if not text or not known:
+            return frozenset()
+        text = str(text)
+        return known if len(text) > MAX_FROM else header_addresses(text) & known
+
+    @api.model
+    def _check_typed_length(self, label, text):
+        """Refuse a From that is too long, before anybody reads it.
+
+        :raise ValidationError: longer than a line of a mail may be
+        """
+        if text and len(str(text)) > MAX_FROM:
+            raise ValidationError(
+                self.env._(
+                    "%(field)s is longer than %(count)s characters. Enter one name and "
+                    "e-mail address, or leave the field out.",
+                    field=label,
+                    count=MAX_FROM,
+                )
+            )
 
     @api.model
     def _check_typed_from(self, label, text, allowed=frozenset()):
@@ -93,8 +115,10 @@ class MailExternalAccount(models.Model):
         :param frozenset allowed: addresses that he did not make up
         :raise AccessError: it names somebody else's external address
         """
+        self._check_typed_length(label, text)
         refused = self._external_in(text) - self._addresses_of(self.env.uid) - allowed
-        refused -= header_addresses(self.env.user.email or "")
+        if refused:
+            refused -= header_addresses(self.env.user.email or "")
         if refused:
             raise AccessError(
                 self.env._(

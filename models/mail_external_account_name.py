@@ -3,6 +3,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import formataddr
 from odoo.tools.mail import email_normalize, parse_contact_from_email
 
+from ..mailkit.from_header import MAX_FROM
 from ..mailkit.sender_name import (
     is_pattern,
     render_sender_name,
@@ -134,8 +135,9 @@ def _customer_name(message):
     author = message.author_id.with_context(active_test=False)
     if author.user_ids.filtered(lambda user: not user.share):
         return ""  # OdooBot, say
-    name = author.name or parse_contact_from_email(message.email_from)[0]
-    return name or email_normalize(message.email_from) or ""
+    email_from = (message.email_from or "")[:MAX_FROM]
+    name = author.name or parse_contact_from_email(email_from)[0]
+    return name or email_normalize(email_from) or ""
 
 
 def check_sender_name(env, name):

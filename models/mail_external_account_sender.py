@@ -4,6 +4,7 @@ from odoo import api, models
 from odoo.tools import SQL
 from odoo.tools.mail import email_normalize_all
 
+from ..mailkit.long_fields import MOST
 from ..mailkit.sender import Candidate, Policy, choose, ordered
 from ..mailkit.settings import same_address
 from ..tools import origin
@@ -305,7 +306,8 @@ class MailExternalAccount(models.Model):
         if not found:
             return (), 0
         [(to, cc, account_id)] = found
-        return email_normalize_all(f"{to or ''},{cc or ''}"), account_id or 0
+        told = ",".join((text or "")[:MOST] for text in (to, cc))
+        return email_normalize_all(told), account_id or 0
 
     def _may_send(self, user):
         """Whether ``user`` may send from this account (its state aside)."""

@@ -5,6 +5,7 @@ from odoo.tools import SQL
 from ..tools import origin
 from ..tools.cron_wake import wake_soon
 from ..tools.explanations import cause_and_remedy
+from ..tools.inline_images import with_short_addresses
 from ..tools.message_builder import envelope_form
 
 
@@ -234,6 +235,15 @@ class MailMail(models.Model):
             account_id = message.external_account_id.id
             mails.write({"sending_account_id": account_id, "external_next_try": False})
             mails._trigger_external_delivery()
+
+    def _prepare_outgoing_body(self):
+        # Core makes a text of it, in which long addresses of images take it minutes.
+        body = super()._prepare_outgoing_body()
+        return with_short_addresses(body) if self.sending_account_id else body
+
+    def _whole_outgoing_body(self):
+        """The body with all that was shortened for core."""
+        return super()._prepare_outgoing_body()
 
     def _served_recipients(self):
         """Addresses that the ledger has as served with this message."""

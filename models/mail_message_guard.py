@@ -65,8 +65,11 @@ class MailMessage(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        checked = self._is_direct_change() and not self.env.su
+        if checked:
+            self._check_lengths(vals_list)
         messages = super().create(vals_list)
-        if self._is_direct_change() and not self.env.su:
+        if checked:
             messages._check_from_is_own()
         return messages
 
@@ -77,6 +80,7 @@ class MailMessage(models.Model):
         if self.env.su:  # by the values of a row of mail
             self._check_no_row_changes(vals)
             return super().write(vals)
+        self._check_lengths([vals])
         # core lets administrators alone move a message
         moved = changed <= PLACE_FIELDS and self.env.is_system()
         if moved:
@@ -96,6 +100,13 @@ class MailMessage(models.Model):
             and not from_guard.is_posting()
             and self.env["mail.external.account"]._any_configured()
         )
+
+    def _check_lengths(self, vals_list):
+        """:raise ValidationError: a From is too long to be looked at"""
+        account = self.env["mail.external.account"]
+        typed = self.env.context.get("default_email_from")
+        for text in (typed, *(vals.get("email_from") for vals in vals_list)):
+            account._check_typed_length(self.env._("From (email_from)"), text)
 
     def _check_from_is_own(self):
         """:raise AccessError: From or author are somebody else's external address"""

@@ -36,7 +36,10 @@ class MailThread(models.AbstractModel):
             yield
 
     def _check_typed_sender(self, method, values):
-        """:raise AccessError: a remote caller names somebody else's address"""
+        """:raise AccessError: a remote caller names somebody else's address, or has no
+        right to see the record
+        :raise ValidationError: what he typed is too long to be looked at
+        """
         account = self.env["mail.external.account"]
         if (
             self.env.su
@@ -45,6 +48,9 @@ class MailThread(models.AbstractModel):
             or not from_guard.is_remote_call(self._name, method)
         ):
             return
+        account._check_typed_length("email_from", values.get("email_from"))
+        if method.startswith("message_post"):
+            self.check_access("read")  # as core does, which reads the address before
         author = self.env["res.partner"].browse(values.get("author_id") or [])
         account._check_typed_from("email_from", values.get("email_from"))
         account._check_typed_author("author_id", author.exists())

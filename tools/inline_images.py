@@ -14,8 +14,15 @@ from lxml import html as lxml_html
 
 # The layout with the brand's logo marks the picture so, and gives it no source.
 LOGO_CLASS = "o_external_brand_logo"
-LOGO = re.compile(rf"<img[^>]*\b{LOGO_CLASS}\b[^>]*>")
-_IMAGE_ROUTE = re.compile(r"/web/(?:image|content)/(\d+)(?:[-/?][^\"']*)?$")
+_IMAGE = re.compile(r"<img\b[^<>]*>")
+_IMAGE_ROUTE = re.compile(r"/web/(?:image|content)/(\d{1,10})(?=[-/?]|$)")
+_MOST_ID = 2**31 - 1
+# Characters of an address that may be one of Odoo's images.
+_MOST_ROUTE = 2000
+# Longer addresses take core's html2plaintext a time that grows with their square.
+_MOST_PLAIN = 255
+_STAND_IN = "long-image-address-%d."
+_STOOD_IN = re.compile(r"long-image-address-(\d{1,6})\.")
 
 
 class _Image(NamedTuple):
@@ -23,6 +30,53 @@ class _Image(NamedTuple):
     content: bytes
     mimetype: str
     name: str
+
+
+def without_logo(body):
+    """The body without the pictures of ``LOGO_CLASS``, which have no source."""
+    return _IMAGE.sub(lambda tag: "" if LOGO_CLASS in tag[0] else tag[0], body)
+
+
+def with_short_addresses(body):
+    """For core's ``html2plaintext``: see ``with_all_addresses``.
+
+    :return: the body with something short instead of each long address of an image;
+        the very same text when there is none
+    """
+    if len(body) <= _MOST_PLAIN or "<img" not in body.lower():
+        return body
+    tree = _parsed(body)
+    images = [] if tree is None else _long_addresses(tree)
+    for number, (image, _source) in enumerate(images):
+        image.set("src", _STAND_IN % number)
+    return lxml_html.tostring(tree, encoding="unicode") if images else body
+
+
+def with_all_addresses(text, body, written=str):
+    """Put the long addresses back into what came of a body with short ones.
+
+    :param body: called for the body with all of them
+    :param written: how an address stands in such a text
+    """
+    if _STAND_IN.partition("%")[0] not in text:
+        return text
+    tree = _parsed(body())
+    images = [] if tree is None else _long_addresses(tree)
+    sources = {str(n): written(source) for n, (_image, source) in enumerate(images)}
+    return _STOOD_IN.sub(lambda found: sources.get(found[1], found[0]), text)
+
+
+def _long_addresses(tree):
+    """[(img element, its source)] in the order in which they stand."""
+    images = [(image, image.get("src") or "") for image in tree.iter("img")]
+    return [(image, source) for image, source in images if len(source) > _MOST_PLAIN]
+
+
+def _parsed(body):
+    try:
+        return lxml_html.fromstring(body)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def embed_images(mail, message):
@@ -37,13 +91,13 @@ def embed_images(mail, message):
     body = part.get_content()
     if "/web/" not in body and LOGO_CLASS not in body:
         return
-    try:
-        tree = lxml_html.fromstring(body)
-    except (etree.ParserError, etree.XMLSyntaxError):
+    tree = _parsed(body)
+    if tree is None:
         return
     found = {}
+    known = _named_attachments(mail, tree)
     for image in tree.iter("img"):
-        key = _key_of(mail, image)
+        key = _key_of(mail, image, known)
         if not key:
             continue
         if key not in found:
@@ -66,11 +120,12 @@ def embed_images(mail, message):
         )
 
 
-def _key_of(mail, image):
+def _key_of(mail, image, known):
     """Return "logo", the attachment, or None for an image that stays as it is."""
     if LOGO_CLASS in (image.get("class") or ""):
         return "logo" if _logo_of(mail) else None
-    return _attachment_of(mail, image.get("src") or "")
+    source = image.get("src") or ""
+    return _attachment_of(mail, source, known.get(_attachment_id(source)))
 
 
 def _logo_of(mail):
@@ -84,12 +139,24 @@ def _content_of(mail, key):
     return key.raw, key.mimetype, key.name
 
 
-def _attachment_of(mail, source):
-    match = _IMAGE_ROUTE.search(source)
-    if not match:
-        return None
-    # sudo: whether it may leave is decided below
-    attachment = mail.env["ir.attachment"].sudo().browse(int(match[1])).exists()
+def _named_attachments(mail, tree):
+    """{id: attachment} of all that the images may be, in one query."""
+    ids = {_attachment_id(image.get("src") or "") for image in tree.iter("img")}
+    # sudo: whether one may leave is decided in _attachment_of
+    attachments = mail.env["ir.attachment"].sudo().browse(ids - {0}).exists()
+    return {attachment.id: attachment for attachment in attachments}
+
+
+def _attachment_id(source):
+    """The id in an image's address; 0: it is none of Odoo's."""
+    match = _IMAGE_ROUTE.search(source[:_MOST_ROUTE])
+    if not match or len(source) > _MOST_ROUTE or {*"\"'"} & {*source[match.end() :]}:
+        return 0
+    number = int(match[1])
+    return number if number <= _MOST_ID else 0
+
+
+def _attachment_of(mail, source, attachment):
     if not attachment or not (attachment.mimetype or "").startswith("image/"):
         return None
     token = attachment.access_token

@@ -7,14 +7,25 @@ Core's own methods make the content; From, Reply-To and envelope are set here, b
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from markupsafe import escape
 from odoo.tools.mail import email_normalize, html2plaintext
 
+from ..mailkit.addresses import parse
 from ..mailkit.errors import MailError
-from ..mailkit.from_header import address_key
+from ..mailkit.from_header import MAX_FROM, address_key
 from ..mailkit.settings import normalize_address
 from .answer_marks import NO_MARKS, marks_of
 from .from_guard import carrying
-from .inline_images import LOGO, LOGO_CLASS, embed_images
+from .inline_images import (
+    LOGO_CLASS,
+    embed_images,
+    with_all_addresses,
+    without_logo,
+)
+
+# Characters of a recipient with a name, of a file's name and of its ending: what is
+# longer, Python's email package reads and folds for minutes.
+_MOST_NAMED, _MOST_NAME, _MOST_ENDING = 500, 255, 10
 
 
 class InvalidRecipient(NamedTuple):
@@ -67,7 +78,23 @@ def _alternative(email):
     body = email["body"] or ""
     if LOGO_CLASS not in body:
         return email["body_alternative"]
-    return html2plaintext(LOGO.sub("", body))
+    return html2plaintext(without_logo(body))
+
+
+def _shown(addresses):
+    """Recipients with their names, unless one of these is no name of anybody."""
+    if all(len(address) <= _MOST_NAMED for address in addresses):
+        return addresses
+    return [address.email for address in parse(addresses) if address.email]
+
+
+def _named(attachments):
+    """Attachments with names that a header takes."""
+    for name, content, mimetype in attachments:
+        stem, dot, ending = (name or "").rpartition(".")
+        if len(name or "") > _MOST_NAME:
+            name = f"{(stem or ending)[:_MOST_NAME]}{dot}{ending[:_MOST_ENDING]}"
+        yield name, content, mimetype
 
 
 def _headers(mail, email, marks):
@@ -87,19 +114,20 @@ def _build(mail, email):
     # Core compares these with addresses whose domains it has made ASCII.
     validated = [envelope_form(address) for address in email["email_to_normalized"]]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
+    whole = mail._whole_outgoing_body
     marks = marks_of(mail) if account.receive_replies else NO_MARKS
     message = server._build_email__(
         email_from=account._email_from(mail.mail_message_id),
-        email_to=email["email_to"],
-        subject=email["subject"],
-        body=email["body"] + marks.html,
-        body_alternative=_alternative(email) + marks.text,
-        email_cc=email["email_cc"],
+        email_to=_shown(email["email_to"]),
+        subject=(email["subject"] or "")[:MAX_FROM],
+        body=with_all_addresses(email["body"], whole, escape) + marks.html,
+        body_alternative=with_all_addresses(_alternative(email), whole) + marks.text,
+        email_cc=_shown(email["email_cc"]),
         # Odoo's own address, unless answers are read from the mailbox
         reply_to=account._email_from(mail.mail_message_id)
         if account.receive_replies
-        else email["reply_to"] or mail.email_from,
-        attachments=email["attachments"],
+        else (email["reply_to"] or mail.email_from or "")[:MAX_FROM],
+        attachments=list(_named(email["attachments"])),
         message_id=email["message_id"],
         references=" ".join(filter(None, (email["references"], marks.reference))),
         object_id=email["object_id"],

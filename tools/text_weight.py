@@ -22,7 +22,7 @@ KEPT_CHARACTERS, KEPT_LINES = 64 * 1024, 1000
 # Measured, in seconds: per character, and per pair of characters for patterns that
 # are tried from every beginning to the far end.
 _CHARACTER, _STEP = 2e-7, 2e-8
-_QUOTES = re.compile(r"(?:\n>+[^\n\r]*)+")
+_QUOTES = re.compile(r"(?:\n>[^\n\r]*)+")
 _MOST_ATTRIBUTES = 500
 _MOST_ODD_VALUES = 20
 _ODD_VALUE = re.compile(r"""="[^">]*>|='[^'>]*>""")
@@ -36,7 +36,7 @@ _HIDDEN = re.compile(
 )
 _LINE_END = re.compile(r"</?(?:br|p|div|tr|li|h\d|blockquote)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
-_EMPTY_LINES = re.compile(r"\n\s*\n\s*\n+")
+_EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 
 
 def seconds(text, is_html):

@@ -14,6 +14,8 @@ class MailComposeMessage(models.TransientModel):
 
     @api.model_create_multi
     def create(self, vals_list):
+        typed = [self.env.context.get("default_email_from")]
+        self._check_lengths([*typed, *(vals.get("email_from") for vals in vals_list)])
         composers = super().create(vals_list)
         defaults = {f"default_{name}" for name in FROM_FIELDS}
         if defaults.intersection(self.env.context) or any(
@@ -23,10 +25,23 @@ class MailComposeMessage(models.TransientModel):
         return composers
 
     def write(self, vals):
+        self._check_lengths([vals.get("email_from")])
         result = super().write(vals)
         if any(name in vals for name in FROM_FIELDS):
             self._check_typed_from()
         return result
+
+    def _check_lengths(self, texts):
+        """:raise ValidationError: a remote caller typed one that is too long"""
+        account = self.env["mail.external.account"]
+        if (
+            any(texts)
+            and not self.env.su
+            and account._any_configured()
+            and from_guard.is_remote_call(self._name, *REMOTE)
+        ):
+            for text in texts:
+                account._check_typed_length(self.env._("From (email_from)"), text)
 
     def _check_typed_from(self):
         """:raise AccessError: From or author are somebody else's external address"""
@@ -53,7 +68,8 @@ class MailComposeMessage(models.TransientModel):
         if not template.email_from or not res_ids or self.composition_batch:
             return header_addresses(template.email_from or "")
         rendered = template._render_field("email_from", res_ids)
-        return header_addresses(", ".join(filter(None, rendered.values())))
+        texts = {str(text) for text in rendered.values() if text}
+        return frozenset().union(*map(header_addresses, texts))
 
     def _action_schedule_message(self):
         with from_guard.posting():
