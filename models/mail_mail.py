@@ -241,10 +241,6 @@ class MailMail(models.Model):
         body = super()._prepare_outgoing_body()
         return with_short_addresses(body) if self.sending_account_id else body
 
-    def _whole_outgoing_body(self):
-        """The body with all that was shortened for core."""
-        return super()._prepare_outgoing_body()
-
     def _served_recipients(self):
         """Addresses that the ledger has as served with this message."""
         rows = self.env["mail.external.delivery"].search(

@@ -114,7 +114,11 @@ def _build(mail, email):
     # Core compares these with addresses whose domains it has made ASCII.
     validated = [envelope_form(address) for address in email["email_to_normalized"]]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
-    whole = mail._whole_outgoing_body
+
+    def whole():
+        # the body that core had before it was shortened for it
+        return mail.env["mail.render.mixin"]._replace_local_links(mail.body_html)
+
     marks = marks_of(mail) if account.receive_replies else NO_MARKS
     message = server._build_email__(
         email_from=account._email_from(mail.mail_message_id),
