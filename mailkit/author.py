@@ -14,7 +14,7 @@ from collections.abc import Collection
 from .addresses import Address
 
 _MAX_DISPLAY = 250
-_SOUND = re.compile(r"""[^\s@"(),:;<>\[\]\\]+@[^\s@"'(),:;<>\[\]\\]+""")
+_SOUND = re.compile(r"""\A[^\s@"(),:;<>\[\]\\]+@[^\s@"'(),:;<>\[\]\\]+""")
 
 
 def author_of(addresses: Collection[Address]) -> Address:

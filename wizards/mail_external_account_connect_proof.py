@@ -1,5 +1,6 @@
 import secrets
 from datetime import timedelta
+from smtplib import SMTPException
 
 from markupsafe import Markup
 from odoo import api, fields, models
@@ -186,7 +187,7 @@ class MailExternalAccountConnect(models.TransientModel):
         try:
             with code_mail.sending_only_to(self.email):
                 mail.send(raise_exception=True)
-        except MailDeliveryException as error:
+        except (MailDeliveryException, SMTPException) as error:
             raise UserError(
                 self.env._(
                     "The code was not sent: Odoo's own mail server does not take it. "

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import mailkit
 from mailkit import fields, mime
+from mailkit.addresses import Address, parse
 from mailkit.errors import ErrorCode, ServerReply
 from mailkit.headers import Headers, parse_headers
 from mailkit.heavy_part import HeavyPart
@@ -233,6 +234,7 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     str: str,
     bytes: _octets,
     int: lambda text: 100,
+    float: lambda text: 1.0,
     bool: bool,
     datetime: lambda text: MOMENT,
     date: lambda text: MOMENT,
@@ -246,6 +248,7 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
     ("many", Token): lambda text: [Token(number, 1) for number in range(len(text))],
     ("many", str): _pieces,
+    ("many", Address): lambda text: parse(_pieces(text)),
     ("many", Untagged): _untagged,
     ("many", Folder): lambda text: [
         Folder(each, each, delimiter="/") for each in _pieces(text)
