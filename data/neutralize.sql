@@ -5,6 +5,7 @@ UPDATE mail_external_account
 UPDATE mail_external_account SET forward_token = NULL;
 DELETE FROM mail_external_mailbox;
 DELETE FROM mail_external_sent_copy;
+DELETE FROM mail_external_part;
 UPDATE mail_external_account_connect
    SET password_sealed = NULL, incoming_password_sealed = NULL;
 UPDATE mail_mail SET state = 'cancel'

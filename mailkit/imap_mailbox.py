@@ -48,6 +48,8 @@ class ImapMailbox(ImapReading):
 
     # Until a server shows that it doesn't know parts of header fields.
     _partial = True
+    # The message whose header, and no other's, `scan` waits for.
+    reading: Place | None = None
 
     def start(self, path: str, since: date | None = None) -> FolderState:
         """Return the state of a folder that is read from now on.
@@ -78,7 +80,10 @@ class ImapMailbox(ImapReading):
             uids = self._new_uids(after, end, count) if status.messages else ()
         for part in grammar.sets(uids, count, _SET):
             start = after
+            alone = Place(state.path, after.uid_validity, part[0])
+            self.reading = alone if len(part) == 1 else None
             headers, unreadable = self._headers(after, part)
+            self.reading = None
             after = after.advanced(end if part[-1] == uids[-1] else part[-1] + 1)
             yield Batch(after, headers, unreadable, start)
         if not uids and after.advanced(end) != state:

@@ -73,6 +73,8 @@ class Pop3Mailbox(Pop3Session):
     """A signed-in session that reads. Every method raises MailError."""
 
     _top_works = False
+    # The message whose header, and no other's, `headers` waits for.
+    reading: Entry | None = None
 
     def status(self) -> MaildropStatus:
         """Ask how much there is: one command (STAT)."""
@@ -108,6 +110,7 @@ class Pop3Mailbox(Pop3Session):
         """
         for start in range(0, len(entries), count):
             some = entries[start : start + count]
+            self.reading = some[0] if len(some) == 1 else None
             headers: list[Pop3Header] = []
             unreadable: list[Entry] = []
             for entry, header in self._pipelined(some):
@@ -117,6 +120,7 @@ class Pop3Mailbox(Pop3Session):
                     headers.append(header)
             if len(unreadable) > 1 and not headers:
                 raise MailError(ErrorCode.FETCH_FAILED)
+            self.reading = None
             yield Pop3Batch(tuple(headers), tuple(unreadable))
 
     def size(self, entry: Entry) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.imap_mailbox import ImapMailbox
+from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Protocol
 from . import vault
 from .destination import server
@@ -158,7 +159,8 @@ def run_step(wizard, step):
     if not (result.ok and is_listing and target.protocol is Protocol.IMAP):
         return result, ()
     try:
-        with ImapMailbox(target, credentials) as mailbox:
+        deadline = Deadline(target.timeout)
+        with ImapMailbox(target, credentials, deadline=deadline) as mailbox:
             mailbox.open()
             mailbox.login()
             return result, mailbox.folders()
