@@ -4,8 +4,8 @@
         ... proxy.port ... proxy.octets
 
 Half of the time is added in each direction; as much as comes is on the way at once,
-so that only waiting for answers gets slower, not the transfer. All connections are
-served by one thread.
+so that only waiting for answers gets slower, not the transfer: `speed` is for that. All
+connections are served by one thread.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ import threading
 from types import TracebackType
 
 _PIECE = 65536
+# Seconds that one piece takes where there is a speed.
+_STEP = 0.05
 # Pieces on the way of one connection in one direction.
 _MOST = 1024
 
@@ -20,8 +22,9 @@ _MOST = 1024
 class DelayProxy:
     """Forwards a free port of 127.0.0.1 to `port` of `host`; a context manager.
 
-    `round_trip`: seconds. `port`: where it listens, once started. `sent` and
-    `received`: what clients sent and got, in bytes. `connections`: how many there
+    `round_trip`: seconds. `speed`: octets a second in each direction, 0 for as many as
+    come; may be changed while it runs. `port`: where it listens, once started. `sent`
+    and `received`: what clients sent and got, in bytes. `connections`: how many there
     were. `log`: the bytes that clients sent, if `keep_log`.
     """
 
@@ -30,11 +33,13 @@ class DelayProxy:
         port: int,
         *,
         round_trip: float = 0.0,
+        speed: float = 0.0,
         host: str = "127.0.0.1",
         keep_log: bool = False,
     ) -> None:
         self._target = (host, port)
         self._delay = round_trip / 2
+        self.speed = speed
         self._keep_log = keep_log
         self._started = threading.Event()
         self.port = 0
@@ -114,7 +119,8 @@ class DelayProxy:
         try:
             data = b"-"
             while data and not arriving.done():
-                data = await reader.read(_PIECE)
+                size = int(self.speed * _STEP) + 1 if self.speed else _PIECE
+                data = await reader.read(size)
                 self._count(data, outward)
                 await under_way.put((self._loop.time() + self._delay, data))
             await arriving
@@ -135,6 +141,8 @@ class DelayProxy:
                 return
             writer.write(data)
             await writer.drain()
+            if self.speed:
+                await asyncio.sleep(len(data) / self.speed)
 
     def _count(self, data: bytes, outward: bool) -> None:
         if not outward:
