@@ -13,6 +13,7 @@ from . import (
     test_intake,
     test_inventory,
     test_js,
+    test_judging,
     test_layout,
     test_lifecycle,
     test_new_mail_rules,

@@ -21,7 +21,7 @@ _one_large = threading.Semaphore()
 # Octets of a message that go into one row.
 _PIECE = 4 * 1024 * 1024
 # Octets to ask for first: a slow server may not get on with more.
-_FIRST_CHUNK = 256 * 1024
+_FIRST_CHUNK = 64 * 1024
 # Visits that brought nothing of a message: of a slow server, of one that breaks off. A
 # header is small, so that the server has rather another trouble at this moment.
 _SLOW_VISITS, _BROKEN_VISITS = 3, 6
