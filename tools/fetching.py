@@ -63,11 +63,11 @@ class FetchRun:
                 self._claim()
             if not self.active:
                 return over or self.more
-            if self.time.ended:
-                self._leave_alone()
-                return True
             if requests := self._next_requests():
                 self._answer(requests)
+            elif self.time.ended:
+                self._leave_alone()
+                return True
 
     def _claim(self):
         free = self.threads - len(self.active)
@@ -180,7 +180,9 @@ class FetchRun:
             if asking:
                 asking.end()
         cut = Cut(MailError(ErrorCode.TIMEOUT))
-        self._answer([Asked(work, cut, None) for work, _asking in late])
+        self.held = [Asked(work, cut, None) for work, _asking in late]
+        while self.held:
+            self._answer(self._next_requests())
 
     def _together(self, requests):
         """Commit what all of them ask for, or nothing.

@@ -119,7 +119,10 @@ class Unreadable(Request):
 
 @dataclass(frozen=True)
 class Whole(Request):
-    """A fetched message; ``raw`` None: it cannot be had, ``problem`` says why."""
+    """A fetched message; ``raw`` None: it cannot be had, ``problem`` says why.
+
+    ``keeps``: it took so long that it should not be fetched again.
+    """
 
     folder: FolderJob
     position: int
@@ -127,6 +130,7 @@ class Whole(Request):
     raw: MessageSource | None
     problem: str = ""
     state: dict | None = None  # how far the folder is with this one
+    keeps: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ does not get on is told as too slow, so that it does not hold up what lies behin
 import os
 import tempfile
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ _FIRST_CHUNK = 64 * 1024
 # Visits that brought nothing of a message: of a slow server, of one that breaks off. A
 # header is small, so that the server has rather another trouble at this moment.
 _SLOW_VISITS, _BROKEN_VISITS = 3, 6
+# A message that took so many seconds is taken in even when the run is over.
+_SLOW_SECONDS = 3.0
 # Visits for one message, whatever they bring.
 _MOST_VISITS = 200
 
@@ -89,7 +92,7 @@ def hand_over(fetch, empty, message, ask, *, goes_on=True):
     with tempfile.SpooledTemporaryFile(max_size=LARGE) as file:
         if transfer and goes_on:
             _recall(file, empty.folder, message, ask)
-        begun = file.tell()
+        begun, started = file.tell(), time.monotonic()
         try:
             fetch(file, SMALL_CHUNK if transfer else _FIRST_CHUNK)
         except MailError as error:
@@ -99,9 +102,10 @@ def hand_over(fetch, empty, message, ask, *, goes_on=True):
             octets = _keep(file, begun, empty.folder, message, ask) if goes_on else 0
             ask(Held(empty.folder, message, octets, error.code.value))
             raise
+        slow = bool(transfer) or time.monotonic() - started > _SLOW_SECONDS
         source = MessageSource(file)
         with _one_large if source.is_large else nullcontext():
-            ask(replace(empty, raw=source))
+            ask(replace(empty, raw=source, keeps=slow))
 
 
 def _recall(file, folder, message, ask):
