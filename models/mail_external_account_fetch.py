@@ -254,7 +254,7 @@ class MailExternalAccount(models.Model):
                     list_anew=(folder["age"] or 3600) >= 3600,
                     transfer=folder["transfer"],
                 )
-                for folder in row["folders"]
+                for folder in _in_turn(row)
             ),
             since=(
                 row["last_look"] or row["reading_since"] or fields.Datetime.now()
@@ -296,3 +296,12 @@ def _headers_at_once(row):
         if slow
         else _HEADERS_AT_ONCE
     )
+
+
+def _in_turn(row):
+    """Another folder first after each visit that ended in the middle: one of them that
+    the server is slow with does not hold up the others."""
+    folders = row["folders"]
+    turn = (row["attempts"] or 0) + (row["cuts"] or 0)
+    first = turn % len(folders) if folders else 0
+    return folders[first:] + folders[:first]

@@ -7,11 +7,11 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import config, mute_logger
 
 from ..mailkit.errors import ErrorCode, MailError
 from ..models import mail_external_account_facts, mail_external_mailbox
-from ..tools import delivery_run, fetching, judging, run_time
+from ..tools import delivery_run, fetching, judging, run_time, vault
 from ..tools.delivery_run import DeliveryRun
 from ..tools.fetching import FetchRun
 from ..tools.judging_marks import CRASHES
@@ -32,7 +32,7 @@ from ..tools.visit_requests import (
     Whole,
 )
 from ..tools.visit_transfer import HEADER, counted, given_up
-from .common import IntakeCase
+from .common import ExternalAccountCase, IntakeCase
 
 _LOGGER = "odoo.addons.mail_external_account"
 
@@ -489,3 +489,67 @@ class TestClaims(ReadingCase):
         self.env.cr.execute("UPDATE mail_external_mailbox SET next_look = %s", (past,))
         [(row, _job)] = self.own._claim_due(9, 9, 9)
         self.assertFalse(row["crashes"])
+
+    def test_a_slow_folder_does_not_hold_up_the_others(self):
+        self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        self.folder_row.create({"account_id": self.own.id, "path": "Filed"})
+        self.own.write({"incoming_host": "imap.own.example", "incoming_port": 993})
+        firsts = []
+        for attempts, cuts in ((0, 0), (1, 0), (1, 1)):
+            past = fields.Datetime.subtract(fields.Datetime.now(), minutes=5)
+            values = {"attempts": attempts, "cuts": cuts, "next_look": past, "run": 0}
+            self.mailbox.write(values)
+            self.env.flush_all()
+            with patch.object(vault, "unseal", lambda *_args: "secret"):
+                [(_row, job)] = self.own._claim_due(7, 9, 9)
+            firsts.append([folder.path for folder in job.folders])
+        usual, turned = ["INBOX", "Filed"], ["Filed", "INBOX"]
+        self.assertEqual(firsts, [usual, turned, usual])
+
+
+class TestRunTime(ExternalAccountCase):
+    """What Odoo allows is shared by all that one worker does in a row."""
+
+    def setUp(self):
+        super().setUp()
+        self.thread = threading.current_thread()
+        self.startPatcher(patch.object(self.thread, "start_time", None, create=True))
+
+    def seconds(self, run):
+        return run.end - time.monotonic()
+
+    def test_reading_and_sending_fit_in_a_row(self):
+        for limit in (20.0, 120.0, 3600.0):
+            run = RunTime(limit)
+            self.assertLess(2 * (self.seconds(run) + 0.05 * limit), limit)
+            self.assertLess(run.visit, self.seconds(run))
+            self.assertLessEqual(run.visit, 90)
+            self.assertLess(run.last - time.monotonic(), limit)
+            self.assertFalse(run.over or run.ended)
+
+    def test_what_the_worker_did_before_counts(self):
+        self.thread.start_time = time.time() - 100
+        self.assertLess(self.seconds(RunTime(120.0)), 10)
+        self.thread.start_time = time.time() - 119
+        self.assertTrue(RunTime(120.0).over)
+
+    def test_the_processors_time_counts_too(self):
+        soft = time.process_time() + 0.4
+        with patch.object(run_time.resource, "getrlimit", lambda _what: (soft, -1)):
+            run = RunTime(120.0)
+        self.assertFalse(run.over)
+        busy(0.3)
+        self.assertTrue(run.over)
+
+    def test_which_limit_holds(self):
+        limits = {"limit_time_real": 120, "limit_time_real_cron": -1}
+        self.startPatcher(patch.dict(config.options, limits))
+        accounts = self.env["mail.external.account"]
+        self.assertEqual(accounts._seconds_allowed(), 120)
+        config.options["limit_time_real_cron"] = 600
+        self.assertEqual(accounts._seconds_allowed(), 600)
+        # "Run manually" is a request.
+        with patch.object(self.thread, "type", "http", create=True):
+            self.assertEqual(accounts._seconds_allowed(), 120)
+        config.options["limit_time_real_cron"] = 0
+        self.assertEqual(accounts._seconds_allowed(), 120, "no limit: as usual")
