@@ -23,6 +23,7 @@ from . import (
     test_rights,
     test_rights_reading,
     test_rows_guard,
+    test_runs,
     test_scheduled_faults,
     test_scheduled_messages,
     test_screens_reading,
@@ -30,6 +31,7 @@ from . import (
     test_sender_notes,
     test_sender_rules,
     test_sender_scale,
+    test_transfers,
     test_vault,
     test_written_signature,
 )
