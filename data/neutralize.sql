@@ -14,6 +14,7 @@ DELETE FROM mail_external_mailbox;
 DELETE FROM mail_external_seen;
 UPDATE mail_external_folder SET state = NULL, last_listing = NULL, failure_code = NULL;
 DELETE FROM mail_external_sent_copy;
+DELETE FROM mail_external_part;
 UPDATE mail_external_arrival SET state = 'dismissed' WHERE state = 'quarantine';
 DELETE FROM ir_attachment
  WHERE (res_model = 'mail.external.arrival' AND res_field = 'raw')

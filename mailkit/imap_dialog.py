@@ -8,6 +8,7 @@ reads mail asks here.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,29 @@ class Answer:
 Command = Sequence["bytes | Literal"]
 
 
+class Spill:
+    """Takes literals that are larger than what is kept of each: to the disk.
+
+    `count`: how many there were; `file` holds the last one, ready to be read.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.file = tempfile.SpooledTemporaryFile(max_size=16 * _PIECE)
+
+    def begin(self) -> None:
+        """Forget the one before."""
+        self.count += 1
+        self.file.seek(0)
+        self.file.truncate()
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.file.close()
+
+
 class Dialog:
     """The commands after the sign-in.
 
@@ -75,10 +99,16 @@ class Dialog:
         self._secrets = tuple(secrets)
         self._count = 0
 
-    def ask(self, *command: bytes | Literal, keep: int = _PIECE) -> Answer:
+    def ask(
+        self,
+        *command: bytes | Literal,
+        keep: int = _PIECE,
+        spill: Spill | None = None,
+    ) -> Answer:
         """Send a command and wait for its answer.
 
-        `keep`: how much is kept of each literal; the rest is read and dropped.
+        `keep`: how much is kept of each literal; the rest is read and dropped, but for
+        `spill`, which gets the whole of what is larger.
         """
         tag = self._tag()
         early: list[Untagged] = []
@@ -94,7 +124,7 @@ class Dialog:
             self._wire.sendall(part.data)
             line = b""
         self._wire.sendall(line + _CRLF)
-        return self._until_tagged(tag, early, keep)
+        return self._until_tagged(tag, early, keep, spill)
 
     def ask_all(self, commands: Sequence[Command]) -> list[Answer]:
         """Send the commands all at once, if they have no literals; then wait.
@@ -128,9 +158,15 @@ class Dialog:
                 return refusal
             self._take(text, literals, seen)
 
-    def _until_tagged(self, tag: bytes, seen: list[Untagged], keep: int) -> Answer:
+    def _until_tagged(
+        self,
+        tag: bytes,
+        seen: list[Untagged],
+        keep: int,
+        spill: Spill | None = None,
+    ) -> Answer:
         while True:
-            text, literals = self._read(keep)
+            text, literals = self._read(keep, spill)
             if text.startswith(tag + b" "):
                 return _answer(tag, text, seen)
             self._take(text, literals, seen)
@@ -153,7 +189,9 @@ class Dialog:
             return MailError(ErrorCode.CONNECTION_LOST, reply=error.reply)
         return error
 
-    def _read(self, keep: int) -> tuple[bytes, tuple[bytes, ...]]:
+    def _read(
+        self, keep: int, spill: Spill | None = None
+    ) -> tuple[bytes, tuple[bytes, ...]]:
         """Read one response with its literals."""
         line = self._wire.readline()
         if not line.startswith(b"* ") or _CONDITION.match(line):
@@ -162,15 +200,23 @@ class Dialog:
         literals: list[bytes] = []
         while line.endswith((b"}\r\n", b"}\n")) and (found := _LITERAL.search(line)):
             text += b"%b{%d}" % (line[: found.start()], len(literals))
-            literals.append(self._literal(int(found.group(1)), keep))
+            literals.append(self._literal(int(found.group(1)), keep, spill))
             line = self._wire.readline()
         return text + line, tuple(literals)
 
-    def _literal(self, size: int, keep: int) -> bytes:
+    def _literal(self, size: int, keep: int, spill: Spill | None) -> bytes:
         kept = self._wire.read(min(size, keep))
         left = size - len(kept)
+        if left and spill:
+            spill.begin()
+            spill.file.write(kept)
         while left:
-            left -= len(self._wire.read(min(left, _PIECE)))
+            piece = self._wire.read(min(left, _PIECE))
+            left -= len(piece)
+            if spill:
+                spill.file.write(piece)
+        if spill:
+            spill.file.seek(0)
         return kept
 
 

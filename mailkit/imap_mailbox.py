@@ -7,14 +7,18 @@ by UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO
+from typing import BinaryIO
 
 from . import imap_folders
 from . import imap_grammar as grammar
 from .errors import FATAL, ErrorCode, MailError
-from .imap_dialog import Answer, Literal
+from .imap_dialog import Answer, Literal, Spill
 from .imap_folders import Folder
 from .imap_reading import ImapReading, mailbox_name
 from .imap_state import Batch, FolderState, Header, Place, follow
@@ -22,8 +26,11 @@ from .reading import FIELDS, OCTETS_PER_SECOND, SECONDS_PER_HEADER
 from .replies import Stage, mailbox_error
 from .wire import MAX_READ
 
-# Octets of one FETCH of a message.
-_CHUNK = 1024 * 1024
+# Octets of one FETCH of a message; of a slow server as many as come in a few seconds,
+# so that little is lost when the time is over.
+CHUNK = 1024 * 1024
+SMALL_CHUNK = 16 * 1024
+_CHUNK_SECONDS = 2.0
 # Octets of a set of UIDs: a line should stay under 8,192 (RFC 7162 section 4).
 _SET = 7000
 # Octets that are read of a header's fields.
@@ -41,6 +48,8 @@ class ImapMailbox(ImapReading):
 
     # Until a server shows that it doesn't know parts of header fields.
     _partial = True
+    # The message whose header, and no other's, `scan` waits for.
+    reading: Place | None = None
 
     def start(self, path: str, since: date | None = None) -> FolderState:
         """Return the state of a folder that is read from now on.
@@ -70,9 +79,13 @@ class ImapMailbox(ImapReading):
             end = max(end, after.next_uid)
             uids = self._new_uids(after, end, count) if status.messages else ()
         for part in grammar.sets(uids, count, _SET):
+            start = after
+            alone = Place(state.path, after.uid_validity, part[0])
+            self.reading = alone if len(part) == 1 else None
             headers, unreadable = self._headers(after, part)
+            self.reading = None
             after = after.advanced(end if part[-1] == uids[-1] else part[-1] + 1)
-            yield Batch(after, headers, unreadable)
+            yield Batch(after, headers, unreadable, start)
         if not uids and after.advanced(end) != state:
             yield Batch(after.advanced(end))
 
@@ -81,29 +94,49 @@ class ImapMailbox(ImapReading):
     ) -> bytes:
         """Return a whole message as it lies there.
 
+        Raises as `fetch_into`.
+        """
+        content = BytesIO()
+        self.fetch_into(
+            content, path, uid, uid_validity=uid_validity, max_octets=max_octets
+        )
+        return content.getvalue()
+
+    def fetch_into(
+        self,
+        file: BinaryIO,
+        path: str,
+        uid: int,
+        *,
+        uid_validity: int,
+        max_octets: int,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Add a message to `file`, from the octet on where the file is now.
+
+        Whatever is raised, what the file then holds is right, and another call goes on
+        behind it. `chunk`: octets to ask for first; what follows depends on the speed.
         Raises MailError MESSAGE_GONE when it isn't there (any more), and
         MESSAGE_OVERSIZED when it has more than `max_octets`. The timeout is for each
         megabyte.
         """
         with self._operation():
             self._enter(path, uid_validity)
-        content = BytesIO()
-        while True:
-            offset = content.tell()
-            with self._operation(
-                extra=_CHUNK / OCTETS_PER_SECOND,
-                allowance=max_octets + MAX_READ,
-                steady=True,
+        ended = False
+        while not ended:
+            started = time.monotonic()
+            with (
+                Spill() as spill,
+                self._operation(
+                    extra=chunk / OCTETS_PER_SECOND,
+                    allowance=max_octets + MAX_READ,
+                    steady=True,
+                ),
             ):
-                part = self._part(uid, offset, max_octets)
-            body = part.body or b""
-            if max(offset + len(body), part.size) > max_octets:
-                raise MailError(ErrorCode.MESSAGE_OVERSIZED)
-            content.write(body)
-            # Some tell another size than they send (Exchange): what comes counts.
-            whole = len(body) < _CHUNK and content.tell() >= part.size
-            if whole or not body or len(body) > _CHUNK:
-                return content.getvalue()
+                part = self._part(uid, file.tell(), chunk, spill)
+                ended = _add(file, part, chunk, spill, max_octets)
+            speed = len(part.body or b"") / max(time.monotonic() - started, 0.001)
+            chunk = min(max(int(speed * _CHUNK_SECONDS), SMALL_CHUNK), CHUNK)
 
     def find(
         self, message_id: str, folders: Sequence[Folder] | None = None, limit: int = 40
@@ -233,13 +266,17 @@ class ImapMailbox(ImapReading):
             b"UID FETCH", grammar.uid_set(uids), items, keep=_MAX_HEADER
         )
 
-    def _part(self, uid: int, offset: int, max_octets: int) -> grammar.Fetched:
-        """Return a chunk of a message; without body behind its end."""
+    def _part(self, uid: int, offset: int, chunk: int, spill: Spill) -> grammar.Fetched:
+        """Return a chunk of a message; without body behind its end.
+
+        One octet more than a chunk stands for all that `spill` has.
+        """
         answer = self._dialog.ask(
             b"UID FETCH",
             b"%d" % uid,
-            b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, _CHUNK),
-            keep=max_octets + 1,
+            b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, chunk),
+            keep=chunk + 1,
+            spill=spill,
         )
         told = [part for part in grammar.fetched(answer.untagged) if part.uid == uid]
         with_body = [part for part in told if part.body is not None]
@@ -252,3 +289,27 @@ class ImapMailbox(ImapReading):
         if offset and part.body and part.origin != offset:
             raise ValueError("another part than the one that was asked for")
         return part
+
+
+def _add(
+    file: BinaryIO, part: grammar.Fetched, chunk: int, spill: Spill, max_octets: int
+) -> bool:
+    """Add a chunk to `file`; return whether it was the last one."""
+    body = part.body or b""
+    size = len(body)
+    knows_no_parts = size > chunk
+    if knows_no_parts:
+        if spill.count > 1:
+            raise ValueError("several messages where one was asked for")
+        if spill.count:  # a quoted string is kept whole
+            size = spill.file.seek(0, os.SEEK_END)
+            spill.file.seek(0)
+    if max(file.tell() + size, part.size) > max_octets:
+        raise MailError(ErrorCode.MESSAGE_OVERSIZED)
+    if knows_no_parts and spill.count:
+        shutil.copyfileobj(spill.file, file)
+    else:
+        file.write(body)
+    # Some tell another size than they send (Exchange): what comes counts.
+    whole = size < chunk and file.tell() >= part.size
+    return whole or not body or knows_no_parts

@@ -71,12 +71,18 @@ class Header:
 class Batch:
     """Some new messages, and the state to keep once they are dealt with.
 
-    `unreadable`: UIDs of messages that the server itself cannot read.
+    `unreadable`: UIDs of messages that the server itself cannot read. `start`: the
+    state before these messages; None when there are none.
     """
 
     state: FolderState
     headers: tuple[Header, ...] = ()
     unreadable: tuple[int, ...] = ()
+    start: FolderState | None = None
+
+    def after(self, uid: int) -> FolderState:
+        """Return the state to keep when only what comes up to `uid` is dealt with."""
+        return self.start.advanced(uid + 1) if self.start else self.state
 
 
 @dataclass(frozen=True)

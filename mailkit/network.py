@@ -36,6 +36,11 @@ class Deadline:
             raise MailError(ErrorCode.TIMEOUT)
         return left
 
+    @property
+    def over(self) -> bool:
+        """Whether the moment has passed."""
+        return time.monotonic() >= self._end
+
     def within(self, seconds: float) -> Deadline:
         """Return a deadline `seconds` from now, or this one if that is earlier."""
         nearer = Deadline(seconds)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import BinaryIO
 
 from .errors import ErrorCode, MailError
 from .pop3 import Pop3Session
@@ -72,6 +73,8 @@ class Pop3Mailbox(Pop3Session):
     """A signed-in session that reads. Every method raises MailError."""
 
     _top_works = False
+    # The message whose header, and no other's, `headers` waits for.
+    reading: Entry | None = None
 
     def status(self) -> MaildropStatus:
         """Ask how much there is: one command (STAT)."""
@@ -107,6 +110,7 @@ class Pop3Mailbox(Pop3Session):
         """
         for start in range(0, len(entries), count):
             some = entries[start : start + count]
+            self.reading = some[0] if len(some) == 1 else None
             headers: list[Pop3Header] = []
             unreadable: list[Entry] = []
             for entry, header in self._pipelined(some):
@@ -116,6 +120,7 @@ class Pop3Mailbox(Pop3Session):
                     headers.append(header)
             if len(unreadable) > 1 and not headers:
                 raise MailError(ErrorCode.FETCH_FAILED)
+            self.reading = None
             yield Pop3Batch(tuple(headers), tuple(unreadable))
 
     def size(self, entry: Entry) -> int:
@@ -130,7 +135,13 @@ class Pop3Mailbox(Pop3Session):
             return int(words[2])
 
     def fetch(self, entry: Entry, *, max_octets: int) -> bytes:
-        """Return a whole message.
+        """Return a whole message. Raises as `fetch_into`."""
+        content = BytesIO()
+        self.fetch_into(content, entry, max_octets=max_octets)
+        return content.getvalue()
+
+    def fetch_into(self, file: BinaryIO, entry: Entry, *, max_octets: int) -> None:
+        """Write a whole message into the empty `file`; TOP has no way to go on.
 
         Raises MailError MESSAGE_OVERSIZED when it has more than `max_octets`,
         MESSAGE_GONE when it isn't there any more, TOP_MISSING. The timeout is for
@@ -147,10 +158,9 @@ class Pop3Mailbox(Pop3Session):
             refusal = self._top(entry, octets + 1)
             if refusal:
                 raise refusal
-            content, cut = self._lines(max_octets)
+            cut = self._copy_lines(file, max_octets)
         if cut:
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
-        return content
 
     # Within an operation
 
@@ -210,14 +220,18 @@ class Pop3Mailbox(Pop3Session):
         return line.decode("latin-1")
 
     def _lines(self, keep: int) -> tuple[bytes, bool]:
+        kept = BytesIO()
+        cut = self._copy_lines(kept, keep)
+        return kept.getvalue(), cut
+
+    def _copy_lines(self, kept: BinaryIO, keep: int) -> bool:
         """Read what follows the first line, up to the single dot.
 
-        Returns its first `keep` octets, as they were before dots were doubled, and
-        whether there were more. Lines end as they are, whatever is in them.
+        Its first `keep` octets are written, as they were before dots were doubled.
+        Returns whether there were more. Lines end as they are, whatever is in them.
         """
         wire = self._connection
         wire.unread(b"\r\n")  # of the first line: now every dot follows a line's end
-        kept = BytesIO()
         size = 0
         rest = b""
         ended = False
@@ -233,7 +247,7 @@ class Pop3Mailbox(Pop3Session):
             data = data if size else data[2:]
             size += len(data)
             kept.write(data[: max(keep - kept.tell(), 0)])
-        return kept.getvalue(), size > keep
+        return size > keep
 
 
 def _begun(data: bytes) -> bytes:

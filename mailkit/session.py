@@ -37,8 +37,9 @@ _PROTOCOL_FAILURES = (
 class Session:
     """One connection to one server; a context manager that closes it.
 
-    Every operation takes at most `server.timeout` seconds, or lasts to `deadline` if
-    one is given for all of them together. After an error that ends the connection
+    Every operation takes at most `server.timeout` seconds, and all of them together
+    end by `deadline` if one is given: a server that is never too slow for a single
+    step holds its caller for hours else. After an error that ends the connection
     `alive` is False and nothing but `close()` makes sense.
     """
 
@@ -188,7 +189,8 @@ class Session:
         self._wire = None
 
     def _until(self, extra: float) -> Deadline:
-        return self._deadline or Deadline(self.server.timeout + extra)
+        seconds = self.server.timeout + extra
+        return self._deadline.within(seconds) if self._deadline else Deadline(seconds)
 
     def _await_greeting(self, wire: Wire) -> None:
         """Tell a silent server from one that waits for us to start with TLS.

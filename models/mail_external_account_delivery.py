@@ -1,5 +1,5 @@
 import logging
-import time
+import threading
 from contextlib import contextmanager
 
 from odoo import api, fields, models, modules
@@ -8,6 +8,7 @@ from odoo.tools import SQL, config
 from ..tools.delivery import AccountDelivery
 from ..tools.delivery_run import DeliveryRun
 from ..tools.explanations import cause_and_remedy
+from ..tools.run_time import RunTime
 
 _logger = logging.getLogger(__name__)
 
@@ -15,6 +16,8 @@ _logger = logging.getLogger(__name__)
 LOCK_CLASS = 0x6D786163
 # So many accounts are served at a time, where the system parameter says nothing.
 THREADS = 8
+# Odoo's own default, where there is no limit.
+_USUAL_SECONDS = 120.0
 _NEVER = fields.Datetime.to_datetime("1970-01-01")
 
 
@@ -34,13 +37,13 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _cron_deliver(self):
-        """Send what waits, for at most half of a cron's time."""
+        """Send what waits, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
-        deadline = time.monotonic() + self._run_seconds()
+        run_time = RunTime(self._seconds_allowed())
         # Each takes two connections to the database: one serves, one holds the claim.
         threads = min(self._threads("deliver", THREADS), config["db_maxconn"] // 4)
-        more = DeliveryRun(self.browse(), max(threads, 1), deadline).run()
+        more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
         if more:
             self._trigger_cron("deliver")
         elif next_time := self._next_due_time():
@@ -49,15 +52,18 @@ class MailExternalAccount(models.Model):
             self._trigger_cron("deliver", at=max(next_time, soon))
 
     @api.model
-    def _run_seconds(self):
-        limit = config["limit_time_real_cron"]
-        if limit == -1:
-            limit = config["limit_time_real"]
-        return limit / 2 if limit and limit > 0 else 60.0
+    def _seconds_allowed(self):
+        """What Odoo allows to a scheduled action; it ends who takes longer."""
+        limit = config["limit_time_real"]
+        if getattr(threading.current_thread(), "type", None) != "http":
+            cron = config["limit_time_real_cron"]
+            limit = limit if cron == -1 else cron
+        return float(limit) if limit and limit > 0 else _USUAL_SECONDS
 
-    def _deliver_one(self, deadline, note_progress):
+    def _deliver_one(self, deadline, last, note_progress):
         """One batch of one account; whatever goes wrong stays with this account.
 
+        :param deadline, last: see ``AccountDelivery``
         :param note_progress: called after each mail
         :return: whether more is waiting that could leave now
         """
@@ -66,7 +72,7 @@ class MailExternalAccount(models.Model):
                 return False
             try:
                 self.delivery_last_run = fields.Datetime.now()
-                return AccountDelivery(self, deadline, note_progress).run()
+                return AccountDelivery(self, deadline, last, note_progress).run()
             except Exception:
                 # The batch is lost, not the mail: the ledger knows who was served.
                 self.env.cr.rollback()

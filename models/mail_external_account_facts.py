@@ -11,6 +11,7 @@ from ..mailkit.matching import (
     decide,
 )
 from ..tools import code_mail, vault
+from ..tools.judging import timed
 
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180
@@ -23,23 +24,28 @@ class MailExternalAccount(models.Model):
 
     _inherit = "mail.external.account"
 
-    def _decide_batch(self, batch):
+    def _decide_batch(self, batch, spent=None):
         """Whether each of these messages answers something that Odoo sent.
 
         :param batch: list of ``mailkit.headers.Headers``
+        :param list spent: the processor's seconds for each of them are added to it
         :return: (list of ``mailkit.matching.Decision`` in the same order, its Facts)
         """
         self.ensure_one()
         signers = vault.signers(self.env)
-        tokens = [_first(s.in_headers(headers) for s in signers) for headers in batch]
-        ids = {name for headers in batch for name in candidate_ids(headers)}
+        spent = [0.0] * len(batch) if spent is None else spent
+
+        def marks(headers):
+            return _first(signer.in_headers(headers) for signer in signers)
+
+        tokens = timed(marks, spent, batch)
+        ids = {name for names in timed(candidate_ids, spent, batch) for name in names}
         marked = {t.message_id for found in tokens for t in found.values()}
         messages, addressees = self._sent_messages(ids, marked)
         facts = Facts(messages, addressees, {}, self._own_addresses())
-        decisions = [
-            decide(headers, facts, found)
-            for headers, found in zip(batch, tokens, strict=True)
-        ]
+        decisions = timed(
+            lambda headers, found: decide(headers, facts, found), spent, batch, tokens
+        )
         open_ones = {
             headers.author.email
             for headers, decision in zip(batch, decisions, strict=True)

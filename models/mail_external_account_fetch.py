@@ -1,6 +1,5 @@
 import base64
 import secrets
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,7 +12,8 @@ from ..mailkit.settings import Credentials
 from ..tools import vault
 from ..tools.destination import mailbox_secret_context, mailbox_server
 from ..tools.fetching import FetchRun
-from ..tools.mailbox_visit import FolderJob, MailboxJob
+from ..tools.run_time import RunTime
+from ..tools.visit_requests import FolderJob, MailboxJob
 
 # First half of the key of PostgreSQL's advisory lock on a run ("mxfr").
 RUN_CLASS = 0x6D786672
@@ -31,6 +31,14 @@ _READABLE = SQL(
     "a.active AND a.state = 'working' AND a.receive_replies"
     " AND a.incoming_protocol IN ('imap', 'pop3') AND (u.id IS NULL OR u.active)"
 )
+# Those that are due, and that no living run reads.
+_DUE = SQL(
+    "m.next_look <= now() AT TIME ZONE 'UTC' AND %s"
+    " AND (COALESCE(m.run, 0) = 0 OR pg_try_advisory_xact_lock(%s, m.run))",
+    _READABLE,
+    RUN_CLASS,
+)
+_HEADERS_AT_ONCE = 1000
 
 
 class MailExternalAccount(models.Model):
@@ -118,13 +126,13 @@ class MailExternalAccount(models.Model):
 
     @api.model
     def _cron_fetch(self):
-        """Read the mailboxes that are due, for at most half of a cron's time."""
+        """Read the mailboxes that are due, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing goes over the network in test mode
-        deadline = time.monotonic() + self._run_seconds()
+        run_time = RunTime(self._seconds_allowed())
         threads = self._threads("fetch", THREADS)
         with self._fetch_run() as number:
-            more = FetchRun(self, number, threads, deadline).run()
+            more = FetchRun(self, number, threads, run_time).run()
         if more:
             self._trigger_cron("fetch")
         elif next_look := self._next_look():
@@ -149,27 +157,39 @@ class MailExternalAccount(models.Model):
         return self.env.cr.fetchone()[0]
 
     @api.model
-    def _claim_due(self, number, limit):
+    def _claim_due(self, number, limit, troubled):
         """Mailboxes for this run, that nobody else reads: one statement.
 
+        :param int troubled: how many of them may be slow or failed the last time
         :return: list of (row: dict, MailboxJob or MailError why there is none)
         """
         self.env.cr.execute(
             SQL(
                 """
-                WITH due AS (
+                WITH well AS (
                     SELECT m.id
                       FROM %(readable_from)s
-                     WHERE m.next_look <= now() AT TIME ZONE 'UTC'
-                       AND %(readable)s
-                       AND (COALESCE(m.run, 0) = 0
-                            OR pg_try_advisory_xact_lock(%(class)s, m.run))
+                     WHERE %(due)s
+                       AND COALESCE(m.attempts, 0) + COALESCE(m.cuts, 0) = 0
                      ORDER BY m.next_look
                      LIMIT %(limit)s
                        FOR UPDATE OF m SKIP LOCKED
+                ), troubled AS (
+                    SELECT m.id
+                      FROM %(readable_from)s
+                     WHERE %(due)s
+                       AND COALESCE(m.attempts, 0) + COALESCE(m.cuts, 0) > 0
+                     ORDER BY m.next_look
+                     LIMIT LEAST(%(troubled)s,
+                                 %(limit)s - (SELECT count(*) FROM well))
+                       FOR UPDATE OF m SKIP LOCKED
                 ), mine AS (
-                    UPDATE mail_external_mailbox m SET run = %(number)s
-                      FROM due WHERE m.id = due.id
+                    UPDATE mail_external_mailbox m
+                       SET run = %(number)s,
+                           crashes = COALESCE(m.crashes, 0)
+                                     + (COALESCE(m.run, 0) <> 0)::int
+                      FROM (SELECT id FROM well UNION SELECT id FROM troubled) due
+                     WHERE m.id = due.id
                     RETURNING m.*
                 )
                 SELECT a.id, a.user_id, a.company_id, a.incoming_protocol,
@@ -177,11 +197,13 @@ class MailExternalAccount(models.Model):
                        a.incoming_login, a.ca_certificate, a.allow_private_host,
                        a.look_back_days, s.sealed, m.next_look, m.last_look,
                        m.reading_since, m.quiet_looks, m.attempts,
+                       m.cuts, m.crashes, m.judging, m.failure_code,
                        m.answer_count, m.unrelated_count,
                        (SELECT json_agg(json_build_object(
                                    'id', f.id, 'path', f.path, 'state', f.state,
                                    'is_sent', f.is_sent,
                                    'failure_code', f.failure_code,
+                                   'transfer', f.transfer,
                                    'age', extract(epoch FROM
                                        now() AT TIME ZONE 'UTC' - f.last_listing))
                                    ORDER BY f.id)
@@ -194,9 +216,11 @@ class MailExternalAccount(models.Model):
                   LEFT JOIN mail_external_secret s
                     ON s.account_id = a.id AND s.purpose = 'incoming'
                 """,
-                **{"class": RUN_CLASS, "limit": limit, "number": number},
+                limit=limit,
+                troubled=troubled,
+                number=number,
                 readable_from=_READABLE_FROM,
-                readable=_READABLE,
+                due=_DUE,
             )
         )
         rows = self.env.cr.dictfetchall()
@@ -234,8 +258,9 @@ class MailExternalAccount(models.Model):
                     bool(folder["is_sent"]),
                     folder["state"],
                     list_anew=(folder["age"] or 3600) >= 3600,
+                    transfer=folder["transfer"],
                 )
-                for folder in row["folders"]
+                for folder in _in_turn(row)
             ),
             since=(
                 row["last_look"] or row["reading_since"] or fields.Datetime.now()
@@ -243,6 +268,8 @@ class MailExternalAccount(models.Model):
             - timedelta(days=1),
             look_back=look_back,
             copies=row["copies"],
+            headers=_headers_at_once(row),
+            careful=bool(row["crashes"]),
         )
 
     def _stop_reading(self, code, reply):
@@ -265,3 +292,22 @@ class MailExternalAccount(models.Model):
                 text=self.mailbox_ids.failure_text or "",
             ),
         )
+
+
+def _headers_at_once(row):
+    """Fewer of a server that did not give as many in time."""
+    slow = row["failure_code"] == ErrorCode.TIMEOUT.value
+    return (
+        _HEADERS_AT_ONCE // 10 ** min(row["attempts"] or 0, 3)
+        if slow
+        else _HEADERS_AT_ONCE
+    )
+
+
+def _in_turn(row):
+    """Another folder first after each visit that ended in the middle: one of them that
+    the server is slow with does not hold up the others."""
+    folders = row["folders"]
+    turn = (row["attempts"] or 0) + (row["cuts"] or 0)
+    first = turn % len(folders) if folders else 0
+    return folders[first:] + folders[:first]

@@ -131,6 +131,7 @@ class MailExternalAccount(models.Model):
         values = {
             "next_look": fields.Datetime.now(),
             "attempts": 0,
+            "cuts": 0,
             "failure_code": False,
             "failure_reply": False,
         }
@@ -153,6 +154,9 @@ class MailExternalAccount(models.Model):
     def _end_reading(self):
         """Look no more; copies that wait for the Sent folder go nowhere."""
         self.mailbox_ids.unlink()
+        self.env["mail.external.part"].search(
+            [("folder_id", "in", self.folder_ids.ids)]
+        ).unlink()
         self.env["mail.external.sent.copy"].search(
             [("account_id", "=", self.id)]
         ).unlink()

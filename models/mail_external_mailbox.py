@@ -2,6 +2,9 @@ from odoo import api, fields, models
 
 from ..tools.explanations import cause_and_remedy
 
+# A message that takes longer is begun anew.
+KEEP_PARTS_DAYS = 7
+
 
 class MailExternalMailbox(models.Model):
     """When the mailbox of an account is looked into; written by the fetching only.
@@ -29,6 +32,12 @@ class MailExternalMailbox(models.Model):
     )
     quiet_looks = fields.Integer(readonly=True, help="Looks in a row without answer.")
     attempts = fields.Integer(readonly=True, help="Failures in a row.")
+    cuts = fields.Integer(readonly=True, help="Visits in a row that took too long.")
+    crashes = fields.Integer(
+        readonly=True, help="How often Odoo ended while it was read, in a row."
+    )
+    # see tools/judging_marks.py
+    judging = fields.Json(readonly=True, groups=fields.NO_ACCESS)
     failure_code = fields.Char(readonly=True)
     failure_reply = fields.Char("Server's Answer", readonly=True)
     failure_text = fields.Char(compute="_compute_failure_text")
@@ -67,6 +76,8 @@ class MailExternalFolder(models.Model):
     state = fields.Json(readonly=True)
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)
+    # see tools/visit_transfer.py
+    transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
 
     _one_path = models.UniqueIndex("(account_id, path)")
 
@@ -84,6 +95,34 @@ class MailExternalSeen(models.Model):
     uidl = fields.Char(required=True, readonly=True)
 
     _once = models.UniqueIndex("(folder_id, uidl)")
+
+
+class MailExternalPart(models.Model):
+    """What came of a message that takes several visits; gone once it is whole.
+
+    In the table itself: nothing is left when the row goes with its folder.
+    """
+
+    _name = "mail.external.part"
+    _description = "Part of a Message That Is Being Fetched"
+    _log_access = False
+
+    folder_id = fields.Many2one(
+        "mail.external.folder", required=True, readonly=True, ondelete="cascade"
+    )
+    message = fields.Char(required=True, readonly=True)
+    position = fields.Integer(required=True, readonly=True)
+    # written and read by SQL only
+    content = fields.Binary(attachment=False, readonly=True, groups=fields.NO_ACCESS)
+    date = fields.Datetime(readonly=True, index=True)
+
+    _once = models.UniqueIndex("(folder_id, message, position)")
+
+    @api.autovacuum
+    def _gc_old_parts(self):
+        """Of messages that nobody goes on fetching, they were deleted perhaps."""
+        limit = fields.Datetime.subtract(fields.Datetime.now(), days=KEEP_PARTS_DAYS)
+        self.search([("date", "<", limit)], limit=10_000).unlink()
 
 
 class MailExternalSentCopy(models.Model):

@@ -41,15 +41,18 @@ class KeyMissing(Exception):
     """This Odoo has no encryption key at the moment; nothing is wrong otherwise."""
 
 
-def open_session(account):
+def open_session(account, deadline):
     """Connect and sign in.
 
     :param account: mail.external.account in superuser mode
+    :param mailkit.network.Deadline deadline: of the whole session
     :return: a session that takes messages; the caller closes it
     :raise SecretUnusable, KeyMissing, MailError: there is no session
     """
     session = SmtpSession(
-        replace(server(account, "smtp"), timeout=OPEN_TIMEOUT), _credentials(account)
+        replace(server(account, "smtp"), timeout=OPEN_TIMEOUT),
+        _credentials(account),
+        deadline=deadline,
     )
     try:
         session.open()

@@ -12,6 +12,7 @@ from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
+from ..mailkit.network import Deadline
 from .account_session import (
     SIGN_IN_CODES,
     KeyMissing,
@@ -54,13 +55,14 @@ class AccountDelivery:
 
     :param account: one working mail.external.account, in superuser mode
     :param float deadline: time.monotonic() after which no new mail is begun
+    :param float last: time.monotonic() after which the mail server is not waited for
     :param note_progress: called after each mail
     """
 
-    def __init__(self, account, deadline, note_progress):
+    def __init__(self, account, deadline, last, note_progress):
         self.account = account
         self.env = account.env
-        self.deadline = deadline
+        self.deadline, self.last = deadline, last
         self.note_progress = note_progress
         self.ledger = self.env["mail.external.delivery"]
         self.session = None
@@ -219,7 +221,9 @@ class AccountDelivery:
         if not (self.session and self.session.alive):
             self._close()
             try:
-                self.session = open_session(self.account)
+                self.session = open_session(
+                    self.account, Deadline(self.last - time.monotonic())
+                )
             except SecretUnusable:
                 self.account._stop("secret_unusable", "")
                 self._commit()

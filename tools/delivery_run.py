@@ -21,19 +21,44 @@ _logger = logging.getLogger(__name__)
 _LOOK_AGAIN = 1.0
 
 
+class _Serving(threading.Thread):
+    """Serves one account. ``dbname``: also for Odoo's log."""
+
+    def __init__(self, account_id, dbname, target, args):
+        super().__init__(
+            name=f"delivery-{account_id}", target=target, args=args, daemon=True
+        )
+        self.account_id, self.dbname = account_id, dbname
+
+
+def _late_ones(dbname):
+    """Ids of the accounts of a database that threads of earlier runs still serve."""
+    return {
+        thread.account_id
+        for thread in threading.enumerate()
+        if isinstance(thread, _Serving) and thread.dbname == dbname
+    }
+
+
 class DeliveryRun:
-    """Serves what is due until nothing is, or until ``deadline``.
+    """Serves what is due until nothing is, or until its time is over.
+
+    It ends in time though a server keeps a mail for long: what is under way then ends
+    in its thread, which goes on to hold the account. To give it up would be to send
+    its mail twice.
 
     :param accounts: empty mail.external.account in superuser mode
     :param int threads: how many accounts at a time
-    :param float deadline: time.monotonic() after which nothing new is begun
+    :param RunTime run_time: how long all of it may take
     """
 
-    def __init__(self, accounts, threads, deadline):
+    def __init__(self, accounts, threads, run_time):
         self.accounts = accounts
         self.env = accounts.env
-        self.threads = threads
-        self.deadline = deadline
+        self.time = run_time
+        self.late = _late_ones(self.env.cr.dbname)  # ids, of earlier runs
+        # Each takes connections to the database, the late ones too.
+        self.threads = max(threads - len(self.late), (threads + 1) // 2)
         self.waiting = deque()  # ids, who waited longest first
         self.active = set()
         self.rest_until = {}  # id -> time.monotonic(), of what had nothing more to send
@@ -44,10 +69,10 @@ class DeliveryRun:
     def run(self):
         """:return: whether something was still due when the time was over"""
         while True:
-            over = time.monotonic() > self.deadline
+            over = self.time.over
             if not over:
                 self._begin()
-            if not self.active:
+            if not self.active or self.time.ended:
                 return over and bool(self._due())
             self._wait()
 
@@ -64,11 +89,9 @@ class DeliveryRun:
             if account_id in self.active:
                 continue
             self.active.add(account_id)
-            threading.Thread(
-                target=self._serve,
-                args=(account_id, now + (self.deadline - now) / turns),
-                name=f"delivery-{account_id}",
-                daemon=True,
+            until = now + (self.time.begin_until - now) / turns
+            _Serving(
+                account_id, self.env.cr.dbname, self._serve, (account_id, until)
             ).start()
 
     def _due(self):
@@ -81,7 +104,7 @@ class DeliveryRun:
         return [
             account_id
             for account_id in due
-            if account_id not in self.active
+            if account_id not in self.active | self.late
             and self.rest_until.get(account_id, 0.0) <= now
         ]
 
@@ -119,13 +142,13 @@ class DeliveryRun:
 
     def _serve(self, account_id, deadline):
         more, env = False, self.env
-        threading.current_thread().dbname = env.cr.dbname  # for Odoo's log
         try:
             with env.registry.cursor() as cr:
                 # without the scheduled action's own keys: its progress is the run's
                 own = api.Environment(cr, env.uid, {}, su=True)
                 account = own["mail.external.account"].browse(account_id)
-                more = account._deliver_one(deadline, self._note_sent)
+                last = self.time.last
+                more = account._deliver_one(deadline, last, self._note_sent)
             env.registry.signal_changes()  # what was cleared in this thread's caches
         except Exception:
             _logger.exception("Delivery of external account %s", account_id)

@@ -215,6 +215,17 @@ TEXTS = {
             "folder and back: then it is read again."
         ),
     ),
+    "too_slow": (
+        _lt("The mail server is too slow: Odoo could not fetch this message in time."),
+        _lt(
+            "Open it in the mailbox. If it belongs into Odoo, move it to another "
+            "folder and back when the server is faster: then it is read again."
+        ),
+    ),
+    "too_heavy": (
+        _lt("Odoo takes too long to look at this message."),
+        _lt("Open it in the mailbox; it was perhaps made to stop Odoo."),
+    ),
     "loop": (
         _lt("Too many answers came from this sender within an hour: perhaps a loop."),
         _lt("See what a program answers there; “Retry” takes this message in."),

@@ -10,14 +10,16 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
+import psycopg2
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit.errors import ErrorCode, MailError
-from .mailbox_visit import Failed, Stopped, Whole, visit
+from ..mailkit.network import Deadline
+from .asking import Asked, Asking
+from .mailbox_visit import visit
 from .mailbox_work import MailboxWork
+from .visit_requests import Choice, Cut, Failed, Seen, Stopped, Whole
 
 _logger = logging.getLogger(__name__)
 
@@ -28,85 +30,44 @@ _LOOK_AGAIN = 1.0
 _AT_ONCE, _AT_ONCE_SECONDS = 16, 0.5
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What a visit asks for; ``replies`` None: it is over, ``asked`` says why."""
-
-    work: MailboxWork
-    asked: Any  # one of the classes of ``mailbox_visit``; MailError, Stopped or None
-    replies: queue.SimpleQueue | None
-
-    @property
-    def is_end(self):
-        return self.replies is None
-
-    @property
-    def messages(self):
-        return int(isinstance(self.asked, Whole))
-
-    @property
-    def is_large(self):
-        source = self.asked.raw if self.messages else None
-        return source is not None and source.is_large
-
-
-class _Asking:
-    """What a visit asks the run with, one thing at a time.
-
-    Called it waits for the answer. ``later`` returns a function that does: the mail
-    server can be asked meanwhile.
-    """
-
-    def __init__(self, work, requests):
-        self._work = work
-        self._requests = requests
-        self._replies = queue.SimpleQueue()
-
-    def __call__(self, asked):
-        return self.later(asked)()
-
-    def later(self, asked):
-        self._requests.put(_Request(self._work, asked, self._replies))
-        return self._receive
-
-    def _receive(self):
-        answer = self._replies.get()
-        if isinstance(answer, Stopped):
-            raise answer
-        return answer
-
-
 class FetchRun:
-    """Reads what is due until nothing is, or until ``deadline``.
+    """Reads what is due until nothing is, or until its time is over.
+
+    Every visit ends in time, whatever its mail server does: with its own deadline, or
+    left alone in its thread.
 
     :param accounts: empty mail.external.account in superuser mode
     :param int number: what the mailboxes are claimed with
     :param int threads: how many mailboxes at a time
-    :param float deadline: time.monotonic() after which nothing new is begun
+    :param RunTime run_time: how long all of it may take
     """
 
-    def __init__(self, accounts, number, threads, deadline):
+    def __init__(self, accounts, number, threads, run_time):
         self.accounts = accounts
         self.env = accounts.env
         self.number = number
         self.threads = threads
-        self.deadline = deadline
+        self.time = run_time
         self.requests = queue.SimpleQueue()
         self.held = []  # requests that were taken out of the queue, and wait
-        self.active = {}
+        self.active = {}  # id of an account -> (MailboxWork, its Asking or None)
         self.next_claim = 0.0
+        self.more = False  # a mailbox waits to be gone on with
         self.woken = False  # the other scheduled actions that read mailboxes
 
     def run(self):
         """:return: whether something was still due when the time was over"""
         while True:
-            over = time.monotonic() > self.deadline
+            over = self.time.over
             if not over:
                 self._claim()
             if not self.active:
-                return over
+                return over or self.more
             if requests := self._next_requests():
                 self._answer(requests)
+            elif self.time.ended:
+                self._leave_alone()
+                return True
 
     def _claim(self):
         free = self.threads - len(self.active)
@@ -122,21 +83,33 @@ class FetchRun:
             self.woken = True
         for row, job in claimed:
             work = MailboxWork(self.accounts.browse(row["id"]), row)
-            self.active[work.account.id] = work
             if isinstance(job, MailError):
-                self.held.append(_Request(work, job, None))
+                self.active[work.account.id] = (work, None)
+                self.held.append(Asked(work, job, None))
                 continue
+            asking = Asking(work, self.requests)
+            self.active[work.account.id] = (work, asking)
             threading.Thread(
                 target=self._visit,
-                args=(work, job),
+                args=(work, job, asking),
                 name=f"mailbox-{work.account.id}",
                 daemon=True,
             ).start()
 
+    def _troubled(self):
+        """How many more mailboxes of slow servers may be read at the same time.
+
+        They get all their time, and never all the threads.
+        """
+        if self.time.left < self.time.visit:
+            return 0
+        active = sum(work.is_troubled for work, _asking in self.active.values())
+        return max((self.threads + 1) // 2 - active, 0)
+
     def _claimed(self, limit):
         for attempt in range(_TRIES):
             try:
-                return self.accounts._claim_due(self.number, limit)
+                return self.accounts._claim_due(self.number, limit, self._troubled())
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 # Another run was faster with one of them; now it is not due any more.
                 self.env.cr.rollback()
@@ -146,23 +119,29 @@ class FetchRun:
 
     # In the visit's thread
 
-    def _visit(self, work, job):
+    def _visit(self, work, job, asking):
         end = None
+        seconds = min(self.time.visit, self.time.left)
+        deadline = Deadline(seconds)
         try:
-            visit(job, _Asking(work, self.requests))
-        except (MailError, Stopped) as error:
+            visit(job, asking, deadline)
+        except Stopped as error:
             end = error
+        except MailError as error:
+            end = error
+            if deadline.over:
+                end = Cut(error, early=seconds < self.time.visit)
         except Exception:
             _logger.exception("Reading mailbox %s", work.account.id)
             end = MailError(ErrorCode.PROTOCOL_ERROR)
-        self.requests.put(_Request(work, end, None))
+        self.requests.put(Asked(work, end, None))
 
     # In the run's thread
 
     def _next_requests(self):
         """What is asked now, the oldest first; a large message comes alone.
 
-        :return: list of _Request; empty when nothing came for a while
+        :return: list of Asked; empty when nothing came for a while
         """
         waiting = self.held
         with suppress(queue.Empty):
@@ -170,17 +149,17 @@ class FetchRun:
                 waiting.append(self.requests.get(timeout=_LOOK_AGAIN))
             while len(waiting) < _AT_ONCE:
                 waiting.append(self.requests.get_nowait())
-        count = next((n for n, each in enumerate(waiting) if each.is_large), _AT_ONCE)
+        count = next((n for n, each in enumerate(waiting) if each.is_alone), _AT_ONCE)
         taken = waiting[: max(count, 1)]
         self.held = waiting[len(taken) :]
         return taken
 
     def _answer(self, requests):
-        if time.monotonic() > self.deadline:
+        if self.time.over:
             for request in requests:
-                if not request.is_end:
+                if not request.keeps:
                     request.replies.put(Stopped())
-            requests = [request for request in requests if request.is_end]
+            requests = [request for request in requests if request.keeps]
         answers = self._together(requests)
         if answers is None:  # one of them cannot be kept: which one?
             answers = [self._alone(request) for request in requests]
@@ -188,9 +167,22 @@ class FetchRun:
         self.held[:0] = requests[len(answers) :]
         for request, answer in zip(requests, answers, strict=False):
             if request.is_end:
-                del self.active[request.work.account.id]
+                self.active.pop(request.work.account.id, None)
+                self.more = self.more or isinstance(request.asked, Cut)
             else:
                 request.replies.put(answer)
+
+    def _leave_alone(self):
+        """What hangs, hangs without the run: its mailbox is read again later."""
+        late = list(self.active.values())
+        for work, asking in late:
+            _logger.warning("Reading mailbox %s hangs", work.account.id)
+            if asking:
+                asking.end()
+        cut = Cut(MailError(ErrorCode.TIMEOUT))
+        self.held = [Asked(work, cut, None) for work, _asking in late]
+        while self.held:
+            self._answer(self._next_requests())
 
     def _together(self, requests):
         """Commit what all of them ask for, or nothing.
@@ -212,13 +204,40 @@ class FetchRun:
         """
         for attempt in range(_TRIES):
             try:
+                self._mark(request)
                 return self._in_transaction([request])[0]
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 time.sleep(0.05 * 2**attempt)
-            except Exception:
+            except (psycopg2.OperationalError, MemoryError):  # nothing is wrong with it
                 _logger.exception("Mailbox %s", request.work.account.id)
                 break
+            except Exception:
+                _logger.exception("Mailbox %s", request.work.account.id)
+                return self._without(request)
         return Failed()
+
+    def _mark(self, request):
+        """Before something is judged that Odoo may not survive."""
+        marks = request.work.marks
+        if not request.is_end and marks.wanted(request.asked):
+            marks.mark(request.asked)
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    def _without(self, request):
+        """The answer to what nobody can judge, whatever it is that it holds."""
+        if not isinstance(request.asked, Seen | Whole):
+            return Failed()
+        if isinstance(request.asked, Seen) and len(request.asked.names) > 1:
+            return Choice((), 0)  # one by one
+        try:
+            answer = request.work.pass_by(request.asked, "not_understood")
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+        except Exception:
+            self.env.cr.rollback()
+            self.env.invalidate_all()
+            _logger.exception("Mailbox %s", request.work.account.id)
+            return Failed()
+        return answer
 
     def _in_transaction(self, requests):
         before = [(each.work, each.work.progress) for each in requests]
@@ -249,6 +268,8 @@ class FetchRun:
                 answers.append(work.answer(asked))
             elif isinstance(asked, Failed):
                 answers.append(work.finish(MailError(ErrorCode.TEMPORARY)))
+            elif isinstance(asked, Cut):
+                answers.append(work.cut_off(asked))
             elif isinstance(asked, Stopped):
                 answers.append(work.put_back())
             else:

@@ -4,38 +4,26 @@ A message and how far its folder is with it are kept in one transaction, or not 
 """
 
 import base64
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 from odoo import fields
 
 from ..mailkit.errors import ErrorCode
-from ..mailkit.headers import Headers, parse_headers
+from ..mailkit.headers import parse_headers
 from ..mailkit.matching import Outcome
-from . import mailbox_visit as visit
-from .account_session import SIGN_IN_CODES
+from . import visit_requests as visit
+from .judging import HEAVY_SECONDS, keep_place, parsed, pass_by
+from .judging_marks import Marks
+from .transfers import Transfers
+from .visit_end import VisitEnd
 
-# Minutes until the next look: soon after something came or was sent, later when quiet.
-SOON, LATE = 1, 10
-_RETRY_MINUTES = (1, 2, 5, 10, 20, 30)
 # Sent mail waits so long before its copy is made: the service may make one itself.
 COPY_MINUTES = 1
 _COPY_ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What was done in a mailbox; put back when a transaction fails.
-
-    ``states``: id of a folder -> its state, as it was kept last.
-    """
-
-    answers: int = 0
-    unrelated: int = 0
-    states: dict[int, dict] = field(default_factory=dict)
-
-
-class MailboxWork:
+class MailboxWork(VisitEnd):
     """One mailbox during a run.
 
     :param account: mail.external.account in superuser mode
@@ -43,45 +31,72 @@ class MailboxWork:
     """
 
     def __init__(self, account, row):
-        self.account = account
-        self.env = account.env
-        self.row = row
+        super().__init__(account, row)
         self.batch, self.cut = (), frozenset()
-        self.progress = Progress()
+        self.transfers = Transfers(self.env, row)
+        self.marks = Marks(account, row)
 
     def answer(self, request):
         """Do what a visit asks for; the caller commits.
 
-        :param request: one of the classes of ``mailbox_visit``
+        :param request: one of the classes of ``visit_requests``
         """
-        handler = {
+        if self.marks.is_suspect(request):
+            answer = self.pass_by(request, "too_heavy")
+        else:
+            answer = self._handler(request)(request)
+        self.marks.clear()
+        return answer
+
+    def _handler(self, request):
+        return {
             visit.Seen: self._choose,
             visit.Unreadable: self._note_unreadable,
             visit.Whole: self._take_in,
             visit.Advanced: self._advance,
             visit.Listed: self._compare,
             visit.FolderFailed: self._note_failed_folder,
+            visit.Begun: self.transfers.content,
+            visit.Part: self.transfers.keep,
+            visit.Held: self._hold,
             visit.NextCopy: self._next_copy,
+            visit.CopyFailed: self._note_failed_copy,
         }[type(request)]
-        return handler(request)
 
     def _choose(self, seen):
-        headers = [parse_headers(raw) for raw in seen.headers]
-        decisions, facts = self.account._decide_batch(headers)
+        headers, spent = parsed(seen.headers)
+        decisions, facts = self.account._decide_batch(headers, spent)
         self.batch = [(*pair, facts) for pair in zip(decisions, headers, strict=True)]
+        heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
+        for position in heavy:
+            name = seen.names[position]
+            keep_place(self.account, seen.folder, name, "too_heavy", seen.uid_validity)
         # Most of a mailbox is left alone: that is decided with the least of questions.
         makes_tasks = self.account._makes_tasks()
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
-            if position in seen.cut
-            or (decision.outcome is not Outcome.NONE or makes_tasks)
+            if position not in heavy
+            and position in seen.cut
+            or position not in heavy
+            and (decision.outcome is not Outcome.NONE or makes_tasks)
             and self.account._wants_whole(decision, header)
             and not self._is_old(header)
         )
         self.cut = seen.cut
-        self._count(unrelated=len(headers) - len(wanted))
-        return wanted
+        self._count(unrelated=len(headers) - len(wanted) - len(heavy))
+        if not wanted and len(headers) == len(seen.headers):
+            self._advance(seen.done)
+        return visit.Choice(wanted, len(headers))
+
+    def pass_by(self, asked, reason):
+        """Answer without looking at it: it is shown by its place."""
+        pass_by(self.account, asked, reason)
+        if isinstance(asked, visit.Seen):
+            self._advance(asked.done)
+            return visit.Choice((), 1)
+        self._done_with(asked)
+        return None
 
     def _is_old(self, header):
         """POP3 does not tell when a message came: what was written long before the
@@ -108,30 +123,38 @@ class MailboxWork:
                 self._count(unrelated=1)
             else:
                 self._count(answers=1)
+        self._done_with(whole)
+
+    def _done_with(self, whole):
+        self.transfers.forget(whole.folder)
         if whole.state:
             self._keep(whole.folder, whole.state)
         elif self.row["incoming_protocol"] == "pop3":
             self._note_seen(whole.folder, (whole.name,))
 
+    def _hold(self, held):
+        self.transfers.count(held)
+        if held.octets:
+            self.progress = replace(self.progress, octets=held.octets)
+
     def _keep_header(self, whole, header, place):
         """What cannot be fetched is told in the quarantine, unless it is gone."""
         if whole.problem == ErrorCode.MESSAGE_GONE.value:
             return
-        oversized = whole.problem == ErrorCode.MESSAGE_OVERSIZED.value
-        reason = whole.problem if oversized else "unreadable"
+        told = (ErrorCode.MESSAGE_OVERSIZED.value, "too_slow")
+        reason = whole.problem if whole.problem in told else "unreadable"
         self.account._keep_place(header, "answer", place, reason)
 
     def _note_unreadable(self, told):
         """Nobody knows what these are: the owner is told where they lie."""
         for name in told.names:
-            key = f"unreadable:{told.folder.id}:{told.uid_validity}:{name}"
-            place = f"{told.folder.path} {name}"
-            self.account._keep_place(Headers(), False, place, "unreadable", key)
+            keep_place(self.account, told.folder, name, told.reason, told.uid_validity)
 
     def _advance(self, advanced):
         values = {"failure_code": False} if self._failed(advanced.folder) else {}
         if advanced.listed:
             values["last_listing"] = fields.Datetime.now()
+        self.transfers.outdated(advanced.folder)
         self._keep(advanced.folder, advanced.state, **values)
         self._note_seen(advanced.folder, advanced.names)
 
@@ -166,14 +189,19 @@ class MailboxWork:
     def _note_failed_folder(self, failed):
         self._folder(failed.folder).failure_code = failed.error.code.value
 
+    def _note_failed_copy(self, failed):
+        copy = self.env["mail.external.sent.copy"].browse(failed.copy_id)
+        if copy.attempts + 1 >= _COPY_ATTEMPTS:
+            copy.unlink()
+        else:
+            copy.attempts += 1
+
     def _next_copy(self, asked):
         copies = self.env["mail.external.sent.copy"]
-        if asked.done:
-            done = copies.browse(asked.done)
-            if not asked.problem or done.attempts + 1 >= _COPY_ATTEMPTS:
-                done.unlink()
-            else:
-                done.attempts += 1
+        if asked.problem:
+            self._note_failed_copy(visit.CopyFailed(asked.done))
+        elif asked.done:
+            copies.browse(asked.done).unlink()
         limit = fields.Datetime.now() - timedelta(minutes=COPY_MINUTES)
         copy = copies.search(
             [
@@ -210,64 +238,4 @@ class MailboxWork:
         return any(
             each["id"] == folder.id and each["failure_code"]
             for each in self.row["folders"]
-        )
-
-    # The end of the visit
-
-    def finish(self, error):
-        """Say when to look again: one write.
-
-        :param error: MailError, or None when all went well
-        """
-        if error is None:
-            self._finish_well()
-        elif error.code in SIGN_IN_CODES:
-            self.account._stop_reading(error.code.value, str(error.reply or ""))
-        else:
-            attempts = (self.row["attempts"] or 0) + 1
-            minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES)) - 1]
-            self._write(
-                minutes,
-                attempts=attempts,
-                failure_code=error.code.value,
-                failure_reply=str(error.reply or "") or None,
-            )
-
-    def put_back(self):
-        """The run ends in the middle of this mailbox: the next one goes on."""
-        self._write(0)
-
-    def _finish_well(self):
-        came = bool(self.progress.answers)
-        quiet = 0 if came else (self.row["quiet_looks"] or 0) + 1
-        values = {}
-        if self.row["attempts"]:
-            values = {"attempts": 0, "failure_code": None, "failure_reply": None}
-        for name, count in (
-            ("answer_count", self.progress.answers),
-            ("unrelated_count", self.progress.unrelated),
-        ):
-            if count:
-                values[name] = (self.row[name] or 0) + count
-        self._write(
-            min(SOON + quiet // 5, LATE),
-            looked=True,
-            quiet_looks=quiet,
-            **values,
-        )
-
-    def _write(self, minutes, *, looked=False, **values):
-        """Plain SQL: nobody reads these fields by the ORM here, and it is all that a
-        look at a quiet mailbox writes. Who asked to fetch meanwhile is heard."""
-        values["run"] = 0
-        names = [*values]
-        assignments = ", ".join(f"{name} = %s" for name in names)
-        if looked:
-            assignments += ", last_look = clock_timestamp() AT TIME ZONE 'UTC'"
-        self.env.cr.execute(
-            f"UPDATE mail_external_mailbox SET {assignments},"  # noqa: S608
-            " next_look = CASE WHEN next_look IS DISTINCT FROM %s THEN next_look"
-            " ELSE now() AT TIME ZONE 'UTC' + %s * interval '1 minute' END"
-            " WHERE account_id = %s AND next_look IS NOT NULL",
-            [*values.values(), self.row["next_look"], minutes, self.account.id],
         )

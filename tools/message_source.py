@@ -1,6 +1,7 @@
 """A raw message on its way from a mailbox to Odoo's gateway."""
 
 import mmap
+import os
 import tempfile
 
 # Larger ones lie on the disk: Odoo's parser needs several times their size in memory.
@@ -13,16 +14,35 @@ class MessageSource:
     """The bytes of a message; a large one costs no memory until it is asked for.
 
     ``head``: the beginning, with all headers and the first texts.
+
+    :param raw: bytes, or an open file, which stays the caller's
     """
 
     def __init__(self, raw):
-        self._raw, self._file = raw, None
+        self._raw, self._file = None, None
+        if isinstance(raw, bytes):
+            self._take_bytes(raw)
+        else:
+            self._take_file(raw)
+
+    def _take_bytes(self, raw):
         self.head = raw[:_HEAD]
-        if len(raw) >= LARGE:
-            self._raw = None
-            self._file = tempfile.TemporaryFile()
-            self._file.write(raw)
-            self._file.flush()
+        if len(raw) < LARGE:
+            self._raw = raw
+            return
+        self._file = tempfile.TemporaryFile()
+        self._file.write(raw)
+        self._file.flush()
+
+    def _take_file(self, file):
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self.head = file.read(_HEAD)
+        if size < LARGE:
+            self._raw = self.head
+            return
+        file.flush()
+        self._file = file
 
     def buffer(self):
         """Return what can be sliced and searched like bytes: a large message is read
