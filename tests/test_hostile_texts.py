@@ -211,7 +211,7 @@ class TestHostileContent(ExternalAccountCase, Deadlines):
     def test_many_images(self):
         for unit in (
             '<img src="/web/image/7">',
-            '<img src="https://x.example/%s.">' % ("a" * 250),
+            '<img src="https://x.example/%s.">' % ("a" * 990),
             '<img class="o_external_brand_logo">',
         ):
             sent = self.build("Hello" + unit * (SIZE // len(unit)))
