@@ -20,7 +20,7 @@ _MOST_ID = 2**31 - 1
 # Characters of an address that may be one of Odoo's images.
 _MOST_ROUTE = 2000
 # Longer addresses take core's html2plaintext a time that grows with their square.
-_MOST_PLAIN = 255
+_MOST_PLAIN = 1000
 _STAND_IN = "long-image-address-%d."
 _STOOD_IN = re.compile(r"long-image-address-(\d{1,6})\.")
 
@@ -67,9 +67,14 @@ def with_all_addresses(text, body, written=str):
 
 
 def _long_addresses(tree):
-    """[(img element, its source)] in the order in which they stand."""
+    """[(img element, its source)] in the order in which they stand; core passes by
+    those that hold the picture itself."""
     images = [(image, image.get("src") or "") for image in tree.iter("img")]
-    return [(image, source) for image, source in images if len(source) > _MOST_PLAIN]
+    return [
+        (image, source)
+        for image, source in images
+        if len(source) > _MOST_PLAIN and not source.startswith("data:")
+    ]
 
 
 def _parsed(body):
