@@ -147,6 +147,7 @@ class TestNeutralize(ConnectCase):
             "mail.external.delivery",
             "mail.external.folder",
             "mail.external.mailbox",
+            "mail.external.part",
             "mail.external.provider",
             "mail.external.secret",
             "mail.external.seen",
