@@ -85,11 +85,7 @@ class MailboxWork(VisitEnd):
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
             if position not in heavy
-            and position in seen.cut
-            or position not in heavy
-            and (decision.outcome is not Outcome.NONE or makes_tasks)
-            and self.account._wants_whole(decision, header)
-            and not self._is_old(header)
+            and (position in seen.cut or self._wants(decision, header, makes_tasks))
         )
         self.cut = seen.cut
         judged = len(self.batch)
@@ -97,6 +93,13 @@ class MailboxWork(VisitEnd):
         if not wanted and judged == len(seen.headers):
             self._advance(seen.done)
         return visit.Choice(wanted, judged)
+
+    def _wants(self, decision, header, makes_tasks):
+        return (
+            (decision.outcome is not Outcome.NONE or makes_tasks)
+            and self.account._wants_whole(decision, header)
+            and not self._is_old(header)
+        )
 
     def _judge(self, raws):
         """As many headers as there is time for, from the first one on.
