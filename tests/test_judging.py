@@ -4,7 +4,7 @@ import time
 from unittest.mock import patch
 
 from ..models import mail_external_account_facts
-from ..tools import judging
+from ..tools import judging, mailbox_work
 from ..tools.judging_marks import CRASHES
 from ..tools.visit_requests import (
     Choice,
@@ -37,8 +37,8 @@ class TestJudging(ReadingCase):
     def setUp(self):
         super().setUp()
         self.patch(judging, "SLICE_SECONDS", 0.1)
-        mailbox_work = "odoo.addons.mail_external_account.tools.mailbox_work"
-        self.startPatcher(patch(f"{mailbox_work}.HEAVY_SECONDS", 0.2))
+        self.patch(mailbox_work, "SLICE_SECONDS", 0.1)
+        self.patch(mailbox_work, "HEAVY_SECONDS", 0.2)
 
     def test_a_slice_is_judged_and_kept(self):
         work = self.work()
@@ -77,8 +77,17 @@ class TestJudging(ReadingCase):
         with patch.object(mail_external_account_facts, "decide", slow):
             asked = self.seen(self.trap(), self.mail(), first=11)
             choice = self.work().answer(asked)
-        self.assertEqual(choice, Choice((1,), 2))
+        self.assertEqual(choice, Choice((), 1))
         self.assert_told()
+
+    def test_many_that_take_a_little_to_judge_are_not_judged_in_one_go(self):
+        slow = slow_for(mail_external_account_facts.decide, lambda _headers: True, 0.06)
+        with patch.object(mail_external_account_facts, "decide", slow):
+            began = time.thread_time()
+            choice = self.work().answer(self.seen(*map(self.other, range(40))))
+            self.assertLess(time.thread_time() - began, 1)
+        self.assertLess(choice.judged, 5)
+        self.assertFalse(self.quarantine())
 
     def test_many_that_take_a_little_are_not_judged_in_one_go(self):
         slow = slow_for(judging._parse, lambda raw: b"y.example" in raw, 0.06)

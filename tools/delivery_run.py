@@ -22,7 +22,12 @@ _LOOK_AGAIN = 1.0
 
 
 class _Serving(threading.Thread):
-    """Serves one account. ``dbname``: also for Odoo's log."""
+    """Serves one account. ``dbname``: also for Odoo's log.
+
+    ``is_late``: its run is over.
+    """
+
+    is_late = False
 
     def __init__(self, account_id, dbname, target, args):
         super().__init__(
@@ -36,7 +41,7 @@ def _late_ones(dbname):
     return {
         thread.account_id
         for thread in threading.enumerate()
-        if isinstance(thread, _Serving) and thread.dbname == dbname
+        if isinstance(thread, _Serving) and thread.is_late and thread.dbname == dbname
     }
 
 
@@ -56,11 +61,11 @@ class DeliveryRun:
         self.accounts = accounts
         self.env = accounts.env
         self.time = run_time
-        self.late = _late_ones(self.env.cr.dbname)  # ids, of earlier runs
-        # Each takes connections to the database, the late ones too.
-        self.threads = max(threads - len(self.late), (threads + 1) // 2)
+        # Each takes connections to the database, the late ones of earlier runs too.
+        late = len(_late_ones(self.env.cr.dbname))
+        self.threads = max(threads - late, (threads + 1) // 2)
         self.waiting = deque()  # ids, who waited longest first
-        self.active = set()
+        self.active = {}  # id -> thread
         self.rest_until = {}  # id -> time.monotonic(), of what had nothing more to send
         self.next_look = 0.0
         self.events = queue.SimpleQueue()  # None: a mail left; (id, more): one is done
@@ -73,6 +78,8 @@ class DeliveryRun:
             if not over:
                 self._begin()
             if not self.active or self.time.ended:
+                for thread in self.active.values():
+                    thread.is_late = True
                 return over and bool(self._due())
             self._wait()
 
@@ -88,11 +95,11 @@ class DeliveryRun:
             account_id = self.waiting.popleft()
             if account_id in self.active:
                 continue
-            self.active.add(account_id)
             until = now + (self.time.begin_until - now) / turns
-            _Serving(
+            self.active[account_id] = thread = _Serving(
                 account_id, self.env.cr.dbname, self._serve, (account_id, until)
-            ).start()
+            )
+            thread.start()
 
     def _due(self):
         """Ids of the accounts that something waits for now."""
@@ -100,11 +107,12 @@ class DeliveryRun:
         self.env.invalidate_all()
         due = self.accounts._accounts_with_due_mail().ids
         self.env.cr.commit()  # pylint: disable=invalid-commit # no old snapshot waits
-        now = time.monotonic()
+        now, late = time.monotonic(), _late_ones(self.env.cr.dbname)
         return [
             account_id
             for account_id in due
-            if account_id not in self.active | self.late
+            if account_id not in self.active
+            and account_id not in late
             and self.rest_until.get(account_id, 0.0) <= now
         ]
 
@@ -132,7 +140,7 @@ class DeliveryRun:
             self.env["ir.cron"]._commit_progress(sent)
 
     def _done(self, account_id, more):
-        self.active.discard(account_id)
+        self.active.pop(account_id, None)
         if more:
             self.next_look = 0.0
         else:

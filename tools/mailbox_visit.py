@@ -22,7 +22,7 @@ from .visit_requests import (
     Unreadable,
     Whole,
 )
-from .visit_slices import Slices, one_by_one
+from .visit_slices import Slices
 from .visit_transfer import HEADER, given_up, hand_over
 
 # Larger ones are told of, not fetched: Odoo holds a message in memory several times.
@@ -114,7 +114,7 @@ def _take_batches(mailbox, job, folder, batches, ask):
     While it chooses from one batch, the next one is on its way.
     """
     batch, slices = None, None
-    broken = None
+    careful, broken = job.careful, None
     while broken is None:
         try:
             following = next(batches, None)
@@ -124,7 +124,8 @@ def _take_batches(mailbox, job, folder, batches, ask):
             _hand_over_batch(mailbox, folder, batch, slices, ask)
         if following is None:
             break
-        batch, slices = following, _slices(job, folder, following, ask)
+        batch, slices = following, _slices(folder, following, ask, careful)
+        careful = False  # what Odoo did not survive was in the first batch
     if broken:
         if broken.code in FATAL and mailbox.reading:
             name = _header_name(mailbox.reading)
@@ -132,7 +133,7 @@ def _take_batches(mailbox, job, folder, batches, ask):
         raise broken
 
 
-def _slices(job, folder, batch, ask):
+def _slices(folder, batch, ask, careful):
     if batch.unreadable:  # first: what is wanted may lie behind them
         names = tuple(map(str, batch.unreadable))
         ask(Unreadable(folder, names, batch.state.uid_validity))
@@ -149,13 +150,13 @@ def _slices(job, folder, batch, ask):
         headers,
         done,
         ask,
-        one_by_one=one_by_one(job),
+        one_by_one=careful,
         validity=batch.state.uid_validity,
     )
 
 
 def _hand_over_batch(mailbox, folder, batch, slices, ask):
-    for begin, wanted, _end in slices:
+    for begin, wanted in slices:
         for position in wanted:
             header = batch.headers[begin + position]
             validity = batch.state.uid_validity
@@ -245,9 +246,11 @@ def _visit_maildrop(mailbox, folder, job, ask):
     new = ask(Listed(folder, names))
     fresh = [entry for entry in entries if entry.uidl in new]
     fresh = _without_what_holds_up(fresh, folder, ask)
+    careful = job.careful
     try:
         for batch in mailbox.headers(fresh, count=max(job.headers // _POP3_SHARE, 1)):
-            _take_pop3_batch(mailbox, job, folder, batch, ask)
+            _take_pop3_batch(mailbox, folder, batch, ask, careful)
+            careful = False
     except MailError as error:
         if error.code in FATAL and mailbox.reading:
             name = f"{mailbox.reading.uidl}{HEADER}"
@@ -273,7 +276,7 @@ def _pass_by(folder, names, ask, reason="unreadable"):
     ask(Advanced(folder, folder.state or {}, names))
 
 
-def _take_pop3_batch(mailbox, job, folder, batch, ask):
+def _take_pop3_batch(mailbox, folder, batch, ask, careful):
     if batch.unreadable:
         _pass_by(folder, tuple(entry.uidl for entry in batch.unreadable), ask)
     names = [header.entry.uidl for header in batch.headers]
@@ -281,8 +284,8 @@ def _take_pop3_batch(mailbox, job, folder, batch, ask):
     def done(begin, end):
         return Advanced(folder, folder.state or {}, tuple(names[begin:end]))
 
-    slices = Slices(folder, names, batch.headers, done, ask, one_by_one=one_by_one(job))
-    for begin, wanted, _end in slices:
+    slices = Slices(folder, names, batch.headers, done, ask, one_by_one=careful)
+    for begin, wanted in slices:
         for position in wanted:
             entry = batch.headers[begin + position].entry
             hand_over(

@@ -4,6 +4,7 @@ A message and how far its folder is with it are kept in one transaction, or not 
 """
 
 import base64
+import time
 from dataclasses import replace
 from datetime import timedelta, timezone
 
@@ -13,7 +14,14 @@ from ..mailkit.errors import ErrorCode
 from ..mailkit.headers import parse_headers
 from ..mailkit.matching import Outcome
 from . import visit_requests as visit
-from .judging import HEAVY_SECONDS, keep_place, parsed, pass_by
+from .judging import (
+    HEAVY_SECONDS,
+    SLICE_SECONDS,
+    TooMuch,
+    keep_place,
+    parsed,
+    pass_by,
+)
 from .judging_marks import Marks
 from .transfers import Transfers
 from .visit_end import VisitEnd
@@ -21,6 +29,8 @@ from .visit_end import VisitEnd
 # Sent mail waits so long before its copy is made: the service may make one itself.
 COPY_MINUTES = 1
 _COPY_ATTEMPTS = 5
+# Headers that are judged together: they share what is asked of the database.
+_FIRST_SLICE, _MOST_SLICE = 50, 400
 
 
 class MailboxWork(VisitEnd):
@@ -64,9 +74,7 @@ class MailboxWork(VisitEnd):
         }[type(request)]
 
     def _choose(self, seen):
-        headers, spent = parsed(seen.headers)
-        decisions, facts = self.account._decide_batch(headers, spent)
-        self.batch = [(*pair, facts) for pair in zip(decisions, headers, strict=True)]
+        self.batch, spent = self._judge(seen.headers)
         heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
         for position in heavy:
             name = seen.names[position]
@@ -77,17 +85,40 @@ class MailboxWork(VisitEnd):
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
             if position not in heavy
-            and position in seen.cut
-            or position not in heavy
-            and (decision.outcome is not Outcome.NONE or makes_tasks)
+            and (position in seen.cut or self._wants(decision, header, makes_tasks))
+        )
+        self.cut = seen.cut
+        judged = len(self.batch)
+        self._count(unrelated=judged - len(wanted) - len(heavy))
+        if not wanted and judged == len(seen.headers):
+            self._advance(seen.done)
+        return visit.Choice(wanted, judged)
+
+    def _wants(self, decision, header, makes_tasks):
+        return (
+            (decision.outcome is not Outcome.NONE or makes_tasks)
             and self.account._wants_whole(decision, header)
             and not self._is_old(header)
         )
-        self.cut = seen.cut
-        self._count(unrelated=len(headers) - len(wanted) - len(heavy))
-        if not wanted and len(headers) == len(seen.headers):
-            self._advance(seen.done)
-        return visit.Choice(wanted, len(headers))
+
+    def _judge(self, raws):
+        """As many headers as there is time for, from the first one on.
+
+        :return: (list of (decision, header, facts), the processor's seconds of each)
+        """
+        batch, seconds, size = [], [], _FIRST_SLICE
+        end = time.monotonic() + SLICE_SECONDS
+        while len(batch) < len(raws) and (not batch or time.monotonic() < end):
+            headers, spent = parsed(raws[len(batch) : len(batch) + size])
+            try:
+                decisions, facts = self.account._decide_batch(headers, spent)
+            except TooMuch:
+                size = 1
+                continue
+            batch += [(*pair, facts) for pair in zip(decisions, headers, strict=True)]
+            seconds += spent
+            size = min(2 * size, _MOST_SLICE)
+        return batch, seconds
 
     def pass_by(self, asked, reason):
         """Answer without looking at it: it is shown by its place."""
