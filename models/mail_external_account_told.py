@@ -5,6 +5,7 @@ from odoo import SUPERUSER_ID, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
+from ..tools.as_odoo import as_odoo
 from ..tools.during import during
 
 _logger = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class MailExternalAccount(models.Model):
         # What the user himself did wrong must not be taken for a fault of the notice.
         self.env.flush_all()
         # As Odoo, and without the caller's context: that could hide the notice.
-        env = self.env(user=SUPERUSER_ID, su=True, context={"lang": owner.lang})
+        env = as_odoo(self).with_context(lang=owner.lang).env
         subject, text = (env._(message) for message in _CHANGES[kind])
         names = {"name": doer.name, "emails": ", ".join(emails)}
         try:

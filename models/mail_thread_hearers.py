@@ -1,6 +1,8 @@
-from odoo import SUPERUSER_ID, api, models
+from odoo import api, models
 from odoo.tools import SQL
 from odoo.tools.mail import email_normalize_all, email_split_and_format
+
+from ..tools.as_odoo import as_odoo
 
 
 class MailThread(models.AbstractModel):
@@ -21,8 +23,7 @@ class MailThread(models.AbstractModel):
             return super()._notify_get_recipients(message, msg_vals, **kwargs)
         values = self._external_notify_values(message.sudo(), msg_vals or {}, row)
         # Who has Odoo tell of it is not its author, whom core leaves out.
-        thread = self.with_user(SUPERUSER_ID)
-        recipients = super(MailThread, thread)._notify_get_recipients(
+        recipients = super(MailThread, as_odoo(self))._notify_get_recipients(
             message, values, **kwargs
         )
         if audience == "team":
