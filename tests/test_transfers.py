@@ -2,6 +2,7 @@
 
 from odoo import fields
 from odoo.exceptions import AccessError
+from odoo.modules.neutralize import get_neutralization_queries
 
 from ..mailkit.errors import ErrorCode, MailError
 from ..models import mail_external_mailbox
@@ -111,6 +112,13 @@ class TestTransfer(ReadingCase):
         self.assertFalse(
             self.env["ir.attachment"].search([("res_model", "=", parts._name)])
         )
+
+    def test_a_neutralized_copy_holds_nothing_of_it(self):
+        self.work().answer(Part(self.folder, "5 1 900", 0, b"secret"))
+        for query in get_neutralization_queries(["mail_external_account"]):
+            self.env.cr.execute(query)
+        self.env.invalidate_all()
+        self.assertFalse(self.rows())
 
     def test_it_goes_with_the_folder_the_reading_and_its_time(self):
         def keep():
