@@ -240,6 +240,7 @@ class TestWhoMayProve(ProofCase):
         self.account(CEO, self.anna, proof="code")
         for address in (CEO, "CEO@Brand-A.example", "ceo+x@brand-a.example"):
             window = self.attempt(address)
+            self.assertTrue(window.needs_word)
             with self.assertRaisesRegex(UserError, "E-mail Address.*manager"):
                 window.action_send_code()
             with self.assertRaisesRegex(UserError, "not shown yet"):

@@ -49,6 +49,9 @@ class MailExternalAccountConnect(models.TransientModel):
         ],
         compute="_compute_proof",
     )
+    needs_word = fields.Boolean(
+        compute="_compute_proof", help="Others have the address: a code shows nothing."
+    )
 
     @api.depends("email", "code_hash")
     def _compute_code_sent(self):
@@ -59,6 +62,9 @@ class MailExternalAccountConnect(models.TransientModel):
     def _compute_proof(self):
         for wizard in self:
             wizard.proof = wizard._current_proof()
+            wizard.needs_word = bool(
+                wizard.tested_ok and not wizard.proof and wizard._other_claims()
+            )
 
     def _current_proof(self):
         """How the address is proven at this moment, or False."""

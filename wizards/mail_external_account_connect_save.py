@@ -39,7 +39,8 @@ class MailExternalAccountConnect(models.TransientModel):
             raise UserError(
                 self.env._(
                     "Nothing was saved: it is not shown yet that %s is yours. Let a "
-                    "code be sent to the address and enter it.",
+                    "code be sent to the address and enter it; where others have "
+                    "connected it, ask a manager to vouch for it.",
                     self.email,
                 )
             )
