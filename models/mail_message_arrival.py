@@ -42,7 +42,8 @@ class MailMessage(models.Model):
             .sudo()
             .filtered(
                 lambda message: (
-                    message.external_mark == "stranger" and message.is_internal
+                    arrival.audience(message.external_mark) == "team"
+                    and message.is_internal
                 )
             )
         )

@@ -1,6 +1,7 @@
 from . import (
     test_accounts,
     test_attack_proof_found,
+    test_attack_voices_found,
     test_automatic_mail,
     test_composer_template,
     test_connect,
