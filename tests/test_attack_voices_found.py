@@ -7,6 +7,8 @@ from odoo import fields
 from odoo.tests import new_test_user, tagged
 
 from ..hooks import uninstall_hook
+from ..mailkit.headers import parse_headers
+from ..models import mail_external_arrival_process
 from .common_hearers import STRANGER, HearersCase
 
 
@@ -47,8 +49,6 @@ class TestColleaguesVoice(HearersCase):
                 self.assertIn(self.anna.partner_id, self.told(message))
 
     def test_nor_out_of_the_quarantine(self):
-        from ..mailkit.headers import parse_headers
-
         raw = self.mail("Bohdan M <bohdan@corp.example>")
         headers = parse_headers(raw)
         arrival = self.own._claim_arrival(headers, raw, "answer", "INBOX 1")
@@ -208,20 +208,13 @@ class TestForeignCopies(HearersCase):
         self.assert_heard()
 
     def test_she_serves_a_header_only_and_gives_it_up(self):
-        from ..mailkit.headers import parse_headers
-
         self.eves._keep_place(parse_headers(self.mail()), "answer", "1", "unreadable")
         arrivals = self.env["mail.external.arrival"]
         arrivals.search([("account_id", "=", self.eves.id)]).action_dismiss()
         self.assert_heard()
 
     def test_she_makes_a_loop_of_it(self):
-        module = (
-            "odoo.addons.mail_external_account.models.mail_external_arrival_process"
-        )
-        import importlib
-
-        self.patch(importlib.import_module(module), "LOOP_LIMIT", 2)
+        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 2)
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@x.example>")
             self.take_in(raw, self.eves)
