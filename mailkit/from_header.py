@@ -37,6 +37,8 @@ def address_key(address: str) -> str:
     is mapped to nothing, and with a dot behind, which mail servers leave away.
     """
     local, at, domain = address.strip().rpartition("@")
+    if len(domain) > _MOST_DOMAIN:
+        return ""
     domain = "".join(sign for sign in domain if not in_table_b1(sign))
     domain = unicodedata.normalize("NFKC", domain).rstrip(".\u3002")
     try:

@@ -4,8 +4,8 @@ from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
 from ..mailkit.from_header import MAX_FROM, header_addresses
-from ..mailkit.leaving import has_breaks, join_lines, written
 from ..tools import code_mail, from_guard
+from ..tools.leaving import has_breaks, join_lines, written
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
@@ -86,7 +86,9 @@ class IrMailServer(models.Model):
         """Whether From leaves as one field, and names none but who may stand there."""
         refused = self._external_leaves_in_vain(message, "From")
         own = refused and header_addresses(self._external_own_address() or "")
-        return not (has_breaks(message) or refused - (own or frozenset()))
+        # Core puts these two in; the others are as they were looked at.
+        broken = has_breaks(message, ("from", "to"))
+        return not (broken or refused - (own or frozenset()))
 
     @api.model
     def _external_own_address(self):

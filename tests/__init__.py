@@ -18,6 +18,7 @@ from . import (
     test_js,
     test_judging,
     test_layout,
+    test_leaving,
     test_lifecycle,
     test_new_mail_rules,
     test_one_author,
