@@ -113,7 +113,8 @@ class MailExternalArrival(models.Model):
         if self.kind == "new":
             values = {"project_id": account.new_mail_project_id.id}
             mark = self._is_ours(author) and "colleague"
-            return Arrival("project.task", 0, values=values, own=own, mark=mark)
+            place = {"model": "project.task", "res_id": 0, "values": values, "own": own}
+            return Arrival(**place, mark=mark, internal=bool(mark))
         parent = self.env["mail.message"].browse(decision.message).exists()
         thread = parent and parent._external_sender_thread()
         if not thread or not thread.exists():
@@ -128,15 +129,19 @@ class MailExternalArrival(models.Model):
         if self.kind == "own_copy":
             mark = "own_copy" if is_sent else "unproven"
             owner = account.user_id.partner_id
-            return Arrival(**place, mark=mark, author_id=owner.id) if is_ours else None
+            place.update(author_id=owner.id, internal=not is_sent)
+            return Arrival(**place, mark=mark) if is_ours else None
         if not is_ours:
-            return Arrival(**place, mark="stranger", foreign=True)
-        if self.kind == "auto_reply":
-            return Arrival(**place, mark="auto_reply")
+            return Arrival(**place, mark="stranger", internal=True, foreign=True)
+        mark = False
         if self._is_ours(author):
-            return Arrival(**place, mark="colleague")
-        known = decision.from_addressee or self._took_part(parent, thread, author)
-        return Arrival(**place, mark=not known and "stranger")
+            mark = "colleague"
+        elif not (decision.from_addressee or self._took_part(parent, thread, author)):
+            mark = "stranger"
+        place["internal"] = bool(mark)
+        if self.kind == "auto_reply":
+            mark = "auto_reply"
+        return Arrival(**place, mark=mark)
 
     def _is_ours(self, author):
         """Whether a mail names a colleague, or an address of ours, as its author.

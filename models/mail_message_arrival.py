@@ -40,11 +40,6 @@ class MailMessage(models.Model):
         strangers = (
             (self - forbidden)
             .sudo()
-            .filtered(
-                lambda message: (
-                    arrival.audience(message.external_mark) == "team"
-                    and message.is_internal
-                )
-            )
+            .filtered(lambda message: message.external_mark and message.is_internal)
         )
         return forbidden + self.browse(strangers.ids)

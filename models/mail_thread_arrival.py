@@ -159,7 +159,6 @@ class MailThread(models.AbstractModel):
             arrived.mark not in (False, "colleague") or author.sudo().partner_share
         ) and self._external_may_follow(author)
         told = partners(kwargs.get("partner_ids") or [])
-        for_team = arrival.audience(arrived.mark) == "team"
         if arrived.mark:
             told = told.sudo().filtered(lambda partner: not partner.partner_share)
         values = {
@@ -169,7 +168,7 @@ class MailThread(models.AbstractModel):
             or self._external_unclear_author(arrived),
             "partner_ids": self._external_may_follow(told).ids,
             # What is for the team only is not shown in the portal either.
-            "is_internal": kwargs.get("is_internal") or for_team,
+            "is_internal": kwargs.get("is_internal") or arrived.internal,
         }
         return values, follows
 

@@ -75,6 +75,31 @@ class TestColleaguesVoice(HearersCase):
         message = self.take_in(self.mail("Bohdan M <bohdan@corp.example>"))
         self.assertFalse(message.with_user(portal).has_access("read"))
 
+    def test_nothing_that_is_not_proven_is_read_in_the_portal(self):
+        portal = new_test_user(
+            self.env, "ext_portal", "base.group_portal", email="p@customer.example"
+        )
+        self.project_a.privacy_visibility = "portal"
+        self.task.message_subscribe(portal.partner_id.ids)
+        automatic = {"Auto_Submitted": "auto-replied"}
+        for number, (form, headers, is_read) in enumerate(
+            [
+                ("Anna <anna@own.example>", {}, False),
+                ("Anna <anna@corp.example>", {}, False),
+                ("Bohdan <bohdan@corp.example>", automatic, False),
+                (STRANGER, automatic, False),
+                ("Clara <clara@customer.example>", automatic, True),
+                ("Clara <clara@customer.example>", {}, True),
+            ]
+        ):
+            with self.subTest(form, **headers):
+                raw = self.mail(form, Message_ID=f"<{number}@x.example>", **headers)
+                message = self.take_in(raw)
+                self.assertEqual(message.with_user(portal).has_access("read"), is_read)
+                found = message.with_user(portal).search([("id", "=", message.id)])
+                self.assertEqual(bool(found), is_read)
+                self.assertTrue(message.with_user(self.bohdan).has_access("read"))
+
     def test_new_mail_says_so_too(self):
         support = self.account(
             "new@own.example",
