@@ -7,8 +7,7 @@ follows is a field of its own (CVE-2024-6923, mended in Python 3.12.5).
 
 import re
 
-# As CPython's mend has it (Lib/email/generator.py).
-_BREAK = re.compile(r"\r\n[^ \t]|\r[^ \n\t]|\n[^ \t]")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _DEPTH = 5  # encoded words within encoded words
 
 
@@ -57,8 +56,9 @@ def join_lines(message):
 
 
 def _breaks(message, key, value):
-    folded = message.policy.fold(key, value).rstrip("\r\n")
-    return _BREAK.search(folded) is not None
+    folded = message.policy.fold(key, value).removesuffix(message.policy.linesep)
+    _first, *others = _LINE_END.split(folded)
+    return any(not line.strip() or line[0] not in " \t" for line in others)
 
 
 def _value(message, key, value):
