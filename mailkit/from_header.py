@@ -7,8 +7,10 @@ that grows with the square of the text, and raise for some; nothing here does.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, product
+from stringprep import in_table_b1
 
 from .errors import MailError
 from .fields import decode_words
@@ -30,11 +32,17 @@ _ESCAPED = re.compile(r"\\(.)")
 def address_key(address: str) -> str:
     """Return one spelling for all ways to write the same mailbox, or "".
 
-    The same rule as ``settings.same_address``; a dot behind the domain, which mail
-    servers leave away, is left away too.
+    The same rule as ``settings.same_address``, but a domain may be written in every way
+    that some program takes for it (RFC 3490, 3.1; RFC 3491): with other dots, with what
+    is mapped to nothing, and with a dot behind, which mail servers leave away.
     """
+    local, at, domain = address.strip().rpartition("@")
+    if len(domain) > _MOST_DOMAIN:
+        return ""
+    domain = "".join(sign for sign in domain if not in_table_b1(sign))
+    domain = unicodedata.normalize("NFKC", domain).rstrip(".\u3002")
     try:
-        plain = normalize_address(address.strip().rstrip("."))
+        plain = normalize_address(f"{local}{at}{domain}")
     except MailError:
         return ""
     lower = plain.lower()
@@ -92,10 +100,13 @@ def _keys(text: str) -> frozenset[str]:
 def _around_signs(text: str) -> Iterator[str]:
     pieces = text.split("@")
     for left, right in zip(pieces[:-1], pieces[1:], strict=True):
-        local = _SEPARATOR.split(left[-_MOST_LOCAL:])[-1]
-        domain = _SEPARATOR.split(right[:_MOST_DOMAIN], maxsplit=1)[0]
-        if local and domain:
-            yield f"{local}@{domain}"
+        left, right = left[-_MOST_LOCAL:], right[:_MOST_DOMAIN]
+        # Quotes may belong to the one side, and end the other.
+        for before, after in product(*({s, s.replace('"', "")} for s in (left, right))):
+            local = _SEPARATOR.split(before)[-1]
+            domain = _SEPARATOR.split(after, maxsplit=1)[0]
+            if local and domain:
+                yield f"{local}@{domain}"
 
 
 def _without_names(text: str) -> str | None:

@@ -3,8 +3,9 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..mailkit.from_header import MAX_FROM
+from ..mailkit.from_header import MAX_FROM, header_addresses
 from ..tools import code_mail, from_guard
+from ..tools.leaving import has_breaks, join_lines, written
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
@@ -37,6 +38,7 @@ class IrMailServer(models.Model):
     def _prepare_email_message__(self, message, smtp_session):
         if not self.env["mail.external.account"]._any_configured():
             return super()._prepare_email_message__(message, smtp_session)
+        join_lines(message)
         smtp_session = self._external_own_from(message, smtp_session)
         sender, recipients, message = super()._prepare_email_message__(
             message, smtp_session
@@ -44,8 +46,10 @@ class IrMailServer(models.Model):
         if self._external_in_vain(sender):
             own = email_normalize(self._external_own_address() or "")
             sender = own or self._refuse_external_from(sender)
-        if self._external_in_vain(message["Return-Path"]):
+        if self._external_leaves_in_vain(message, "Return-Path"):
             del message["Return-Path"]  # core leaves it there
+        if not self._external_is_replaced(message):
+            self._refuse_external_from(message["From"])
         return sender, recipients, message
 
     def _refuse_external_from(self, address):
@@ -67,6 +71,24 @@ class IrMailServer(models.Model):
         if not account._any_configured():
             return frozenset()
         return account._external_in(text) - from_guard.carried()
+
+    @api.model
+    def _external_leaves_in_vain(self, message, name):
+        """``_external_in_vain`` for all fields of a name (Resent-From may stand there
+        more than once), as Python shows and as it writes them."""
+        if not self.env["mail.external.account"]._external_addresses():
+            return frozenset()
+        texts = [*message.get_all(name, []), *written(message, name)]
+        return frozenset().union(*map(self._external_in_vain, texts))
+
+    @api.model
+    def _external_is_replaced(self, message):
+        """Whether From leaves as one field, and names none but who may stand there."""
+        refused = self._external_leaves_in_vain(message, "From")
+        own = refused and header_addresses(self._external_own_address() or "")
+        # Core puts these two in; the others are as they were looked at.
+        broken = has_breaks(message, ("from", "to"))
+        return not (broken or refused - (own or frozenset()))
 
     @api.model
     def _external_own_address(self):
@@ -105,18 +127,20 @@ class IrMailServer(models.Model):
         :raise AssertionError: Odoo has no address of its own (shown at the mail)
         """
         for name in SENDER_HEADERS:
-            # each of them: Resent-From may stand there more than once
-            if any(map(self._external_in_vain, message.get_all(name, []))):
+            if self._external_leaves_in_vain(message, name):
                 del message[name]
         forced = getattr(smtp_session, "smtp_from", False)
         if not (
-            self._external_in_vain(message["From"]) or self._external_in_vain(forced)
+            self._external_leaves_in_vain(message, "From")
+            or self._external_in_vain(forced)
         ):
             return smtp_session
         replacement = self._external_replacement(message["From"])
         if not replacement:
             self._refuse_external_from(message["From"])
         message.replace_header("From", replacement)
+        if not self._external_is_replaced(message):  # its name cannot be written
+            message.replace_header("From", self._external_own_address())
         return SimpleNamespace(
             from_filter=getattr(smtp_session, "from_filter", False), smtp_from=False
         )

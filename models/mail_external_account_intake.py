@@ -21,6 +21,8 @@ _CONFIRMATION = re.compile(
     r"forwarding-noreply@google\.com|confirm|verif|forward|redirect|підтвер|пересил",
     re.IGNORECASE,
 )
+# Kinds of mail that are posted in a conversation.
+_SPEAKING = ("answer", "auto_reply", "own_copy")
 _REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
 
 
@@ -76,7 +78,8 @@ class MailExternalAccount(models.Model):
                 kind = self._kind(found, report, headers)
                 if kind is None:
                     return None
-                arrival = self._claim_arrival(headers, raw, kind, place)
+                key = self._ledger_key(found, kind, headers, raw)
+                arrival = self._claim_arrival(headers, raw, kind, place, key)
                 if arrival:
                     arrival._process(source, found, report, is_sent)
                 return arrival
@@ -90,6 +93,45 @@ class MailExternalAccount(models.Model):
             if arrival:
                 arrival._quarantine("not_understood", source)
             return arrival
+
+    def _ledger_key(self, decision, kind, headers, raw):
+        """Where a mail may not speak, it does not stand for the same one in another
+        mailbox either: the real answer would count as known."""
+        key = message_key(headers, raw)
+        if kind == "new":
+            return key
+        parent = self.env["mail.message"].browse(decision.message or []).exists()
+        thread = parent and parent._external_sender_thread()
+        if (
+            kind in _SPEAKING
+            and thread
+            and thread.exists()
+            and self._may_speak_in(parent, thread)
+        ):
+            return key
+        own = f"{self.id} {key}"
+        self.env["mail.external.arrival"]._move_place(self, key, own)
+        return own
+
+    def _may_speak_in(self, parent, thread):
+        """Whether what lies in this mailbox may speak in a conversation.
+
+        Who has a mail server of their own puts any mail into their mailbox. They know
+        the conversation when the mail that is answered left through this account, or
+        they may read it in Odoo anyway. For a company account its managers stand, who
+        answer for the mail of their company.
+        """
+        if parent.external_account_id == self:
+            return True
+        if self.env["mail.external.delivery"].search_count(
+            [("account_id", "=", self.id), ("mail_message_id", "=", parent.id)],
+            limit=1,
+        ):
+            return True
+        if self.user_id:
+            return thread._external_is_open_to(self.user_id)
+        company_id = thread._external_sender_company_id()
+        return not company_id or company_id == self.company_id.id
 
     def _keep_place(self, headers, kind, place, reason, key=None):
         """Show in the quarantine where a message lies that could not be fetched.

@@ -105,12 +105,34 @@ class MailExternalArrival(models.Model):
         )
         arrival = self.browse(row[0][0]) if row else self.browse()
         if not arrival and instead_of_place:
-            arrival = self._without_source(values["key"])
+            arrival = self._without_source(values)
         if arrival:
             new = {name: v for name, v in values.items() if name != "key"}
             arrival.write({"state": "done", "reason": False, **new})
         return arrival
 
-    def _without_source(self, key):
-        waiting = self.search([("key", "=", key), ("state", "=", "quarantine")])
-        return waiting.filtered(lambda arrival: not arrival.raw)
+    @api.model
+    def _move_place(self, account, key, new_key):
+        """What could not be fetched before is known by another key now."""
+        found = self.search([("key", "in", (key, new_key))])
+        place = found.filtered(
+            lambda row: row.account_id == account and row._lacks_source()
+        )
+        if len(found) == 1 and place:
+            place.key = new_key
+
+    def _lacks_source(self):
+        return self.state == "quarantine" and not self.raw
+
+    def _without_source(self, values):
+        """What could not be fetched; given up: only by whose mailbox it is now."""
+        found = self.search([("key", "=", values["key"])])
+        return found.filtered(
+            lambda arrival: (
+                arrival._lacks_source()
+                or (
+                    arrival.state == "dismissed"
+                    and arrival.account_id.id != values["account_id"]
+                )
+            )
+        )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from odoo import api, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
+from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.headers import parse_headers
 from ..tools.arrival import Arrival, processing
@@ -50,7 +51,8 @@ class MailExternalArrival(models.Model):
         self.write({"state": "quarantine", "reason": reason, "raw": raw})
 
     def _post(self, source, decision, is_sent):
-        target = self._target(decision, is_sent)
+        author = parse_headers(source.head).author
+        target = self._target(decision, is_sent, author.email)
         if target is None:
             self.kind = "ignored"
             return
@@ -62,7 +64,7 @@ class MailExternalArrival(models.Model):
         target = replace(
             target,
             row_id=self.id,
-            author=parse_headers(source.head).author,
+            author=author,
             nobody=reader.env._("Unclear sender"),
             secret=account.forward_token or "",
             heavy=HeavyParts(source, reader._cut_notice()),
@@ -100,16 +102,19 @@ class MailExternalArrival(models.Model):
         if hasattr(record, "_external_answer_arrived"):
             record._external_answer_arrived()
 
-    def _target(self, decision, is_sent):
+    def _target(self, decision, is_sent, author):
         """Where the message belongs and what it may set off.
 
+        :param str author: address of who wrote it, "" for nobody
         :rtype: Arrival | None
         """
         account = self.account_id
         own = account._own_addresses()
         if self.kind == "new":
             values = {"project_id": account.new_mail_project_id.id}
-            return Arrival("project.task", 0, values=values, own=own)
+            mark = self._is_ours(author) and "colleague"
+            place = {"model": "project.task", "res_id": 0, "values": values, "own": own}
+            return Arrival(**place, mark=mark, internal=bool(mark))
         parent = self.env["mail.message"].browse(decision.message).exists()
         thread = parent and parent._external_sender_thread()
         if not thread or not thread.exists():
@@ -120,37 +125,48 @@ class MailExternalArrival(models.Model):
             "parent_id": parent.id,
             "own": own,
         }
-        is_ours = self._is_of_account(parent, thread)
+        is_ours = account._may_speak_in(parent, thread)
         if self.kind == "own_copy":
             mark = "own_copy" if is_sent else "unproven"
             owner = account.user_id.partner_id
-            return Arrival(**place, mark=mark, author_id=owner.id) if is_ours else None
+            place.update(author_id=owner.id, internal=not is_sent)
+            return Arrival(**place, mark=mark) if is_ours else None
         if not is_ours:
-            return Arrival(**place, mark="stranger")
+            return Arrival(**place, mark="stranger", internal=True, foreign=True)
+        mark = False
+        if self._is_ours(author):
+            mark = "colleague"
+        elif not (decision.from_addressee or self._took_part(parent, thread, author)):
+            mark = "stranger"
+        place["internal"] = bool(mark)
         if self.kind == "auto_reply":
-            return Arrival(**place, mark="auto_reply")
-        return Arrival(**place, mark=not decision.from_addressee and "stranger")
+            mark = "auto_reply"
+        return Arrival(**place, mark=mark)
 
-    def _is_of_account(self, parent, thread):
-        """Whether mail of this account may speak in a conversation.
+    def _is_ours(self, author):
+        """Whether a mail names a colleague, or an address of ours, as its author.
 
-        Who has a mail server of their own puts any mail into their mailbox. They know
-        the conversation when the mail that is answered left through this account, or
-        they may read it in Odoo anyway. For a company account its managers stand, who
-        answer for the mail of their company.
+        Colleagues get their mail from Odoo's own server, so what they answer does not
+        come out of a mailbox; and whoever wrote to one can write any From.
         """
-        account = self.account_id
-        if parent.external_account_id == account:
+        return bool(
+            self.env["mail.external.account"]._external_in(author)
+            or self.env["mail.thread"]._external_is_colleague(author)
+        )
+
+    def _took_part(self, parent, thread, author):
+        """Whether an author was written to in this conversation before ``parent``.
+
+        What they answer need not have been sent to them by Odoo: the answer of another
+        customer who copied them, a mail that the owner sent from a mail program, their
+        own absence note.
+        """
+        if thread._external_took_part([author]):
             return True
-        if self.env["mail.external.delivery"].search_count(
-            [("account_id", "=", account.id), ("mail_message_id", "=", parent.id)],
-            limit=1,
-        ):
-            return True
-        if account.user_id:
-            return thread._external_is_open_to(account.user_id)
-        company_id = thread._external_sender_company_id()
-        return not company_id or company_id == account.company_id.id
+        named = parent.external_mark == "own_copy" and ",".join(
+            filter(None, (parent.incoming_email_to, parent.incoming_email_cc))
+        )
+        return bool(author) and author in email_normalize_all(named or "")
 
     def _is_loop(self, decision):
         """Two programs that answer each other, whatever they say about themselves."""
@@ -165,12 +181,14 @@ class MailExternalArrival(models.Model):
                   JOIN mail_message parent
                     ON parent.model = m.model AND parent.res_id = m.res_id
                  WHERE parent.id = %s AND r.id <> %s AND r.sender = %s
+                   AND r.account_id = %s
                    AND r.kind = 'answer'
                    AND r.create_date > now() AT TIME ZONE 'UTC' - interval '1 hour'
                 """,
                 decision.message,
                 self.id,
                 self.sender or "",
+                self.account_id.id,
             )
         )
         return count >= LOOP_LIMIT

@@ -35,6 +35,7 @@ class MailMessage(models.Model):
             ("auto_reply", "Automatic reply"),
             ("stranger", "From somebody whom this conversation was not sent to"),
             ("unproven", "Not proven who wrote it"),
+            ("colleague", "From an address of ours, not proven who wrote it"),
             ("own_copy", "Sent from a mail program"),
         ],
         copy=False,

@@ -40,10 +40,6 @@ class MailMessage(models.Model):
         strangers = (
             (self - forbidden)
             .sudo()
-            .filtered(
-                lambda message: (
-                    message.external_mark == "stranger" and message.is_internal
-                )
-            )
+            .filtered(lambda message: message.external_mark and message.is_internal)
         )
         return forbidden + self.browse(strangers.ids)

@@ -44,7 +44,14 @@ class MailMessageSchedule(models.Model):
     def _tell_of_external(self):
         """The addresses go: colleagues are told now of what waits for them, external
         contacts get it from nowhere, and the chatter shows that."""
-        waiting = self.search([("mail_message_id.external_origin", "!=", False)])
+        # Of what came out of a mailbox customers would hear once the mark is no more.
+        waiting = self.search(
+            [
+                "|",
+                ("mail_message_id.external_origin", "!=", False),
+                ("mail_message_id.external_mark", "!=", False),
+            ]
+        )
         for schedule in waiting:
             try:
                 with self.env.cr.savepoint():

@@ -6,6 +6,7 @@ from odoo.tools.mail import (
     email_normalize_all,
     email_split_and_format,
     formataddr,
+    generate_tracking_message_id,
 )
 
 from ..mailkit.author import shown_name
@@ -57,6 +58,9 @@ class MailThread(models.AbstractModel):
                 for address in email_split_and_format(message_dict.get(name) or "")
                 if not (arrived.secret and arrived.secret in address.lower())
             )
+        if arrived.foreign:
+            # The real one may still come, under its own name.
+            message_dict["message_id"] = generate_tracking_message_id(arrived.res_id)
         parent = self.env["mail.message"].sudo().browse(arrived.parent_id)
         if parent:
             message_dict.update(self._message_parse_extract_from_parent(parent))
@@ -152,7 +156,7 @@ class MailThread(models.AbstractModel):
         partners = self.env["res.partner"].browse
         author = partners(kwargs.get("author_id") or [])
         follows = not (
-            arrived.mark or author.sudo().partner_share
+            arrived.mark not in (False, "colleague") or author.sudo().partner_share
         ) and self._external_may_follow(author)
         told = partners(kwargs.get("partner_ids") or [])
         if arrived.mark:
@@ -164,7 +168,7 @@ class MailThread(models.AbstractModel):
             or self._external_unclear_author(arrived),
             "partner_ids": self._external_may_follow(told).ids,
             # What is for the team only is not shown in the portal either.
-            "is_internal": kwargs.get("is_internal") or arrived.mark == "stranger",
+            "is_internal": kwargs.get("is_internal") or arrived.internal,
         }
         return values, follows
 

@@ -1,7 +1,9 @@
 from odoo import api, models
-from odoo.tools import SQL
+from odoo.fields import Domain
+from odoo.tools import SQL, escape_psql
 from odoo.tools.mail import email_normalize_all, email_split_and_format
 
+from ..mailkit.addresses import same_mailbox
 from ..tools.as_odoo import as_odoo
 
 
@@ -70,6 +72,22 @@ class MailThread(models.AbstractModel):
         if not emails:
             return users
         return users.search([("share", "=", False), ("email_normalized", "in", emails)])
+
+    @api.model
+    def _external_is_colleague(self, email):
+        """Whether an address is an internal user's, with a subaddress or without."""
+        local, _at, domain = same_mailbox(email).rpartition("@")
+        domains = {domain, "googlemail.com"} if domain == "gmail.com" else {domain}
+        conditions = [
+            [("email_normalized", "=like", f"{escape_psql(local)}{rest}@{each}")]
+            for each in map(escape_psql, domains)
+            for rest in ("", "+%")
+        ]
+        domain = Domain("share", "=", False) & Domain.OR(conditions)
+        # sudo: whoever asks
+        return bool(local) and bool(
+            self.env["res.users"].sudo().search_count(domain, limit=1)
+        )
 
     def _external_is_open_to(self, user):
         """Whether a user may read this record, whatever companies they look at now."""

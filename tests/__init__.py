@@ -1,6 +1,7 @@
 from . import (
     test_accounts,
     test_attack_proof_found,
+    test_attack_voices_found,
     test_automatic_mail,
     test_composer_template,
     test_connect,
@@ -17,6 +18,7 @@ from . import (
     test_js,
     test_judging,
     test_layout,
+    test_leaving,
     test_lifecycle,
     test_new_mail_rules,
     test_one_author,

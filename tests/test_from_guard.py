@@ -1,8 +1,10 @@
+from email import message_from_bytes
 from email.message import EmailMessage
 from types import SimpleNamespace
 
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user
+from odoo.tools.mail import email_split
 
 from ..tools import from_guard
 from .common import ExternalAccountCase
@@ -59,6 +61,40 @@ class TestFromGuard(ExternalAccountCase):
             self.assertNotIn(CEO, header.lower(), spelling)
             self.assertEqual(envelope, self.domain.bounce_email)
             self.assertIn("@brand-a.example", message["Reply-To"].lower())
+
+    def test_what_python_cannot_read_is_replaced_too(self):
+        """Its parser shows nothing of these, and its generator writes them."""
+        self.account(CEO, self.anna)
+        line = "=?utf-8?q?x=0D=0AFrom:_ceo=40brand-a.example?="
+        for spelling in (
+            f"[{CEO}",
+            f";{CEO}",
+            f"){CEO}",
+            f"{CEO}.",
+            f">=?utf-8?q?=2C?={CEO}",
+            '"ceo"@brand-a.example"a"',
+            f"){line}",
+            f"{line}: x;",
+        ):
+            with self.subTest(spelling):
+                header, envelope, message = self.leave(spelling)
+                self.assertNotIn(CEO, header.lower())
+                self.assertEqual(envelope, self.domain.bounce_email)
+                left = message_from_bytes(message.as_bytes())
+                [told] = left.get_all("From")
+                self.assertEqual(email_split(told), [OWN])
+
+    def test_no_other_field_becomes_a_from(self):
+        """A subject is anybody's; the field that follows would be theirs too."""
+        self.account(CEO, self.anna)
+        line = "=?utf-8?q?x=0D=0AFrom:_ceo=40brand-a.example=0D=0A=0D=0AHello?="
+        for name in ("Subject", "References", "Cc", "X-Other"):
+            with self.subTest(name):
+                text = f"){line}" if name == "Cc" else line
+                _header, _envelope, message = self.leave(OWN, **{name: text})
+                left = message_from_bytes(message.as_bytes())
+                self.assertEqual(left.get_all("From"), [OWN])
+                self.assertFalse(left.get_payload().strip())
 
     def test_the_name_is_kept(self):
         self.account(CEO, self.anna)

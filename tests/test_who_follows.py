@@ -106,7 +106,7 @@ class TestFollowers(HearersCase):
         self.project_a.privacy_visibility = "followers"
         before = self.followers()
         message = self.take_in(self.mail(f"Eve <{self.eve.email}>"))
-        self.assertEqual(message.external_mark, "stranger")
+        self.assertEqual(message.external_mark, "colleague")
         self.assertEqual(self.followers(), before)
 
     def test_a_colleague_who_was_asked_follows_by_answering(self):

@@ -15,6 +15,7 @@ _current = ContextVar("mail_external_account_arrival", default=None)
 # Who is told of a message with this mail.message.external_mark. Any other: all.
 _AUDIENCES = {
     "stranger": "team",
+    "colleague": "team",
     "auto_reply": "nobody",
     "own_copy": "nobody",
     "unproven": "nobody",
@@ -32,6 +33,8 @@ class Arrival:
 
     ``parent_id``: the mail.message that it answers, 0 for a new conversation, which
     begins with ``model`` and ``values``. ``mark``: see mail.message.external_mark.
+    ``internal``: customers do not read it in the portal.
+    ``foreign``: it came out of a mailbox that has no part in the conversation.
     ``row_id``: of mail.external.arrival. ``author``: who wrote it
     (``mailkit.author.author_of``), ``author_id`` the partner when that is known
     otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
@@ -46,6 +49,8 @@ class Arrival:
     parent_id: int = 0
     values: dict | None = None
     mark: str | bool = False
+    internal: bool = False
+    foreign: bool = False
     row_id: int = 0
     author: Address = Address("")
     author_id: int = 0

@@ -167,6 +167,7 @@ test("a message from a mailbox says what is special about it", async () => {
         ["auto_reply", "Automatic reply"],
         ["stranger", "Not an addressee: only the team was told"],
         ["unproven", "Not proven who wrote this"],
+        ["colleague", "Not proven that a colleague wrote this: only the team was told"],
         ["own_copy", "Sent from a mail program"],
     ]) {
         await receive({ "mail.message": [{ id: messageId, external_mark }] });

@@ -16,7 +16,7 @@ const messagePatch = {
          * @type {{ label: string, waiting: string, writer_id: number } | undefined}
          */
         this.external_sender = fields.Attr(undefined);
-        /** @type {"auto_reply" | "own_copy" | "stranger" | "unproven" | undefined} */
+        /** @type {"auto_reply" | "colleague" | "own_copy" | "stranger" | "unproven" | undefined} */
         this.external_mark = fields.Attr(undefined);
     },
 
@@ -27,13 +27,14 @@ const messagePatch = {
             own_copy: _t("Sent from a mail program"),
             stranger: _t("Not an addressee: only the team was told"),
             unproven: _t("Not proven who wrote this"),
+            colleague: _t("Not proven that a colleague wrote this: only the team was told"),
         };
         return texts[this.external_mark] ?? "";
     },
 
     /** Marks that the reader should think about before he answers. */
     get isExternalMarkWarning() {
-        return ["stranger", "unproven"].includes(this.external_mark);
+        return ["colleague", "stranger", "unproven"].includes(this.external_mark);
     },
 
     get externalSenderText() {
