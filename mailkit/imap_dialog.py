@@ -23,6 +23,8 @@ _LITERAL = re.compile(rb"\{(\d{1,10})\}\r?\n\Z")
 _PIECE = 65536
 # Responses to one command: far more than to any that is asked here.
 _MOST = 50_000
+# Literals in one of them; a message has few.
+_MOST_LITERALS = 100
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,15 @@ class Dialog:
         line = self._wire.readline()
         if not line.startswith(b"* ") or _CONDITION.match(line):
             return line, ()
-        text = b""
+        pieces: list[bytes] = []
         literals: list[bytes] = []
         while line.endswith((b"}\r\n", b"}\n")) and (found := _LITERAL.search(line)):
-            text += b"%b{%d}" % (line[: found.start()], len(literals))
+            if len(literals) >= _MOST_LITERALS:
+                raise ValueError("more literals than there can be")
+            pieces.append(b"%b{%d}" % (line[: found.start()], len(literals)))
             literals.append(self._literal(int(found.group(1)), keep, spill))
             line = self._wire.readline()
-        return text + line, tuple(literals)
+        return b"".join((*pieces, line)), tuple(literals)
 
     def _literal(self, size: int, keep: int, spill: Spill | None) -> bytes:
         kept = self._wire.read(min(size, keep))

@@ -56,7 +56,7 @@ class ImapMailbox(ImapReading):
 
         `since`: messages that arrived on that day or later are to come, too.
         """
-        with self._operation():
+        with self._operation(allowance=MAX_READ):
             status = self._examine(path)
             end = self._end(status)
         if since is None:
@@ -120,7 +120,7 @@ class ImapMailbox(ImapReading):
         MESSAGE_OVERSIZED when it has more than `max_octets`. The timeout is for each
         megabyte.
         """
-        with self._operation():
+        with self._operation(allowance=MAX_READ):
             self._enter(path, uid_validity)
         ended = False
         while not ended:
@@ -175,7 +175,9 @@ class ImapMailbox(ImapReading):
             raise ValueError("a moment without time zone")
         lines = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         try:
-            with self._operation(extra=len(lines) / OCTETS_PER_SECOND):
+            with self._operation(
+                extra=len(lines) / OCTETS_PER_SECOND, allowance=MAX_READ
+            ):
                 answer = self._dialog.ask(
                     b"APPEND",
                     mailbox_name(path),

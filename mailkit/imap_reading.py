@@ -13,6 +13,7 @@ from .imap_dialog import Answer, Dialog, Literal
 from .imap_folders import Folder
 from .imap_state import FolderStatus
 from .replies import Stage, mailbox_error
+from .wire import MAX_READ
 
 # So many STATUS at once: what they and their answers take fits into any buffer.
 _AT_ONCE = 40
@@ -36,7 +37,7 @@ class ImapReading(ImapSession):
 
     def folders(self) -> tuple[Folder, ...]:
         """Return the folders that can be opened, INBOX first. Raises MailError."""
-        with self._operation():
+        with self._operation(allowance=MAX_READ):
             if not self._told_signed_in:
                 self._note_capabilities(self._client.capability()[1])
                 self._told_signed_in = True
@@ -61,7 +62,7 @@ class ImapReading(ImapSession):
             some = paths[start : start + _AT_ONCE]
             items = b"(MESSAGES UIDNEXT UIDVALIDITY)"
             commands = [(b"STATUS", mailbox_name(path), items) for path in some]
-            with self._operation():
+            with self._operation(allowance=MAX_READ):
                 answers = self._dialog.ask_all(commands)
             found.update(zip(some, map(self._status_told, answers), strict=True))
         return found
@@ -105,7 +106,7 @@ class ImapReading(ImapSession):
 
         A server without an index opens every message of a folder.
         """
-        return self._operation(extra=2 * self.server.timeout)
+        return self._operation(extra=2 * self.server.timeout, allowance=MAX_READ)
 
     def _search(self, *criteria: bytes | Literal) -> list[int]:
         answer = self._dialog.ask(b"UID SEARCH", *criteria)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from . import fields, long_fields, mime
 from .heavy_part import HeavyPart, field_of, new_mark
@@ -23,7 +24,17 @@ _HEAD_ROOM = 256 * 1024
 _LINE_REST = re.compile(rb"(--)?(?<![ \t])[ \t]*(?:\r\n|\r|\n|\Z)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,200}")
-_ENCODINGS = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
+# A value whose parameters nobody reads in another way: no comments, no encoded words,
+# no RFC 2231, nothing that is escaped.
+_PLAIN_VALUE = re.compile(
+    r"""\A[\w.+-]+/[\w.+-]+(?: ?; ?[\w.-]+ ?= ?(?:"[^"\\]*"|[\w+.!#$&^~-]+))*\Z""",
+    re.ASCII,
+)
+_SPACES = re.compile(r"\s+")
+_BOUNDARY_LINE = re.compile(rb"[\r\n]--")
+_PARAGRAPH = re.compile(rb"[\r\n]\r?\n|\r\r")
+_ENCODED = ("base64", "quoted-printable")
+_ENCODINGS = ("", "7bit", "8bit", "binary", *_ENCODED)
 _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}
 
 
@@ -113,17 +124,19 @@ class _Scan:
         head = plain_head(self.source, start, min(end, start + room))
         found = self._mime_fields(head, start, end)
         if head is None or depth > self.limits.depth or self._is_enough():
-            self.count += self._lines_like_boundaries(start, end)
+            self.count += self._most_parts(start, end)
             return
         value = _first(found, "content-type")
         kind = value.partition(";")[0].strip().lower() or default or "text/plain"
         if not _TYPE.fullmatch(kind):
-            return
-        if kind.startswith("multipart/"):
+            self.count += self._most_parts(start, end)
+        elif kind.startswith("multipart/"):
             self._multipart(head.body, end, depth, kind, value)
-        elif kind == "message/rfc822":
-            self._message(head.body, end, depth, found)
-        elif not kind.startswith("message/"):
+        elif kind == "message/rfc822" and _encoding(found) not in _ENCODED:
+            self._message(head.body, end, depth)
+        elif kind.startswith("message/"):  # Python looks for parts in all of them
+            self.count += 1 + self._most_parts(head.body, end)
+        else:
             self._leaf(head, end, kind, found)
 
     def _mime_fields(
@@ -143,23 +156,26 @@ class _Scan:
     def _is_enough(self) -> bool:
         return self.count > self.limits.parts
 
-    def _lines_like_boundaries(self, start: int, end: int) -> int:
-        """At most so many parts may be found in what is not plainly a message."""
-        count, position = 0, start
-        while count <= self.limits.parts:
-            position = self.source.find(b"\n--", position, end)
-            if position < 0:
-                break
-            count += 1
-            position += 3
-        return count
+    def _most_parts(self, start: int, end: int) -> int:
+        """At most so many parts may be found in what is not plainly a message: at
+        boundary lines, and between empty lines (``message/delivery-status``)."""
+        most = self.limits.parts + 1
+        lines = _BOUNDARY_LINE.finditer(self.source, start, end)
+        count = sum(1 for _line in islice(lines, most))
+        paragraphs = _PARAGRAPH.finditer(self.source, start, end)
+        return count + sum(1 for _one in islice(paragraphs, most))
 
     def _multipart(
         self, start: int, end: int, depth: int, kind: str, value: str
     ) -> None:
         boundary = mime.parameters(value).get("boundary", "").rstrip()
-        if not _BOUNDARY.fullmatch(boundary) or value.lower().count("boundary") > 1:
-            self.count += self._lines_like_boundaries(start, end)
+        if not (
+            _BOUNDARY.fullmatch(boundary)
+            and _PLAIN_VALUE.match(_SPACES.sub(" ", value.strip(" \t;")))
+            and "=?" not in value
+            and value.lower().count("boundary") == 1
+        ):
+            self.count += self._most_parts(start, end)
             return
         default = "message/rfc822" if kind == "multipart/digest" else ""
         for piece_start, piece_end in self._pieces(start, end, boundary.encode()):
@@ -200,12 +216,8 @@ class _Scan:
                 return end - len(line_end)
         return max(start, end)
 
-    def _message(
-        self, start: int, end: int, depth: int, found: dict[str, list[bytes]]
-    ) -> None:
+    def _message(self, start: int, end: int, depth: int) -> None:
         """An attached message: Odoo shows what is in it, and has it as a file."""
-        if _encoding(found) in ("base64", "quoted-printable"):
-            return
         before = len(self.edits)
         self.entity(start, end, depth + 1)
         if len(self.edits) > before:

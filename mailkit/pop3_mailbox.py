@@ -28,8 +28,9 @@ _MAX_HEADER = 256 * 1024
 # So many TOP on the way at once: they fit into any buffer, so that both sides never
 # wait for each other to read (RFC 2449 section 6.6).
 _WINDOW = 250
-# Octets of a listing: about a million messages.
+# Octets of a listing, and how many messages Odoo remembers of one mailbox.
 _MAX_LISTING = 64 * 1024 * 1024
+_MOST_ENTRIES = 500_000
 _UIDL = re.compile(rb"[\x21-\x7e]{1,70}")
 
 
@@ -43,7 +44,7 @@ class MaildropStatus:
     octets: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A message of this session. `uidl`: what to know it by the next time; at most
     80 characters of ASCII."""
@@ -97,6 +98,8 @@ class Pop3Mailbox(Pop3Session):
                     raise
                 raise MailError(ErrorCode.UIDL_MISSING, reply=error.reply) from None
             listing, _cut = self._lines(_MAX_LISTING)
+            if listing.count(b"\n") + listing.count(b"\r") > 2 * _MOST_ENTRIES:
+                raise ValueError("more messages than there can be")
         return tuple(_entries(listing))
 
     def headers(

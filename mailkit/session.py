@@ -15,7 +15,7 @@ from .errors import FATAL, ErrorCode, MailError, ServerReply
 from .network import Deadline
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import MAX_READ, Wire
+from .wire import MAX_ANSWER, Wire
 
 _Self = TypeVar("_Self", bound="Session")
 
@@ -133,7 +133,7 @@ class Session:
         *,
         opening: bool = False,
         extra: float = 0.0,
-        allowance: int = MAX_READ,
+        allowance: int = MAX_ANSWER,
         steady: bool = False,
     ) -> Iterator[None]:
         """Give what is inside its deadline, and turn every failure into a MailError.

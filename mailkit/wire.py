@@ -15,8 +15,10 @@ from .network import Deadline, Endpoint
 from .settings import Server
 
 _CHUNK = 65536
-# What one operation may read: far more than any answer to what we ask, but for a
-# message, whose size is known.
+# What one operation may read: far more than any answer that is only a few lines. The
+# protocol modules look through what comes in a time that grows with its square.
+MAX_ANSWER = 128 * 1024
+# And where many folders, messages or headers are told.
 MAX_READ = 16 * 1024 * 1024
 
 
@@ -33,7 +35,7 @@ class Wire:
         self._sock = sock
         self._deadline = deadline
         self._buffer = bytearray()
-        self._allowance = MAX_READ
+        self._allowance = MAX_ANSWER
         self._silence: float | None = None
         self.endpoint = endpoint
         self.last_line = b""
@@ -56,7 +58,7 @@ class Wire:
     def begin(
         self,
         deadline: Deadline,
-        allowance: int = MAX_READ,
+        allowance: int = MAX_ANSWER,
         silence: float | None = None,
     ) -> None:
         """Start an operation that has to be over by `deadline`.

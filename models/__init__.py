@@ -41,6 +41,7 @@ from . import (
     mail_message_schedule,
     mail_message_subtype,
     mail_notification,
+    mail_render_mixin,
     mail_scheduled_message,
     mail_scheduled_message_guard,
     mail_thread,

@@ -208,6 +208,17 @@ class TestHostileContent(ExternalAccountCase, Deadlines):
             self.assertTrue(address[-20:] in html)
             self.assertIn("After", sent.get_body(("plain",)).get_content())
 
+    def test_tags_that_do_not_end(self):
+        for unit in ("<a ", "<img ", "<", "<b\n"):
+            for body in (f"<!--{unit * (SIZE // len(unit))}-->", unit * 20_000):
+                sent = self.build(f"<p>Hello</p>{body}", in_row=True)
+                html = sent.get_body(("html",)).get_content()
+                self.assertIn("Hello", html)
+        body = '<p>Hello</p><!-- <a <b <c> --><a href="/odoo/7">Link</a>'
+        html = self.build(body, in_row=True).get_body(("html",)).get_content()
+        self.assertIn("<!-- <a <b <c> -->", html)
+        self.assertNotIn('href="/odoo/7"', html)
+
     def test_many_images(self):
         for unit in (
             '<img src="/web/image/7">',

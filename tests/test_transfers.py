@@ -6,7 +6,15 @@ from odoo.modules.neutralize import get_neutralization_queries
 
 from ..mailkit.errors import ErrorCode, MailError
 from ..models import mail_external_mailbox
-from ..tools.visit_requests import Begun, Cut, Held, Part, Unreadable, Whole
+from ..tools.visit_requests import (
+    Begun,
+    Cut,
+    FolderJob,
+    Held,
+    Part,
+    Unreadable,
+    Whole,
+)
 from ..tools.visit_transfer import HEADER, counted, given_up
 from .reading_case import ReadingCase
 
@@ -52,6 +60,32 @@ class TestTransfer(ReadingCase):
         work.answer(Part(self.folder, "5 2 800", 0, b"second"))
         self.assertEqual(self.content("5 2 800"), b"second")
         self.assertEqual(self.rows(), 1)
+
+    def test_little_is_kept_of_a_mailbox_with_many_folders(self):
+        rows = self.env["mail.external.folder"].create(
+            [{"account_id": self.own.id, "path": f"F{n}"} for n in range(20)]
+        )
+        other = self.account("anna@other.example", self.anna)
+        elsewhere = self.env["mail.external.folder"].create(
+            {"account_id": other.id, "path": "INBOX"}
+        )
+        self.env.flush_all()
+        work = self.work()
+        work.answer(Part(FolderJob(elsewhere.id, "INBOX", False, None), "m", 0, b"x"))
+        for hours, row in enumerate(rows):
+            folder = FolderJob(row.id, row.path, False, None)
+            work.answer(Part(folder, "5 1 900", 0, b"first"))
+            work.answer(Part(folder, "5 1 900", 5, b"second"))
+            self.env.cr.execute(
+                "UPDATE mail_external_part SET date = date - %s * interval '1 hour'"
+                " WHERE folder_id = %s",
+                (100 - hours, row.id),
+            )
+        self.env.invalidate_all()
+        kept = self.env["mail.external.part"].search([]).folder_id
+        self.assertEqual(kept, elsewhere + rows[-3:])
+        work.answer(Part(self.folder, "5 1 900", 0, b"newest"))
+        self.assertEqual(self.content(), b"newest")
 
     def test_a_visit_that_brought_nothing_is_a_failure(self):
         work = self.work()

@@ -21,6 +21,8 @@ _MOST_ID = 2**31 - 1
 _MOST_ROUTE = 2000
 # Longer addresses take core's html2plaintext a time that grows with their square.
 _MOST_PLAIN = 1000
+# So many "<" may stand before one ">".
+_MOST_OPEN = 50
 _STAND_IN = "long-image-address-%d."
 _STOOD_IN = re.compile(r"long-image-address-(\d{1,6})\.")
 
@@ -35,6 +37,19 @@ class _Image(NamedTuple):
 def without_logo(body):
     """The body without the pictures of ``LOGO_CLASS``, which have no source."""
     return _IMAGE.sub(lambda tag: "" if LOGO_CLASS in tag[0] else tag[0], body)
+
+
+def with_few_open_tags(body):
+    """The body with most of the "<" escaped of which many stand before one ">".
+
+    In sound HTML one does; comments may have a few.
+    """
+    pieces = body.split(">")
+    for number, piece in enumerate(pieces):
+        if piece.count("<") > _MOST_OPEN:
+            first, sign, rest = piece.partition("<")
+            pieces[number] = str(first) + sign + str(rest).replace("<", "&lt;")
+    return body.__class__(">".join(map(str, pieces)))
 
 
 def with_short_addresses(body):

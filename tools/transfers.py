@@ -4,6 +4,10 @@ import psycopg2
 
 from .visit_transfer import counted
 
+# Folders of a mailbox of which something is kept: a server may have thousands, and
+# begin a large message in each.
+_MOST_FOLDERS = 3
+
 
 class Transfers:
     """Those of one mailbox. Nothing of what is kept can be read by anybody.
@@ -49,6 +53,19 @@ class Transfers:
                 psycopg2.Binary(part.content),
                 part.folder.id,
             ),
+        )
+        self._keep_newest(part.folder)
+
+    def _keep_newest(self, folder):
+        """What is dropped is fetched from its beginning, if ever."""
+        self.env.cr.execute(
+            "DELETE FROM mail_external_part WHERE folder_id IN ("
+            " SELECT p.folder_id FROM mail_external_part p"
+            "   JOIN mail_external_folder f ON f.id = p.folder_id"
+            "   JOIN mail_external_folder this ON this.account_id = f.account_id"
+            "  WHERE this.id = %(id)s AND f.id <> %(id)s"
+            "  GROUP BY p.folder_id ORDER BY max(p.date) DESC OFFSET %(others)s)",
+            {"id": folder.id, "others": _MOST_FOLDERS - 1},
         )
 
     def count(self, held):

@@ -319,3 +319,69 @@ def test_light_messages_stay_as_they_are(raw: bytes) -> None:
 def test_any_bytes_are_taken(raw: bytes) -> None:
     light = lighten(raw, SMALL)
     assert light.parts or light.raw == raw
+
+
+PARTS = "--e\n\n" * 3000
+MANY = f"Content-Type: multipart/mixed; boundary=e\n\n{PARTS}"
+
+
+# What Python's parser finds parts in, though it is not plainly well-formed.
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"Content-Type: multipart/mixed; {boundary}\n\n{PARTS}"
+        for boundary in (
+            "boundary*=us-ascii''e",
+            "BOUNDARY*=''e",
+            'boundary="=?us-ascii?q?e?="',
+            "boundary=(x)e",
+            "boundary=e(x)",
+            "boundary=e/",
+            "boundary=e:x",
+            'boundary="\\e"',
+        )
+    ]
+    + [
+        f"Content-Type: {kind}; boundary=e\n\n{PARTS}"
+        for kind in (
+            "multipart/mixed (x)",
+            "multipart/mi{xed",
+            "multipart/mixed x",
+            "multipart/",
+            "multipart/mixed, x",
+        )
+    ]
+    + [
+        f"Content-Type: {kind}\n\n{MANY}"
+        for kind in (
+            "message/x",
+            "message/partial",
+            "message/rfc822 (x)",
+            "message/rfc822\nContent-Transfer-Encoding: base64",
+            "message/delivery-status",
+        )
+    ]
+    + ["Content-Type: message/delivery-status\n\n" + "a: b\n\n" * 3000]
+    + [MANY.replace("--e\n", "--e\nContent-Type: message/delivery-status\n")],
+)
+def test_what_python_may_find_parts_in_is_counted(raw: str) -> None:
+    light = lighten(f"From: a@b.test\n{raw}".encode())
+    assert len(list(read(light.raw).walk())) < 1100
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'multipart/mixed; boundary="=_Part 1"',
+        "multipart/signed; micalg=pgp-sha512;\r\n protocol="
+        '"application/pgp-signature";\r\n boundary="edge"',
+        "multipart/mixed; boundary=Apple-Mail-1_2.x; charset=utf-8",
+        'Multipart/Related;boundary="b1_abc/def";type="text/html";',
+    ],
+)
+def test_what_mail_programs_write_is_looked_into(value: str) -> None:
+    boundary = read(f"Content-Type: {value}\r\n\r\n".encode()).get_boundary()
+    raw = with_file().replace(b'multipart/mixed; boundary="edge"', value.encode())
+    raw = raw.replace(b"--edge", f"--{boundary}".encode())
+    [part] = lighten(raw, SMALL).parts
+    assert part.content(raw) == FILE
