@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.tools import escape_psql
 
 from ..mailkit.addresses import same_mailbox
 from ..mailkit.from_header import address_key, header_addresses
@@ -9,13 +10,6 @@ def _mailbox(address):
     """One form of all addresses whose mail comes into the same mailbox, or ""."""
     key = address_key(address or "")
     return key and same_mailbox(key)
-
-
-def _pattern(text):
-    """``text`` as a pattern of SQL's LIKE that means itself."""
-    for special in ("\\", "_", "%"):
-        text = text.replace(special, f"\\{special}")
-    return text
 
 
 class MailExternalAccountConnect(models.TransientModel):
@@ -49,10 +43,10 @@ class MailExternalAccountConnect(models.TransientModel):
         aliases = self.env["mail.alias"].sudo()
         if aliases.search_count(
             [
-                *("|", ("alias_full_name", "=ilike", _pattern(self.email))),
-                *("|", ("alias_full_name", "=ilike", _pattern(mailbox))),
+                *("|", ("alias_full_name", "=ilike", escape_psql(self.email))),
+                *("|", ("alias_full_name", "=ilike", escape_psql(mailbox))),
                 *("&", ("alias_incoming_local", "=", True)),
-                ("alias_name", "=ilike", _pattern(local)),
+                ("alias_name", "=ilike", escape_psql(local)),
             ],
             limit=1,
         ):
@@ -63,7 +57,7 @@ class MailExternalAccountConnect(models.TransientModel):
             # where people sign in with the part before the @ only
             or (server.user or "").lower() == local
             and f".{(server.server or '').lower()}".endswith(f".{domain}")
-            for server in servers.search([("user", "=ilike", f"{_pattern(local)}%")])
+            for server in servers.search([("user", "=ilike", f"{escape_psql(local)}%")])
         )
 
     def _same_mailbox_accounts(self):
@@ -79,7 +73,7 @@ class MailExternalAccountConnect(models.TransientModel):
             return accounts
         found = accounts.with_context(active_test=False).search(
             [
-                ("email", "=ilike", f"{_pattern(local)}%"),
+                ("email", "=ilike", f"{escape_psql(local)}%"),
                 *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
             ]
         )
@@ -116,7 +110,7 @@ class MailExternalAccountConnect(models.TransientModel):
         mailbox = _mailbox(self.email)
         if not mailbox:
             return False
-        local = _pattern(mailbox.rpartition("@")[0])
+        local = escape_psql(mailbox.rpartition("@")[0])
         # sudo: whose address it is, of people whom this user may not see
         everybody = self.env(su=True, context={"active_test": False})
         people, others = everybody["res.users"], everybody["res.company"]
@@ -146,5 +140,5 @@ class MailExternalAccountConnect(models.TransientModel):
         # sudo: alias domains are not readable for everybody
         domains = self.env["mail.alias.domain"].sudo()
         name = _mailbox(self.email).rpartition("@")[2]
-        found = domains.search([("name", "=ilike", _pattern(name))]).company_ids
+        found = domains.search([("name", "=ilike", escape_psql(name))]).company_ids
         return found.browse() if found & self.env.user.company_ids else found
