@@ -9,22 +9,19 @@ _MODULE = "mail_external_account"
 _DATA = "data/ir_cron_data.xml"
 
 
-class MailExternalAccount(models.Model):
-    """How many scheduled actions do the same work side by side.
+class IrCron(models.Model):
+    """How many scheduled actions of ours do the same work side by side.
 
     A scheduled action runs on one worker at a time (base, ``ir_cron.py``). Identical
-    ones share the work between workers and hosts: every account is claimed.
+    ones share the work between workers and hosts: every account is claimed. ``work``
+    is "deliver" or "fetch" in all of this.
     """
 
-    _inherit = "mail.external.account"
+    _inherit = "ir.cron"
 
     @api.model
-    def _identical_crons(self, work):
-        """The scheduled actions for one kind of work, the original first.
-
-        :param str work: "deliver" or "fetch"
-        :return: ir.cron in superuser mode
-        """
+    def _external_crons(self, work):
+        """The scheduled actions for one kind of work, the original first (sudo)."""
         # sudo: a manager of addresses need not be one of Odoo
         known = self.env["ir.model.data"].sudo()
         rows = known.search(
@@ -35,19 +32,25 @@ class MailExternalAccount(models.Model):
             ],
             order="id",
         )
-        return self.env["ir.cron"].sudo().browse(rows.mapped("res_id")).exists()
+        return self.sudo().browse(rows.mapped("res_id")).exists()
 
     @api.model
-    def _set_identical_crons(self, work, count):
+    def _external_active_crons(self, work):
+        """Those that do something: an administrator may have archived or deleted some
+        of them, or all."""
+        return self._external_crons(work).filtered("active")
+
+    @api.model
+    def _external_set_count(self, work, count):
         """Make or remove copies until there are ``count``, at least one, and active.
 
         The original is made again where an administrator deleted it.
         """
-        crons = self._identical_crons(work)
+        crons = self._external_crons(work)
         if not crons:
             # "update": what is there stays as the administrator has set it
             convert_file(self.env(su=True), _MODULE, _DATA, {}, mode="update")
-            crons = self._identical_crons(work)
+            crons = self._external_crons(work)
         crons[max(count, 1) :].unlink()
         crons = crons.exists()
         crons.filtered(lambda cron: not cron.active).active = True
@@ -65,10 +68,9 @@ class MailExternalAccount(models.Model):
             )
 
     @api.model
-    def _threads(self, work, default):
+    def _external_threads(self, work, default):
         """How many accounts one scheduled action deals with at a time.
 
-        :param str work: "deliver" or "fetch"
         :param int default: when the system parameter holds no number
         """
         parameters = self.env["ir.config_parameter"].sudo()
@@ -76,22 +78,16 @@ class MailExternalAccount(models.Model):
         return max(int(text), 1) if text.strip().isdecimal() else default
 
     @api.model
-    def _active_crons(self, work):
-        """Those of ``_identical_crons`` that do something: an administrator may have
-        archived or deleted some of them, or all."""
-        return self._identical_crons(work).filtered("active")
-
-    @api.model
-    def _trigger_cron(self, work, at=None):
+    def _external_trigger(self, work, at=None):
         """Have the scheduled action that runs now, else the first one, run again.
 
         Without any the work waits; nobody's own work fails because of that.
 
         :param datetime at: not before; None: at once
         """
-        crons = self._active_crons(work)
+        crons = self._external_active_crons(work)
         if crons:
-            self._running_of(crons)._trigger(at=at)
+            crons._external_running()._trigger(at=at)
             return
         _logger.warning(
             "The scheduled action %s.ir_cron_%s was deleted or archived: what it does "
@@ -101,16 +97,15 @@ class MailExternalAccount(models.Model):
             work,
         )
 
-    @api.model
-    def _running_of(self, crons):
+    def _external_running(self):
         """The one of these that runs now, else the first. No other one: the context may
         be a remote caller's."""
-        running = crons.filtered(lambda c: c.id == self.env.context.get("cron_id"))
-        return (running or crons)[:1]
+        running = self.filtered(lambda c: c.id == self.env.context.get("cron_id"))
+        return (running or self)[:1]
 
     @api.model
-    def _wake_identical_crons(self, work):
+    def _external_wake_others(self, work):
         """There is more to do than one can: the others share it."""
-        crons = self._active_crons(work)
-        for cron in crons - self._running_of(crons):
+        crons = self._external_active_crons(work)
+        for cron in crons - crons._external_running():
             cron._trigger()

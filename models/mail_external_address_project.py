@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 
-class MailExternalAccountProject(models.Model):
+class MailExternalAddressProject(models.Model):
     """Binding of an external address to a project.
 
     An address with bindings is offered only in these projects. The default one is
@@ -10,14 +10,14 @@ class MailExternalAccountProject(models.Model):
     employee, or the company).
     """
 
-    _name = "mail.external.account.project"
+    _name = "mail.external.address.project"
     _allow_sudo_commands = False
     _description = "External Address in a Project"
-    _order = "account_id, project_id, id"
+    _order = "address_id, project_id, id"
     _rec_name = "project_id"
 
-    account_id = fields.Many2one(
-        "mail.external.account",
+    address_id = fields.Many2one(
+        "mail.external.address",
         "External Address",
         required=True,
         ondelete="cascade",
@@ -32,15 +32,15 @@ class MailExternalAccountProject(models.Model):
         "Marking another address of the same owner takes the mark off this one.",
     )
     # By the reader's own rights: a new line may name any address.
-    account_user_id = fields.Many2one(
-        related="account_id.user_id", related_sudo=False, string="Employee"
+    address_user_id = fields.Many2one(
+        related="address_id.user_id", related_sudo=False, string="Employee"
     )
-    account_state = fields.Selection(
-        related="account_id.state", related_sudo=False, string="Status"
+    address_state = fields.Selection(
+        related="address_id.state", related_sudo=False, string="Status"
     )
 
     _one_binding = models.UniqueIndex(
-        "(account_id, project_id)", "This address is already bound to the project."
+        "(address_id, project_id)", "This address is already bound to the project."
     )
 
     @api.model_create_multi
@@ -49,13 +49,13 @@ class MailExternalAccountProject(models.Model):
         bindings._check_project()
         bindings._check_scope()
         bindings._keep_one_default()
-        self.env["mail.external.account"]._clear_sender_cache()
+        self.env["mail.external.sender"]._clear_sender_cache()
         return bindings
 
     def write(self, vals):
-        # Record rules look at the account that it was; the new one may be anybody's.
-        if "account_id" in vals and any(
-            binding.account_id.id != vals["account_id"] for binding in self
+        # Record rules look at the address that it was; the new one may be anybody's.
+        if "address_id" in vals and any(
+            binding.address_id.id != vals["address_id"] for binding in self
         ):
             raise UserError(
                 self.env._(
@@ -66,13 +66,13 @@ class MailExternalAccountProject(models.Model):
         if "project_id" in vals:
             self._check_project()
         self._keep_one_default()
-        self.env["mail.external.account"]._clear_sender_cache()
+        self.env["mail.external.sender"]._clear_sender_cache()
         return result
 
     def unlink(self):
         self._check_scope()
         result = super().unlink()
-        self.env["mail.external.account"]._clear_sender_cache()
+        self.env["mail.external.sender"]._clear_sender_cache()
         return result
 
     def _check_project(self):
@@ -85,30 +85,30 @@ class MailExternalAccountProject(models.Model):
 
         :raise AccessError: these are all bindings of a company address
         """
-        manages = self.env["mail.external.account"]._manages_owner
+        manages = self.env["mail.external.address"]._manages_owner
         # sudo: bindings to projects that this user may not see count as well
-        for account in self.sudo().account_id:
+        for address in self.sudo().address_id:
             if (
-                not account.user_id
-                and not manages(account.user_id, account.company_id)
-                and account.binding_ids <= self
+                not address.user_id
+                and not manages(address.user_id, address.company_id)
+                and address.binding_ids <= self
             ):
                 raise AccessError(
                     self.env._(
                         "%s: only a manager of external addresses chooses whether an "
                         "address of the company can be used everywhere or only in some "
                         "projects. Ask a manager to do this.",
-                        account.email,
+                        address.email,
                     )
                 )
 
     def _keep_one_default(self):
         """The newest default of a project takes over from the same owner's others."""
         for binding in self.filtered("is_default"):
-            account = binding.account_id
-            owner = [("account_id.user_id", "=", account.user_id.id)]
-            if not account.user_id:
-                owner.append(("account_id.company_id", "=", account.company_id.id))
+            address = binding.address_id
+            owner = [("address_id.user_id", "=", address.user_id.id)]
+            if not address.user_id:
+                owner.append(("address_id.company_id", "=", address.company_id.id))
             # sudo: another default of the same owner, not of somebody else
             self.sudo().search(
                 [

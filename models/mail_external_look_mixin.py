@@ -6,11 +6,17 @@ from typing import NamedTuple
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import is_html_empty
+from odoo.tools import formataddr, is_html_empty
 from odoo.tools.mimetypes import guess_mimetype
 
-from ..mailkit.sender_name import is_pattern
+from ..mailkit.sender_name import (
+    is_pattern,
+    render_sender_name,
+    shown_name,
+    unknown_placeholders,
+)
 from ..tools.fresh_cache import fresh_ormcache
+from ..tools.sender_names import customer_name, from_line, project_name
 
 # What every mail program shows; Outlook and Gmail show neither SVG nor WebP.
 _LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")
@@ -24,7 +30,7 @@ BRAND_LAYOUT = "mail_external_account.mail_layout_brand"
 
 
 class Look(NamedTuple):
-    """An account's own look; what comes from its company is read when needed."""
+    """An address's own look; what comes from its company is read when needed."""
 
     layout: str
     signature: str  # sanitized HTML; empty: the author's own
@@ -35,11 +41,23 @@ class Look(NamedTuple):
         return BRAND_LAYOUT if self.layout == "brand" else PLAIN_LAYOUT
 
 
-class MailExternalAccount(models.Model):
-    """What recipients see: the sender's name, the signature and the layout."""
+class MailExternalLookMixin(models.AbstractModel):
+    """What recipients see: the sender's name, the signature and the layout.
 
-    _inherit = "mail.external.account"
+    Needs ``email``, ``user_id`` (the employee whose it is, or none) and ``company_id``.
+    """
 
+    _name = "mail.external.look.mixin"
+    _description = "Look of Mail From an External Address"
+
+    sender_name = fields.Char(
+        help="The name that recipients see next to the address. {author}, {project} "
+        "and {company} stand for the names of who writes, of the project and of the "
+        "company. Empty: the employee's name, or the company's for its addresses.",
+    )
+    from_preview = fields.Char(
+        "Recipients See", compute="_compute_from_preview", compute_sudo=True
+    )
     signature = fields.Html(
         help="Replaces the author's own signature in mail to external contacts. "
         "Empty: the author's own.",
@@ -68,20 +86,20 @@ class MailExternalAccount(models.Model):
 
     @api.constrains("brand_color")
     def _check_brand_color(self):
-        for account in self:
-            if account.brand_color and not _COLOR.fullmatch(account.brand_color):
+        for address in self:
+            if address.brand_color and not _COLOR.fullmatch(address.brand_color):
                 raise ValidationError(
                     self.env._(
                         "Brand Color: “%s” is no color. Choose one, or enter six "
                         "digits such as #1a73e8.",
-                        account.brand_color,
+                        address.brand_color,
                     )
                 )
 
     @api.constrains("brand_logo")
     def _check_brand_logo(self):
-        for account in self.filtered("brand_logo"):
-            image = base64.b64decode(account.brand_logo)
+        for address in self.filtered("brand_logo"):
+            image = base64.b64decode(address.brand_logo)
             if guess_mimetype(image) not in _LOGO_TYPES:
                 raise ValidationError(
                     self.env._(
@@ -96,14 +114,14 @@ class MailExternalAccount(models.Model):
         return not is_html_empty(self.signature)
 
     @api.model
-    @fresh_ormcache("account_id")
-    def _look(self, account_id):
-        """How one account's mails look; cached, because every posting asks for it."""
-        account = self.sudo().browse(account_id)
+    @fresh_ormcache("address_id")
+    def _look(self, address_id):
+        """How one address's mails look; cached, because every posting asks for it."""
+        address = self.sudo().browse(address_id)
         return Look(
-            layout=account.layout,
-            signature=str(account.signature) if account._has_signature() else "",
-            show_record_button=account.show_record_button,
+            layout=address.layout,
+            signature=str(address.signature) if address._has_signature() else "",
+            show_record_button=address.show_record_button,
         )
 
     def _layout_values(self, render_values, of_record):
@@ -174,8 +192,87 @@ class MailExternalAccount(models.Model):
         kind = guess_mimetype(image) if image else ""
         return (image, kind) if kind in _LOGO_TYPES else None
 
+    # The name
+
+    @api.constrains("sender_name")
+    def _check_sender_name(self):
+        for address in self:
+            check_sender_name(self.env, address.sender_name)
+
+    @api.depends_context("uid")
+    @api.depends("email", "sender_name", "user_id.name", "company_id.name")
+    def _compute_from_preview(self):
+        for address in self:
+            author = address.user_id or self.env.user
+            address.from_preview = address._sender_label(author.name, "")
+
+    def _sender_label(self, author, project):
+        """The From line as people read it.
+
+        :param str author: name of who writes; empty: nobody does
+        :param str project: name of the record's project; empty: none
+        """
+        self.ensure_one()
+        company = self._sender_company().name or ""
+        name = shown_name(self._name_pattern(), author, project, company)
+        return from_line(name, self.email)
+
+    def _name_pattern(self):
+        """The entered name, which may be a pattern. Empty: the owner's of a personal
+        address, the company's of a company address (who writes from a shared mailbox
+        gives his own name only when asked for by ``{author}``)."""
+        return self.sender_name or self.user_id.name or self.company_id.name or ""
+
+    def _sender_company(self, of_record=None):
+        """The company in whose name this address writes on a record."""
+        return self.company_id or of_record or self.user_id.company_id
+
+    def _email_from(self, message=None):
+        """The From header of one message's mails, "Name <address>".
+
+        What nobody wrote has the company as author. A customer's words, passed on to
+        other customers, must not look like the company's own: his name is given.
+
+        :param message: mail.message in superuser mode; None: nobody's
+        """
+        self.ensure_one()
+        author, project, of_record, customer = "", "", None, ""
+        if message:
+            of_record = message.record_company_id
+            if is_pattern(self.sender_name or ""):
+                thread = message._external_sender_thread()
+                project = project_name(thread.exists()) if thread is not None else ""
+            if message.external_origin == "project":
+                customer = customer_name(message)
+            else:
+                # OdooBot's user is archived: what it says nobody wrote
+                user = message.author_id.main_user_id
+                author = user.active and user._is_internal() and message.author_id.name
+        company = self._sender_company(of_record)
+        name = shown_name(self._name_pattern(), author, project, company.name or "")
+        if customer:
+            via = self.with_context(lang=company.partner_id.lang).env._(
+                "{author} via {company}"
+            )
+            values = {"author": customer, "project": "", "company": name}
+            name = render_sender_name(via, values)
+        return formataddr((name, self.email))
+
 
 def _readable_on(color):
     """Black or white, whichever is easier to read on ``color`` (ITU-R BT.601 luma)."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return "#000000" if 299 * red + 587 * green + 114 * blue > 150000 else "#ffffff"
+
+
+def check_sender_name(env, name):
+    """:raise ValidationError: when there is an unknown placeholder in the name"""
+    unknown = unknown_placeholders(name or "")
+    if unknown:
+        raise ValidationError(
+            env._(
+                "Sender Name: %(unknown)s is not known. Use {author}, {project} or "
+                "{company} in braces, or a name without braces.",
+                unknown=", ".join(text.strip() for text in unknown),
+            )
+        )

@@ -1,7 +1,9 @@
+"""One message out of a mailbox: what it is, and what becomes of it."""
+
 import logging
 import re
 
-from odoo import fields, models
+from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..mailkit import mime
@@ -9,10 +11,16 @@ from ..mailkit.headers import Headers, message_key, parse_headers
 from ..mailkit.loops import automatic
 from ..mailkit.matching import Outcome, Reason, decide, decide_body
 from ..mailkit.reports import Kind, classify
-from ..tools import code_mail, vault
-from ..tools.as_odoo import as_odoo
-from ..tools.message_source import MessageSource
-from .mail_external_account_facts import CODE_MAIL
+from . import code_mail, vault
+from .as_odoo import as_odoo
+from .facts import (
+    CODE_MAIL,
+    addressed,
+    decide_batch,
+    named_addresses,
+    sent_messages,
+)
+from .message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
@@ -26,34 +34,47 @@ _SPEAKING = ("answer", "auto_reply", "own_copy")
 _REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
 
 
-class MailExternalAccount(models.Model):
-    """One message out of a mailbox: what it is, and what becomes of it."""
+class Intake:
+    """Takes in what came for one account, whoever brings it: a visit, or the gateway.
 
-    _inherit = "mail.external.account"
+    :param account: mail.external.account in superuser mode
+    """
 
-    def _wants_whole(self, decision, headers):
+    def __init__(self, account):
+        account.ensure_one()
+        self.account = account
+        self.env = account.env
+
+    def wants_whole(self, decision, headers):
         """Whether the whole message has to be fetched, after its headers."""
         if decision.outcome is Outcome.OWN_COPY:
             return decision.reason is Reason.OWN_ANSWER
         if decision.outcome is Outcome.NONE:
-            return self._makes_tasks() and self._takes_new_mail(decision, headers)
+            return bool(self.makes_tasks() and self._task_address(decision, headers))
         return True
 
-    def _makes_tasks(self):
-        return (
-            self.new_mail == "task"
-            and not self.user_id
-            and bool(self.new_mail_project_id)
-        )
+    def makes_tasks(self):
+        """Whether new mail to any of the account's addresses becomes a task."""
+        return any(map(_makes_tasks, self.account.address_ids))
 
-    def _takes_new_mail(self, decision, headers):
-        return (
+    def _task_address(self, decision, headers):
+        """The address whose project new mail goes to; none: it is left alone.
+
+        What names none of them counts for the account's own address, and never for
+        another one by guess.
+        """
+        none = self.account.address_ids.browse()
+        if not (
             decision.reason is Reason.UNRELATED
             and any(address.email for address in headers.from_)
             and automatic(headers) is None
-        )
+        ):
+            return none
+        named = named_addresses(self.account, headers)
+        named = named.filtered("active") or self.account._own_address()
+        return next(filter(_makes_tasks, named), none)
 
-    def _take_in(self, raw, decision, facts, *, place="", is_sent=False):
+    def take_in(self, raw, decision, facts, *, place="", is_sent=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
 
         Commits nothing. What is taken in a second time changes nothing.
@@ -65,7 +86,6 @@ class MailExternalAccount(models.Model):
         :return: its row in the ledger, none when it was there already; None when it
             does not belong to a conversation of Odoo's
         """
-        self.ensure_one()
         source = raw if isinstance(raw, MessageSource) else MessageSource(raw)
         raw = source.head
         headers = parse_headers(raw)
@@ -73,13 +93,14 @@ class MailExternalAccount(models.Model):
             with self.env.cr.savepoint():
                 if headers.author.email != decision.author:
                     # A server told another author when it was asked for the header.
-                    [decision], facts = self._decide_batch([headers])
-                found, report = self._look_inside(raw, headers, decision, facts)
-                kind = self._kind(found, report, headers)
+                    [decision], facts = decide_batch(self.account, [headers])
+                found, report = self.look_inside(raw, headers, decision, facts)
+                kind = self.kind(found, report, headers)
                 if kind is None:
                     return None
                 key = self._ledger_key(found, kind, headers, raw)
-                arrival = self._claim_arrival(headers, raw, kind, place, key)
+                address = self._address(found, kind, headers)
+                arrival = self._claim(headers, raw, kind, place, address, key)
                 if arrival:
                     arrival._process(source, found, report, is_sent)
                 return arrival
@@ -87,9 +108,10 @@ class MailExternalAccount(models.Model):
             raise
         except Exception:
             # Trouble before it could be told what it is: nothing stops for one mail.
-            _logger.exception("Message of mailbox %s", self.id)
+            _logger.exception("Message of mailbox %s", self.account.id)
             self.env.invalidate_all()
-            arrival = self._claim_arrival(Headers(), raw, "answer", place)
+            own = self.account._own_address()
+            arrival = self._claim(Headers(), raw, "answer", place, own)
             if arrival:
                 arrival._quarantine("not_understood", source)
             return arrival
@@ -106,14 +128,14 @@ class MailExternalAccount(models.Model):
             kind in _SPEAKING
             and thread
             and thread.exists()
-            and self._may_speak_in(parent, thread)
+            and self.may_speak_in(parent, thread)
         ):
             return key
-        own = f"{self.id} {key}"
-        self.env["mail.external.arrival"]._move_place(self, key, own)
+        own = f"{self.account.id} {key}"
+        self.env["mail.external.arrival"]._move_place(self.account, key, own)
         return own
 
-    def _may_speak_in(self, parent, thread):
+    def may_speak_in(self, parent, thread):
         """Whether what lies in this mailbox may speak in a conversation.
 
         Who has a mail server of their own puts any mail into their mailbox. They know
@@ -121,38 +143,48 @@ class MailExternalAccount(models.Model):
         they may read it in Odoo anyway. For a company account its managers stand, who
         answer for the mail of their company.
         """
-        if parent.external_account_id == self:
+        addresses = self.account._all_addresses()
+        if parent.external_address_id in addresses:
             return True
         if self.env["mail.external.delivery"].search_count(
-            [("account_id", "=", self.id), ("mail_message_id", "=", parent.id)],
+            [
+                ("mail_message_id", "=", parent.id),
+                "|",
+                ("account_id", "=", self.account.id),
+                ("address_id", "in", addresses.ids),
+            ],
             limit=1,
         ):
             return True
-        if self.user_id:
-            return thread._external_is_open_to(self.user_id)
+        if self.account.user_id:
+            return thread._external_is_open_to(self.account.user_id)
         company_id = thread._external_sender_company_id()
-        return not company_id or company_id == self.company_id.id
+        companies = self.account.company_id | self.account.address_ids.company_id
+        return not company_id or company_id in companies.ids
 
-    def _keep_place(self, headers, kind, place, reason, key=None):
+    def keep_place(self, headers, kind, place, reason, key=None):
         """Show in the quarantine where a message lies that could not be fetched.
 
         :param headers: its mailkit.headers.Headers, empty ones when they are unknown
         """
-        arrival = self._claim_arrival(headers, b"", kind, place, key)
+        own = self.account._own_address()
+        arrival = self._claim(headers, b"", kind, place, own, key)
         arrival.write({"state": "quarantine", "reason": reason})
 
-    def _claim_arrival(self, headers, raw, kind, place, key=None):
+    def _claim(self, headers, raw, kind, place, address, key=None):
         """The message's row in the ledger, none when it is there already.
 
         :param bytes raw: b"" when the message itself could not be had
+        :param address: which of the account's it was written to
         :param str key: instead of that of the headers and ``raw``
         """
         return self.env["mail.external.arrival"]._claim(
             {
                 "key": key or message_key(headers, raw),
-                "account_id": self.id,
-                "user_id": self.user_id.id,
-                "company_id": self.company_id.id,
+                "account_id": self.account.id,
+                "address_id": address.id,
+                "user_id": self.account.user_id.id,
+                "company_id": (address.company_id or self.account.company_id).id,
                 "kind": kind,
                 "sender": headers.author.email or headers.author.display,
                 "subject": headers.subject[:500],
@@ -162,26 +194,45 @@ class MailExternalAccount(models.Model):
             instead_of_place=bool(raw),
         )
 
-    def _take_in_forwarded(self, raw):
+    def take_in_forwarded(self, raw):
         """One message that the mailbox redirected to Odoo's gateway.
 
-        What is not for Odoo is dropped here: it lies in the mailbox.
+        What is not for Odoo is dropped here: it lies in the mailbox. While the account
+        does not work it is kept, and processed when it does again.
 
         :return: id of the record that it was posted to, or False
         """
-        self.ensure_one()
-        account = as_odoo(self)
+        if not self.account.active:
+            _logger.info("Dropped: a mail that a removed account still forwards")
+            return False
+        intake = Intake(as_odoo(self.account))
         headers = parse_headers(raw)
-        [decision], facts = account._decide_batch([headers])
+        if self.account.state != "working":
+            intake._keep_waiting(headers, raw)
+            return False
+        [decision], facts = decide_batch(intake.account, [headers])
         arrival = None
-        if account._wants_whole(decision, headers):
-            arrival = account._take_in(raw, decision, facts, place="forwarded")
+        if intake.wants_whole(decision, headers):
+            arrival = intake.take_in(raw, decision, facts, place="forwarded")
         if arrival is None:
-            account._note_confirmation(headers, raw)
+            intake._note_confirmation(headers, raw)
             return False
         if arrival.mail_message_id:
             arrival._let_notifications_leave()
         return arrival.mail_message_id.res_id
+
+    def _keep_waiting(self, headers, raw):
+        """A mail that was redirected while the account is refused, with its source."""
+        [decision], _facts = decide_batch(self.account, [headers])
+        if not self.wants_whole(decision, headers):
+            self._note_confirmation(headers, raw)
+            return
+        message = self.env["mail.message"].browse(decision.message or []).exists()
+        address = addressed(self.account, headers, message)
+        key = f"waiting:{self.account.id} {message_key(headers, raw)}"
+        arrival = self._claim(headers, raw, False, "forwarded", address, key)
+        if arrival:
+            arrival._keep_waiting(raw)
 
     def _note_confirmation(self, headers, raw):
         """A service that redirects mail asks first: show its code or link."""
@@ -189,9 +240,9 @@ class MailExternalAccount(models.Model):
             return
         parts = [p for p in mime.walk(raw) if p.content_type.startswith("text/")]
         text = next((text for p in parts if (text := p.plain()).strip()), "")
-        self.forward_confirmation = f"{headers.subject}\n\n{text.strip()[:2000]}"
+        self.account.forward_notice = f"{headers.subject}\n\n{text.strip()[:2000]}"
 
-    def _look_inside(self, raw, headers, decision, facts):
+    def look_inside(self, raw, headers, decision, facts):
         """What only the whole message can tell.
 
         :return: (decision, mailkit.reports.Report or None)
@@ -207,12 +258,12 @@ class MailExternalAccount(models.Model):
             found = (signer.in_message(raw) for signer in vault.signers(self.env))
             tokens = next((tokens for tokens in found if tokens), ())
             ids = [token.message_id for token in tokens]
-            _names, addressees = self._sent_messages((), ids)
+            _names, addressees = sent_messages(self.env, (), ids)
             facts.addressees.update(addressees)
             decision = decide_body(headers, facts, tokens)
         return decision, report
 
-    def _kind(self, decision, report, headers):
+    def kind(self, decision, report, headers):
         """Value of mail.external.arrival.kind, or None: not for us."""
         if decision.outcome is Outcome.REPORT:
             if report.kind is Kind.DELIVERY_REPORT and report.original:
@@ -222,5 +273,20 @@ class MailExternalAccount(models.Model):
             return "auto_reply" if decision.automatic else "answer"
         if decision.outcome is Outcome.OWN_COPY:
             return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
-        is_new = self._makes_tasks() and self._takes_new_mail(decision, headers)
+        is_new = self.makes_tasks() and self._task_address(decision, headers)
         return "new" if is_new else None
+
+    def _address(self, decision, kind, headers):
+        """Which of the account's addresses the message was written to."""
+        if kind == "new":
+            return self._task_address(decision, headers)
+        message = self.env["mail.message"].browse(decision.message or []).exists()
+        return addressed(self.account, headers, message)
+
+
+def _makes_tasks(address):
+    return (
+        address.new_mail == "task"
+        and not address.user_id
+        and bool(address.new_mail_project_id)
+    )
