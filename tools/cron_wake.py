@@ -1,10 +1,10 @@
 """Starts a scheduled action, without keeping whoever asks for it waiting.
 
-Odoo's cron workers are woken after a request was answered, not before.
-Core opens a connection for every wake-up (``ir.cron._notifydb``; sql_db.py keeps none
-to the database "postgres"): a tenth of the time of posting a comment. Nobody needs to
-wait for it, nor for a thread to start, and one is enough for all that was made
-meanwhile. When the process ends before, the workers look by themselves, once a minute.
+Odoo's cron workers are woken after a request was answered, not before. Core opens a
+connection for every wake-up (``ir.cron._notifydb``; sql_db.py keeps none to the
+database "postgres"): a tenth of the time of posting a comment. Nobody needs to wait for
+it, nor for a thread to start, and one is enough for all that was made meanwhile. When
+the process ends before, the workers look by themselves, once a minute.
 """
 
 import logging
