@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.models import LOG_ACCESS_COLUMNS
 
-from ..models.mail_message_guard import FROM_FIELDS, OUTGOING_FIELDS
+from ..models.mail_message import FROM_FIELDS, OUTGOING_FIELDS
 from ..tools import origin
 from .common import ExternalAccountCase
 

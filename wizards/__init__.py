@@ -1,7 +1,5 @@
 from . import (
     mail_compose_message,
-    mail_compose_message_guard,
-    mail_compose_message_mass,
     mail_external_account_connect,
     mail_external_account_connect_check,
     mail_external_account_connect_claims,
