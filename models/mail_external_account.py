@@ -4,10 +4,9 @@ from odoo.exceptions import ValidationError
 from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from ..tools.fresh_cache import fresh_ormcache
+from ..tools.incoming.forwarded import FORWARD_PREFIX
 from .mail_external_provider import SECURITY
 
-# Local part of the address that a mailbox redirects to, before its token.
-FORWARD_PREFIX = "reply-"
 INCOMING = [
     ("none", "None"),
     ("imap", "IMAP"),
