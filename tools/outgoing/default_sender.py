@@ -135,7 +135,7 @@ class DefaultSender:
         return any(partners.mapped("partner_share"))
 
     def _is_written_by_user(self):
-        """A message of their own, or what Odoo posts in their name, an invitation say."""
+        """A message of their own, or what Odoo posts in their name: an invitation."""
         return (
             self._values.get("message_type") in _IN_THEIR_NAME
             and self._values.get("author_id") == self._env.user.partner_id.id
