@@ -11,13 +11,12 @@ from ..tools.delivery_run import DeliveryRun
 from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from ..tools.fetching import FetchRun
+from ..tools.incoming.forwarded import FORWARD_PREFIX
 from ..tools.run_time import RunTime, seconds_allowed
 from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
 
-# Local part of the address that a mailbox redirects to, before its token.
-FORWARD_PREFIX = "reply-"
 # So many accounts are served at a time, where the system parameter says nothing.
 DELIVER_THREADS = 8
 # Mailboxes that one run reads at a time, unless a parameter says otherwise.

@@ -2,9 +2,9 @@
 
 from odoo.tools import SQL
 
-from ..mailkit.addresses import same_mailbox
-from ..mailkit.from_header import address_key
-from ..mailkit.matching import (
+from ...mailkit.addresses import same_mailbox
+from ...mailkit.from_header import address_key
+from ...mailkit.matching import (
     Decision,
     Facts,
     Outcome,
@@ -13,8 +13,8 @@ from ..mailkit.matching import (
     candidate_ids,
     decide,
 )
-from . import code_mail, vault
-from .judging import timed
+from .. import code_mail, vault
+from ..judging import timed
 
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180

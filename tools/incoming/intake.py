@@ -6,13 +6,13 @@ import re
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ..mailkit import mime
-from ..mailkit.headers import Headers, message_key, parse_headers
-from ..mailkit.loops import automatic
-from ..mailkit.matching import Outcome, Reason, decide, decide_body
-from ..mailkit.reports import Kind, classify
-from . import code_mail, vault
-from .as_odoo import as_odoo
+from ...mailkit import mime
+from ...mailkit.headers import Headers, message_key, parse_headers
+from ...mailkit.loops import automatic
+from ...mailkit.matching import Outcome, Reason, decide, decide_body
+from ...mailkit.reports import Kind, classify
+from .. import code_mail, vault
+from ..as_odoo import as_odoo
 from .facts import (
     CODE_MAIL,
     addressed,
@@ -20,7 +20,7 @@ from .facts import (
     named_addresses,
     sent_messages,
 )
-from .message_source import MessageSource
+from ..message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
