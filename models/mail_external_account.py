@@ -275,14 +275,21 @@ class MailExternalAccount(models.Model):
 
         :raise AccessError: it is somebody else's
         """
+        # sudo: who signed in need be no manager of the account
         for account in self.sudo():
-            if account.sign_in_user_id != self.env.user and not account._manages():
+            if account.sign_in_user_id != self.env.user:
                 raise AccessError(
                     self.env._("This account was signed in by somebody else.")
                 )
-            account._forget_secret()
-            account._stop("sign_in_withdrawn", "")
+            account._withdraw_sign_in()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def _withdraw_sign_in(self):
+        """A person's sign-in is theirs: without it the account stops, visibly."""
+        self.ensure_one()
+        self._forget_secret()
+        self._stop("sign_in_withdrawn", "")
+        self.sign_in_user_id = False
 
     # Addresses
 

@@ -9,6 +9,7 @@ from ..tools.cron_wake import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.inline_images import with_short_addresses
 from ..tools.message_builder import envelope_form
+from ..tools.outgoing.default_sender import DefaultSender
 from ..tools.x2many import linked_ids
 
 # What an administrator may change of a mail in somebody else's name.
@@ -27,7 +28,7 @@ FREE_FIELDS = frozenset(
 class MailMail(models.Model):
     """A row of mail that leaves through an external address, or through Odoo's server.
 
-    Rows with ``sending_account_id`` leave through that account only: they wait for the
+    Rows with ``sending_address_id`` leave through that address only: they wait for the
     delivery's scheduled action. Rows are Odoo's: nobody writes into them what leaves in
     other names, and those that leave through Odoo's server carry in From only the
     external addresses that their writers may use.
@@ -39,8 +40,8 @@ class MailMail(models.Model):
 
     _inherit = "mail.mail"
 
-    sending_account_id = fields.Many2one(
-        "mail.external.account",
+    sending_address_id = fields.Many2one(
+        "mail.external.address",
         index="btree_not_null",
         ondelete="set null",
         copy=False,
@@ -54,39 +55,39 @@ class MailMail(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        guarded = self.env["mail.external.account"]._any_configured()
+        guarded = self.env["mail.external.sender"]._any_configured()
         if guarded:
             vals_list = [self._with_automatic_sender(vals) for vals in vals_list]
         with from_guard.making_rows() if guarded else nullcontext():
             mails = super().create(vals_list)
         if guarded and not self.env.su:
             mails._check_in_own_name()
-        if any(vals.get("sending_account_id") for vals in vals_list):
-            mails.filtered("sending_account_id")._trigger_external_delivery()
+        if any(vals.get("sending_address_id") for vals in vals_list):
+            mails.filtered("sending_address_id")._trigger_external_delivery()
         return mails
 
     def _prepare_create_values(self, vals_list):
         # The last step before they are stored: with all defaults, from wherever, and in
         # superuser mode too. Templates and composers take values of remote callers.
         vals_list = super()._prepare_create_values(vals_list)
-        if self.env["mail.external.account"]._any_configured():
+        if self.env["mail.external.sender"]._any_configured():
             self._check_rows_are_odoos(vals_list)
         return vals_list
 
     def _with_automatic_sender(self, vals):
-        """The project's account for a mail that a template makes without a message.
+        """The project's address for a mail that a template makes without a message.
 
         Only for customers: with a colleague among the recipients it stays Odoo's.
         """
         if not {"model", "res_id"} <= vals.keys() or {
             "mail_message_id",
-            "sending_account_id",
+            "sending_address_id",
         }.intersection(vals):
             return vals
-        account = self.env["mail.external.account"]
-        if not (origin.is_automatic() or account._is_odoo_bot()):
+        senders = self.env["mail.external.sender"]
+        if not (origin.is_automatic() or senders._is_odoo_bot()):
             return vals
-        if not self.env["mail.thread"]._may_have_external_sender(vals):
+        if not DefaultSender(self.env, vals).may_be_external():
             return vals
         partners = self.env["res.partner"].sudo()
         commands = vals.get("recipient_ids") or []
@@ -94,33 +95,33 @@ class MailMail(models.Model):
         if not all(partner.partner_share for partner in partners.browse(ids)):
             return vals
         record = self.env[vals["model"]].sudo().browse(vals["res_id"])
-        account_id = account._project_sender(record, only_default=True)
+        address_id = senders._project_sender(record, only_default=True)
         return {
             **vals,
-            "external_account_id": account_id,
-            "external_origin": account_id and "project",
-            "sending_account_id": account_id,
+            "external_address_id": address_id,
+            "external_origin": address_id and "project",
+            "sending_address_id": address_id,
         }
 
     def _check_rows_are_odoos(self, vals_list):
-        """A row leaves through an account when Odoo notifies of its message, or when
-        both are new: then whether the user may use the account is checked with the
+        """A row leaves through an address when Odoo notifies of its message, or when
+        both are new: then whether the user may use the address is checked with the
         message (``mail.message.create``).
 
         :raise AccessError: one is for a message that is there already
         """
         for vals in vals_list:
             message_id = vals.get("mail_message_id")
-            account_id = vals.get("sending_account_id") or False
+            address_id = vals.get("sending_address_id") or False
             if origin.is_notified(message_id) or (
-                origin.is_splitting() and not account_id
+                origin.is_splitting() and not address_id
             ):
                 continue
             message = self.env["mail.message"].sudo().browse(message_id or [])
             if message:
-                refused = account_id or message.external_account_id
+                refused = address_id or message.external_address_id
             else:
-                refused = account_id and account_id != vals.get("external_account_id")
+                refused = address_id and address_id != vals.get("external_address_id")
             if refused:
                 self._refuse_change(message.subject or vals.get("subject"))
 
@@ -130,9 +131,9 @@ class MailMail(models.Model):
             self._check_in_own_name()
         result = super().write(vals)
         if guarded:
-            self._check_in_own_name()  # it may have got another message or account
+            self._check_in_own_name()  # it may have got another message or address
         if vals.get("state") == "outgoing":
-            if external := self._through_accounts():
+            if external := self._through_addresses():
                 super(MailMail, external).write({"external_next_try": False})
                 external._try_again()
             self._refuse_gone_addresses()
@@ -145,14 +146,14 @@ class MailMail(models.Model):
             self.env.su
             or FREE_FIELDS.issuperset(vals)
             or from_guard.is_posting()
-            or not self.env["mail.external.account"]._any_configured()
+            or not self.env["mail.external.sender"]._any_configured()
         )
 
-    def _through_accounts(self):
-        """Those of these mails that leave through an account."""
-        if not self.env["mail.external.account"]._any_configured():
+    def _through_addresses(self):
+        """Those of these mails that leave through an address."""
+        if not self.env["mail.external.sender"]._any_configured():
             return self.browse()
-        return self.filtered("sending_account_id")
+        return self.filtered("sending_address_id")
 
     def _try_again(self):
         """Those whom the server refused are tried again, too."""
@@ -162,18 +163,18 @@ class MailMail(models.Model):
     @property
     def _allow_sudo_commands(self):
         # x2many commands among the values of somebody's record: by their own right
-        configured = self.env["mail.external.account"]._any_configured()
+        configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
 
     def _check_in_own_name(self):
         """:raise AccessError: one of these mails leaves in somebody else's name"""
-        account = self.env["mail.external.account"]
-        own = account._addresses_of(self.env.uid)
+        senders = self.env["mail.external.sender"]
+        own = senders._addresses_of(self.env.uid)
         for mail in self.sudo():
             if (
-                mail.sending_account_id
-                or mail.external_account_id
-                or account._external_in(mail.email_from) - own
+                mail.sending_address_id
+                or mail.external_address_id
+                or senders._external_in(mail.email_from) - own
             ):
                 self._refuse_change(mail.subject or mail.display_name)
 
@@ -203,16 +204,16 @@ class MailMail(models.Model):
         # (``_split_by_mail_configuration``) and finds them in the cache.
         self.fetch(
             ["email_from", "mail_server_id", "record_alias_domain_id"]
-            + ["sending_account_id"]
+            + ["sending_address_id"]
         )
         try:
-            external = self.filtered("sending_account_id")
+            external = self.filtered("sending_address_id")
         except MissingError:  # the queue was faster with some: sent, and deleted
             return self.exists().send(auto_commit, raise_exception, post_send_callback)
         external._trigger_external_delivery()
         others = self - external
-        account = self.env["mail.external.account"]
-        if not (account._any_configured() and account._external_addresses()):
+        senders = self.env["mail.external.sender"]
+        if not (senders._any_configured() and senders._external_addresses()):
             return super(MailMail, others).send(
                 auto_commit, raise_exception, post_send_callback
             )
@@ -225,10 +226,10 @@ class MailMail(models.Model):
         return True
 
     def _grouped_by_addresses(self):
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
 
         def key(mail):
-            own = account._address_for_odoo(mail.create_uid.id)
+            own = senders._address_for_odoo(mail.create_uid.id)
             return mail._carried_addresses(), own
 
         return self.sudo().grouped(key)  # mail is read here as the queue reads it
@@ -242,8 +243,8 @@ class MailMail(models.Model):
 
         :rtype: frozenset[str]
         """
-        account = self.env["mail.external.account"]
-        named = account._external_in(self.email_from)
+        senders = self.env["mail.external.sender"]
+        named = senders._external_in(self.email_from)
         if not named:
             return named
         message = self.mail_message_id
@@ -252,7 +253,7 @@ class MailMail(models.Model):
             writers |= self.create_uid
         if not writers:
             return frozenset()
-        return named.intersection(*map(account._addresses_of, writers.ids))
+        return named.intersection(*map(senders._addresses_of, writers.ids))
 
     def _split_by_delayed_batch(self, mail_server):
         with origin.splitting():
@@ -260,9 +261,9 @@ class MailMail(models.Model):
 
     def send_after_commit(self):
         own = self
-        if self.env["mail.external.account"]._any_configured():
+        if self.env["mail.external.sender"]._any_configured():
             # The others' delivery was started when they were made.
-            own = self.filtered(lambda mail: not mail.sending_account_id)
+            own = self.filtered(lambda mail: not mail.sending_address_id)
         if self and not own:
             return None
         return super(MailMail, own).send_after_commit()
@@ -272,7 +273,7 @@ class MailMail(models.Model):
         # Always, whatever is cached: none of ours may leave by Odoo's own server.
         filters = [
             *self.env.context.get("filters", []),
-            ("sending_account_id", "=", False),
+            ("sending_address_id", "=", False),
         ]
         return super(MailMail, self.with_context(filters=filters)).process_email_queue(
             email_ids, batch_size
@@ -281,7 +282,7 @@ class MailMail(models.Model):
     def _prepare_outgoing_body(self):
         # Core makes a text of it, in which long addresses of images take it minutes.
         body = super()._prepare_outgoing_body()
-        return with_short_addresses(body) if self.sending_account_id else body
+        return with_short_addresses(body) if self.sending_address_id else body
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""
@@ -291,13 +292,14 @@ class MailMail(models.Model):
         times = {mail.scheduled_date or now for mail in self}
         if not start_at(self.env, "mail_external_account.ir_cron_deliver", times):
             # an administrator deleted or archived it
-            self.env["mail.external.account"]._trigger_cron("deliver", at=list(times))
+            self.env["ir.cron"]._external_trigger("deliver", at=list(times))
 
     def _external_due_domain(self):
         now = fields.Datetime.now()
         return [
             ("state", "=", "outgoing"),
-            ("sending_account_id", "!=", False),
+            ("sending_address_id.state", "=", "working"),
+            ("sending_address_id.active", "=", True),
             "|",
             ("scheduled_date", "=", False),
             ("scheduled_date", "<=", now),
@@ -313,18 +315,20 @@ class MailMail(models.Model):
         through one that was deleted since. A colleague's row never does."""
         self.ensure_one()
         return bool(
-            self.sending_account_id
+            self.sending_address_id
             or (self.external_origin and not self.is_notification)
         )
 
     def _external_waiting_reason(self):
         """Until when and why these mails still wait, in the reader's language."""
-        account = self.sending_account_id[:1]
-        if account.state != "working" or not account.active:
+        address = self.sending_address_id[:1]
+        account = address.account_id
+        if address.state != "working" or not address.active:
+            code = address.failure_code or account.failure_code
             return self.env._(
                 "waiting: %(email)s is stopped. %(text)s",
-                email=account.email,
-                text=account.failure_text or "",
+                email=address.email,
+                text=" ".join(cause_and_remedy(self.env, code)) if code else "",
             ).strip()
         now = fields.Datetime.now()
         delayed = account.delivery_next_try and account.delivery_next_try > now
@@ -343,8 +347,42 @@ class MailMail(models.Model):
             )
         return self.env._("waiting to be sent")
 
+    @api.model
+    def _external_waiting(self, addresses):
+        """The rows (sudo) that wait for external addresses."""
+        # sudo: rows of mail are for administrators only
+        domain = [
+            ("sending_address_id", "in", addresses.ids),
+            ("state", "=", "outgoing"),
+        ]
+        return self.sudo().search(domain)
+
+    @api.model
+    def _external_fail_waiting(self, addresses, reason):
+        """Nothing that waits for an address, or may be sent again, leaves in another
+        name: it is shown as failed, and its rows go."""
+        # sudo: rows of mail are for administrators only
+        domain = [
+            ("sending_address_id", "in", addresses.ids),
+            ("state", "not in", ("sent", "cancel")),
+        ]
+        self.sudo().search(domain)._end_in_chatter(reason)
+
+    @api.model
+    def _external_release_of(self, users):
+        """Who cannot sign in any more does not send either."""
+        domain = [
+            ("sending_address_id", "!=", False),
+            ("state", "=", "outgoing"),
+            "|",
+            ("sending_address_id.user_id", "in", users.ids),
+            ("mail_message_id.create_uid", "in", users.ids),
+        ]
+        # sudo: rows of mail are for administrators only
+        self.sudo().search(domain)._release("sender_not_allowed")
+
     def _release(self, code):
-        """These mails cannot leave through their account any more.
+        """These mails cannot leave through their address any more.
 
         They leave through another one that their writer may use, where the company
         wants that; else they fail visibly. Who was served is not served again.
@@ -360,8 +398,8 @@ class MailMail(models.Model):
             if not message._external_change_sender():
                 mails._fail_external("", code)
                 continue
-            account_id = message.external_account_id.id
-            mails.write({"sending_account_id": account_id, "external_next_try": False})
+            address_id = message.external_address_id.id
+            mails.write({"sending_address_id": address_id, "external_next_try": False})
             mails._trigger_external_delivery()
 
     def _refuse_gone_addresses(self):
@@ -374,7 +412,7 @@ class MailMail(models.Model):
                 and mail.mail_message_id._external_is_gone()
             )
         )
-        gone._release("account_gone")
+        gone._release("address_gone")
 
     def _fail_external(self, reason, code=None):
         """Show the waiting mails as failed, with a reason, and stop trying."""
@@ -424,7 +462,7 @@ class MailMail(models.Model):
         # sudo: what the chatter shows is the server's
         mails = self.sudo().filtered(
             lambda mail: (
-                (mail.sending_account_id or mail.external_origin)
+                (mail.sending_address_id or mail.external_origin)
                 and mail.model
                 and mail.res_id
             )

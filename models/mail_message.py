@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError
 from ..tools import arrival, from_guard, origin
 from ..tools.x2many import keeps
 
-SENDER_FIELDS = frozenset({"external_account_id", "external_origin", "external_mark"})
+SENDER_FIELDS = frozenset({"external_address_id", "external_origin", "external_mark"})
 FROM_FIELDS = frozenset({"email_from", "author_id"})
 # What a mail takes from its message: when it is made, maybe later, or when it leaves.
 OUTGOING_FIELDS = frozenset(
@@ -44,7 +44,7 @@ class MailMessage(models.Model):
     """What a message knows of the mail that it leaves as, or that it came in as.
 
     It stores the address that external contacts get it from and by whose right
-    (``external_account_id``, ``external_origin``), chosen once, when it is created; and
+    (``external_address_id``, ``external_origin``), chosen once, when it is created; and
     of what came out of a mailbox, what is special about it (``external_mark``), which
     decides who hears of it. What leaves in somebody's name only they may change:
     messages are also written past the chatter, by create, import, copy and later
@@ -53,8 +53,8 @@ class MailMessage(models.Model):
 
     _inherit = "mail.message"
 
-    external_account_id = fields.Many2one(
-        "mail.external.account",
+    external_address_id = fields.Many2one(
+        "mail.external.address",
         "Sent Through",
         index="btree_not_null",
         ondelete="set null",
@@ -97,7 +97,7 @@ class MailMessage(models.Model):
         checked = self._is_direct_change() and not self.env.su
         if checked:
             self._check_lengths(vals_list)
-        self._check_account_ids(vals_list)
+        self._check_address_ids(vals_list)
         messages = super().create(vals_list)
         messages._check_sender_of_new()
         if checked:
@@ -110,32 +110,32 @@ class MailMessage(models.Model):
         # no query when it is read back.
         vals_list = super()._prepare_create_values(vals_list)
         for vals in vals_list:
-            account_id = vals.get("external_account_id")
+            address_id = vals.get("external_address_id")
             vals["external_origin"] = (
-                vals.get("external_origin") or (account_id and "user") or False
+                vals.get("external_origin") or (address_id and "user") or False
             )
         return vals_list
 
-    def _check_account_ids(self, vals_list):
+    def _check_address_ids(self, vals_list):
         """:raise AccessError: an address is named by something that is no id"""
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         for vals in vals_list:
-            account_id = vals.get("external_account_id") or 0
+            address_id = vals.get("external_address_id") or 0
             # The database takes "7" for 7, and ``_check_sender_of_new`` for nothing.
-            if type(account_id) is not int or account_id < 0:
-                account._refuse_sender()
+            if type(address_id) is not int or address_id < 0:
+                senders._refuse_sender()
 
     def _check_sender_of_new(self):
         """:raise AccessError: their sender may not be used for one of these messages"""
-        account = self.env["mail.external.account"]
-        if not account._any_configured():
+        senders = self.env["mail.external.sender"]
+        if not senders._any_configured():
             return
         # the records, not the values: a default may come in by the context
         for message in self.sudo():
-            if message.external_account_id or message.external_origin:
-                account._check_message(message)
+            if message.external_address_id or message.external_origin:
+                senders._check_message(message)
         uid = self.env.uid
-        if origin.is_unproven(uid) and account._addresses_of(uid):
+        if origin.is_unproven(uid) and senders._addresses_of(uid):
             self._set_external_mark("unproven")
 
     # Changed: by who wrote it alone, as long as it may leave
@@ -173,14 +173,14 @@ class MailMessage(models.Model):
     @property
     def _allow_sudo_commands(self):
         # x2many commands among the values of somebody's record: by their own right
-        configured = self.env["mail.external.account"]._any_configured()
+        configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
 
     def _is_direct_change(self):
         return (
             (not self.env.su or from_guard.is_making_rows())
             and not from_guard.is_posting()
-            and self.env["mail.external.account"]._any_configured()
+            and self.env["mail.external.sender"]._any_configured()
         )
 
     def _check_change(self, vals, moved):
@@ -201,19 +201,19 @@ class MailMessage(models.Model):
 
     def _check_lengths(self, vals_list):
         """:raise ValidationError: a From is too long to be looked at"""
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         typed = self.env.context.get("default_email_from")
         for text in (typed, *(vals.get("email_from") for vals in vals_list)):
-            account._check_typed_length(self.env._("From (email_from)"), text)
+            senders._check_typed_length(self.env._("From (email_from)"), text)
 
     def _check_from_is_own(self):
         """:raise AccessError: From or author are somebody else's external address"""
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         for message in self.sudo():
-            account._check_typed_from(
+            senders._check_typed_from(
                 self.env._("From (email_from)"), message.email_from
             )
-            account._check_typed_author(
+            senders._check_typed_author(
                 self.env._("Author (author_id)"), message.author_id
             )
 
@@ -255,7 +255,7 @@ class MailMessage(models.Model):
         also those that they wrote before they signed in.
         """
         self.ensure_one()
-        if self.external_account_id:
+        if self.external_address_id:
             writer = self._external_writer()
             if self.external_origin != "project":
                 return writer == user
@@ -263,9 +263,9 @@ class MailMessage(models.Model):
                 each._is_public() for each in writer
             )
             return user.share and (writer == user or signed_in_since)
-        account = self.env["mail.external.account"]
-        foreign = account._external_in(self.email_from)
-        return self.create_uid == user or not foreign - account._addresses_of(user.id)
+        senders = self.env["mail.external.sender"]
+        foreign = senders._external_in(self.email_from)
+        return self.create_uid == user or not foreign - senders._addresses_of(user.id)
 
     def _check_may_edit(self):
         """In the chatter, authors and administrators edit what was sent: history.
@@ -314,9 +314,9 @@ class MailMessage(models.Model):
 
     # In whose name it leaves, as the server decides
 
-    def _set_external_sender(self, account_id, origin):
+    def _set_external_sender(self, address_id, origin):
         """Another sender than before, decided by the server: see ``_release``."""
-        values = {"external_account_id": account_id, "external_origin": origin}
+        values = {"external_address_id": address_id, "external_origin": origin}
         return super().write(values)  # pylint: disable=super-method-mismatch
 
     def _external_change_sender(self):
@@ -325,12 +325,12 @@ class MailMessage(models.Model):
 
         :return: whether it does
         """
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         message = self.sudo()
-        account_id, written_by = account._other_sender(message)
-        if account_id:
-            message._set_external_sender(account_id, written_by)
-        return bool(account_id)
+        address_id, written_by = senders._other_sender(message)
+        if address_id:
+            message._set_external_sender(address_id, written_by)
+        return bool(address_id)
 
     def _external_is_gone(self):
         """Whether the address that this message was to leave through is there no more:
@@ -338,9 +338,9 @@ class MailMessage(models.Model):
         message = self.sudo()
         if not message.external_origin:
             return False
-        account = self.env["mail.external.account"]
-        account_id = message.external_account_id.id
-        return not (account_id and account._is_in_use(account_id))
+        address_id = message.external_address_id.id
+        addresses = self.env["mail.external.address"]
+        return not (address_id and addresses._is_in_use(address_id))
 
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""
@@ -400,7 +400,7 @@ class MailMessage(models.Model):
     def _external_arrival(self):
         """The row (sudo) of the mailbox that this mail came out of, if it did."""
         rows = self.env["mail.external.arrival"].sudo()
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             return rows
         return rows.search([("mail_message_id", "=", self.id)], limit=1)
 
@@ -408,7 +408,7 @@ class MailMessage(models.Model):
         forbidden = super()._get_forbidden_access(operation)
         if (
             self.env.user._is_internal()
-            or not self.env["mail.external.account"]._any_configured()
+            or not self.env["mail.external.sender"]._any_configured()
         ):
             return forbidden
         # Core finds internal mail for nobody in the portal, but lets it be read there
@@ -436,7 +436,7 @@ class MailMessage(models.Model):
         return result
 
     def _external_store_fields(self):
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             return []
         return [
             Store.Attr(
@@ -455,11 +455,11 @@ class MailMessage(models.Model):
         address, and that what is marked is not, says nothing about it."""
         message = self.sudo()
         came_in = message.message_type == "email" and message.external_origin != "mail"
-        return message.external_account_id and not (came_in or message.external_mark)
+        return message.external_address_id and not (came_in or message.external_mark)
 
     def _external_sender_data(self):
         """The line "sent through ..." of a message; why it still waits, if it does."""
-        account = self.env["mail.external.account"]
+        addresses = self.env["mail.external.address"]
         # sudo: who may read the message may know which address it left through; why
         # it waits is told to employees, also when a customer's request does so
         message = self.sudo()
@@ -467,12 +467,12 @@ class MailMessage(models.Model):
             waiting = message.external_waiting or ""
         elif message._external_waiting_mails():
             # In the answer to a post it is not known yet what the server does, and its
-            # sender can be used: no need to read the account for that.
+            # sender can be used: no need to read the address for that.
             waiting = self.env._("waiting to be sent")
         else:
             waiting = ""
         return {
-            "label": account._address_of(message.external_account_id.id),
+            "label": addresses._address_of(message.external_address_id.id),
             "waiting": waiting,
             "writer_id": message.create_uid.id,
         }
@@ -484,7 +484,7 @@ class MailMessage(models.Model):
             message.external_waiting = mails and mails._external_waiting_reason()
 
     def _external_waiting_mails(self):
-        """The mails of these messages that wait for their account.
+        """The mails of these messages that wait for their address.
 
         The notifications, which the web client reads anyway, tell it of most messages
         without a query. Mass mailings have none.
@@ -501,7 +501,7 @@ class MailMessage(models.Model):
         if others := self - notified:
             mails |= mails.search([("mail_message_id", "in", others.ids)])
         return mails.filtered(
-            lambda mail: mail.sending_account_id and mail.state == "outgoing"
+            lambda mail: mail.sending_address_id and mail.state == "outgoing"
         )
 
     # Sent again
@@ -514,7 +514,7 @@ class MailMessage(models.Model):
         self.ensure_one()
         self.check_access("read")
         # sudo: mail.mail is for administrators; delivery checks the right to send
-        mails = self.sudo().mail_ids.filtered("sending_account_id")
+        mails = self.sudo().mail_ids.filtered("sending_address_id")
         if (
             self.author_id != self.env.user.partner_id
             and self.create_uid != self.env.user  # its author may be a template's
@@ -531,9 +531,9 @@ class MailMessage(models.Model):
         self._notify_message_notification_update()
 
     def _manages_senders(self, mails):
-        """Whether the current user manages the accounts that ``mails`` leave from."""
-        account = self.env["mail.external.account"]
-        return account._is_manager() and all(
-            account._manages_owner(sender.user_id, sender.company_id)
-            for sender in mails.sending_account_id
+        """Whether the current user manages the addresses that ``mails`` leave from."""
+        accounts = self.env["mail.external.account"]
+        return accounts._is_manager() and all(
+            accounts._manages_owner(sender.user_id, sender.company_id)
+            for sender in mails.sending_address_id
         )

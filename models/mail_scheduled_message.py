@@ -42,15 +42,15 @@ class MailScheduledMessage(models.Model):
     @api.depends("notification_parameters")
     def _compute_external_sender(self):
         for scheduled in self:
-            chosen = scheduled._parameters().get("external_account_id", EACH_DEFAULT)
-            if type(chosen or ODOO) is not int:  # no account: nothing was picked
+            chosen = scheduled._parameters().get("external_address_id", EACH_DEFAULT)
+            if type(chosen or ODOO) is not int:  # no address: nothing was picked
                 chosen = EACH_DEFAULT
             scheduled.external_sender = chosen or ODOO
 
     def _inverse_external_sender(self):
         for scheduled in self:
             parameters = scheduled._parameters()
-            parameters["external_account_id"] = scheduled.external_sender or False
+            parameters["external_address_id"] = scheduled.external_sender or False
             scheduled.notification_parameters = json.dumps(parameters)
 
     def _parameters(self):
@@ -67,7 +67,7 @@ class MailScheduledMessage(models.Model):
 
     @api.model
     def _notification_parameters_whitelist(self):
-        return super()._notification_parameters_whitelist() | {"external_account_id"}
+        return super()._notification_parameters_whitelist() | {"external_address_id"}
 
     @api.depends("model", "res_id", "is_note", "author_id")
     @api.depends_context("uid")
@@ -81,8 +81,8 @@ class MailScheduledMessage(models.Model):
     @api.onchange("external_sender")
     def _onchange_external_sender(self):
         """The signature below the text is the chosen address's."""
-        account = self.env["mail.external.account"]
-        self.body = account._with_signature_of(self.external_sender, self.body)
+        senders = self.env["mail.external.sender"]
+        self.body = senders._with_signature_of(self.external_sender, self.body)
 
     def _as_composer(self):
         """The composer as its author has it before them; empty for somebody else."""
@@ -92,7 +92,7 @@ class MailScheduledMessage(models.Model):
             return composer
         parameters = self._parameters()
         author = self.author_id
-        if "external_account_id" in parameters:
+        if "external_address_id" in parameters:
             # the full composer offered the choice, also where a template has a From
             author = self.env.user.partner_id
         return composer.new(
@@ -109,7 +109,7 @@ class MailScheduledMessage(models.Model):
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
-        if self.env["mail.external.account"]._any_configured():
+        if self.env["mail.external.sender"]._any_configured():
             fields_to_store.append(
                 Store.Attr("has_external_sender", lambda s: s.external_sender > ODOO)
             )
@@ -147,26 +147,26 @@ class MailScheduledMessage(models.Model):
         """:param before: result of ``_names``; what a template had said stays allowed
         :raise AccessError: From or author are somebody else's external address
         """
-        account = self.env["mail.external.account"]
-        if self.env.su or from_guard.is_posting() or not account._any_configured():
+        senders = self.env["mail.external.sender"]
+        if self.env.su or from_guard.is_posting() or not senders._any_configured():
             return
         # The database takes "7" for the author 7, the cache for none.
         self.invalidate_recordset(["author_id"])
         for scheduled_id, (author, email_from) in self._names().items():
             old_author, old_from = (before or {}).get(scheduled_id, (None, None))
             if author != old_author:
-                account._check_typed_author(self.env._("Author (author_id)"), author)
+                senders._check_typed_author(self.env._("Author (author_id)"), author)
             if email_from != old_from:
-                account._check_typed_from(self.env._("From (email_from)"), email_from)
+                senders._check_typed_from(self.env._("From (email_from)"), email_from)
 
     def _check_created_by_user(self):
         """:raise AccessError: another user changes what leaves in the creator's name"""
-        account = self.env["mail.external.account"]
-        if self.env.su or not account._any_configured():
+        senders = self.env["mail.external.sender"]
+        if self.env.su or not senders._any_configured():
             return
         for scheduled in self.sudo():
             creator = scheduled.create_uid
-            if creator.id != self.env.uid and account._addresses_of(creator.id):
+            if creator.id != self.env.uid and senders._addresses_of(creator.id):
                 raise AccessError(
                     self.env._(
                         "This message will leave in the name of %s. Nobody else can "
@@ -194,7 +194,7 @@ class MailScheduledMessage(models.Model):
 
     def _post_message(self, raise_exception=True):
         ours = self
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             # but what was picked while there was one leaves in no other name
             ours = self.filtered(lambda scheduled: scheduled.external_sender > ODOO)
         refused = ours.filtered(lambda scheduled: scheduled._attempt("_is_refused"))
@@ -216,9 +216,9 @@ class MailScheduledMessage(models.Model):
         """Whether the author may no longer send from the address that they picked."""
         if self.external_sender <= ODOO or self.is_note:
             return False
-        account, record = self._for_creator()
+        senders, record = self._for_creator()
         sender = self.external_sender
-        usable = sender in account._usable_ids(record) or account._may_wait_for(
+        usable = sender in senders._usable_ids(record) or senders._may_wait_for(
             sender, record
         )
         # where the record is gone, core says so
@@ -230,20 +230,20 @@ class MailScheduledMessage(models.Model):
         signed_for = parameters.get(SIGNED_FOR)
         if signed_for is None or self.external_sender != EACH_DEFAULT:
             return
-        account, record = self._for_creator()
-        best = account._best_account_id(record) or ODOO
+        senders, record = self._for_creator()
+        best = senders._best_address_id(record) or ODOO
         if best != signed_for:
             # sudo: no change of its creator's words
-            self.sudo().body = account._with_signature_of(best, self.body)
+            self.sudo().body = senders._with_signature_of(best, self.body)
 
     def _for_creator(self):
-        """The accounts as its creator may use them, and the record; both in sudo."""
+        """The addresses as its creator may use them, and the record; both in sudo."""
         self.ensure_one()
         # sudo: the record may have moved out of their sight; core tells them
         creator = self.with_user(self.create_uid).sudo()
         # as core posts it: in the companies that they worked in
         env = creator.with_context(**clean_context(self.send_context or {})).env
-        return env["mail.external.account"], env[self.model].browse(self.res_id)
+        return env["mail.external.sender"], env[self.model].browse(self.res_id)
 
     def _attempt(self, step, *args):
         """The result of a method; None where it fails, which must not stop the others.
@@ -276,22 +276,22 @@ class MailScheduledMessage(models.Model):
         """Whether it would leave from an external address, if it were posted now."""
         if self.external_sender >= ODOO:
             return self.external_sender > ODOO
-        account, record = self._for_creator()
+        senders, record = self._for_creator()
         partners = self.partner_ids
         if not self.is_note:
             partners |= record.message_partner_ids
         outside = any(partners.mapped("partner_share"))
-        return outside and bool(account._best_account_id(record))
+        return outside and bool(senders._best_address_id(record))
 
     def _refusal_text(self, reader):
         # the name that this reader may see: the id may be any that somebody tries
-        account = self.env["mail.external.account"].with_user(reader)
-        account = account.browse(self[:1].external_sender).exists()
+        addresses = self.env["mail.external.address"].with_user(reader)
+        address = addresses.browse(self[:1].external_sender).exists()
         return self.env._(
             "The message was not sent: the address chosen in “From” (%s) can no longer "
             "be used here. It was deleted, is not working, is no longer shared with "
             "the author, or is bound to other projects. Choose another sender.",
-            account.display_name or self.env._("deleted"),
+            address.display_name or self.env._("deleted"),
         )
 
     def _tell_author(self, reason=""):

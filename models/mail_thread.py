@@ -6,6 +6,7 @@ from odoo import api, models
 from ..tools import arrival, code_mail, conversation, from_guard, origin
 from ..tools.as_odoo import as_odoo
 from ..tools.incoming import author, forwarded, gateway
+from ..tools.incoming.intake import Intake
 from ..tools.outgoing import notifying
 from ..tools.outgoing.default_sender import DefaultSender
 from ..tools.shown_texts import ShownTexts
@@ -22,7 +23,7 @@ class MailThread(models.AbstractModel):
     - Posting: who calls from outside does so in their own name only; the message gets
       the sender that fits its writer and record (``tools/outgoing/default_sender.py``).
     - Notifying: who is told of what came out of a mailbox (``tools/conversation.py``);
-      external contacts get mails of their own, through the account and in its look
+      external contacts get mails of their own, through the address and in its look
       (``tools/outgoing/notifying.py``).
     - Coming in: core's gateway takes a message from a mailbox to where it belongs, as
       was decided before (``tools/arrival.py``, ``tools/incoming/``).
@@ -37,29 +38,13 @@ class MailThread(models.AbstractModel):
     # What a record says of itself
 
     def _external_sender_project_id(self):
-        """Id of the project that decides which accounts fit this record, or False."""
+        """Id of the project that decides which addresses fit this record, or False."""
         return False
 
     def _external_sender_company_id(self):
         """Id of the record's company, or False when it belongs to none."""
         self.ensure_one()
         return self.sudo()._mail_get_companies()[self.id].id
-
-    # What arrivals and rows of mail ask of it
-
-    def _external_is_open_to(self, user):
-        return conversation.is_open_to(self, user)
-
-    def _external_took_part(self, emails):
-        return conversation.took_part(self, emails)
-
-    @api.model
-    def _external_is_colleague(self, email):
-        return conversation.is_colleague(self.env, email)
-
-    @api.model
-    def _may_have_external_sender(self, vals):
-        return DefaultSender(self.env, vals).may_be_external()
 
     # Posting
 
@@ -98,24 +83,24 @@ class MailThread(models.AbstractModel):
         right to see the record
         :raise ValidationError: what they typed is too long to be looked at
         """
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         if (
             self.env.su
             or not (values.get("email_from") or values.get("author_id"))
-            or not account._any_configured()
+            or not senders._any_configured()
             or not from_guard.is_remote_call(self._name, method)
         ):
             return
-        account._check_typed_length("email_from", values.get("email_from"))
+        senders._check_typed_length("email_from", values.get("email_from"))
         if method.startswith("message_post"):
             self.check_access("read")  # as core does, which reads the address before
         partner = self.env["res.partner"].browse(values.get("author_id") or [])
-        account._check_typed_from("email_from", values.get("email_from"))
-        account._check_typed_author("author_id", partner.exists())
+        senders._check_typed_from("email_from", values.get("email_from"))
+        senders._check_typed_author("author_id", partner.exists())
 
     def _get_message_create_valid_field_names(self):
         return super()._get_message_create_valid_field_names() | {
-            "external_account_id",
+            "external_address_id",
             "external_origin",
         }
 
@@ -124,7 +109,7 @@ class MailThread(models.AbstractModel):
             values_list = [
                 DefaultSender(self.env, vals).with_best() for vals in values_list
             ]
-            if self.env["mail.external.account"]._any_configured():
+            if self.env["mail.external.sender"]._any_configured():
                 values_list = [
                     DefaultSender(self.env, vals).with_default() for vals in values_list
                 ]
@@ -135,7 +120,7 @@ class MailThread(models.AbstractModel):
             return messages
 
     def _message_update_content(self, message, /, **kwargs):
-        if self.env["mail.external.account"]._any_configured():
+        if self.env["mail.external.sender"]._any_configured():
             message._check_may_edit()
         return super()._message_update_content(message, **kwargs)
 
@@ -187,7 +172,7 @@ class MailThread(models.AbstractModel):
             recipients_data = [
                 data for data in recipients_data if data["id"] not in outside
             ]
-        with notifying.through_account(self.env, message, recipients_data):
+        with notifying.through_address(self.env, message, recipients_data):
             result = super()._notify_thread_by_email(message, recipients_data, **kwargs)
         if gone:
             notifying.show_missed(self, message, missed)
@@ -200,7 +185,7 @@ class MailThread(models.AbstractModel):
             message, recipients_data, **kw
         )
         notified = origin.notified()
-        if not notified.account_id:
+        if not notified.address_id:
             yield from groups
             return
         for lang, render_values, group in groups:
@@ -210,10 +195,10 @@ class MailThread(models.AbstractModel):
     def _notify_by_email_render_layout(
         self, message, recipients_group, msg_vals=False, render_values=None
     ):
-        account = notifying.account_of_group(self.env, recipients_group)
-        if account:
+        address = notifying.address_of_group(self.env, recipients_group)
+        if address:
             recipients_group, msg_vals, render_values = notifying.in_look_of(
-                account, message, recipients_group, msg_vals, render_values
+                address, message, recipients_group, msg_vals, render_values
             )
         return super()._notify_by_email_render_layout(
             message, recipients_group, msg_vals=msg_vals, render_values=render_values
@@ -225,7 +210,7 @@ class MailThread(models.AbstractModel):
         )
         notified = origin.notified()
         if notified.is_carried_to(recipient_ids):
-            values["sending_account_id"] = notified.account_id
+            values["sending_address_id"] = notified.address_id
         return values
 
     # Coming in: what core's gateway must not get
@@ -248,7 +233,7 @@ class MailThread(models.AbstractModel):
         account = forwarded.account_of(self.env, raw)
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
-            return account._take_in_forwarded(raw)
+            return Intake(account).take_in_forwarded(raw)
         # Core lets go of the source once it is parsed, which needs several times its
         # size: nothing here may hold it meanwhile.
         source = [message]
@@ -316,7 +301,7 @@ class MailThread(models.AbstractModel):
         proven = author.proven_writer(self.env, message, message_dict)
         with origin.proven_writer(proven):
             thread_id = super()._message_route_process(message, message_dict, routes)
-            if self.env["mail.external.account"]._any_configured():
+            if self.env["mail.external.sender"]._any_configured():
                 # What else the mail set off is posted before the commit: now.
                 self.env.cr.flush()
             return thread_id
@@ -340,25 +325,25 @@ class MailThread(models.AbstractModel):
         if (
             "suggestedRecipients" in (request_list or [])
             and self.env.user._is_internal()
-            and self.env["mail.external.account"]._any_configured()
+            and self.env["mail.external.sender"]._any_configured()
         ):
             for thread in self:
                 store.add(thread, thread._external_senders_data(), as_thread=True)
         return result
 
     def _external_senders_data(self):
-        """What the picker "From:" shows: the accounts, best first, and the reason."""
-        account = self.env["mail.external.account"]
+        """What the picker "From:" shows: the addresses, best first, and the reason."""
+        senders = self.env["mail.external.sender"]
         thread = self.sudo()
-        options = account._sender_options(thread)
-        labels = account._labels([row for row, _candidate in options], thread)
+        options = senders._sender_options(thread)
+        labels = senders._labels([row for row, _candidate in options], thread)
         return {
             "externalSenders": [
                 {
                     "id": row.id,
                     "label": labels[row.id],
                     "email": row.email,
-                    "reason": account._reason_text(candidate, thread),
+                    "reason": senders._reason_text(candidate, thread),
                 }
                 for row, candidate in options
             ],
@@ -371,7 +356,7 @@ class MailThread(models.AbstractModel):
     def _message_get_suggested_recipients_batch(self, *args, **kwargs):
         # No address of our own: every answer was addressed to the mailbox that it came
         # out of.
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             return super()._message_get_suggested_recipients_batch(*args, **kwargs)
         thread = self.with_context(external_suggested_recipients=True)
         return super(MailThread, thread)._message_get_suggested_recipients_batch(

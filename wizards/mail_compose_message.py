@@ -23,7 +23,7 @@ class MailComposeMessage(models.TransientModel):
 
     _inherit = "mail.compose.message"
 
-    # Id of an account, ODOO or EACH_DEFAULT: a many2one could not tell the last two.
+    # Id of an address, ODOO or EACH_DEFAULT: a many2one could not tell the last two.
     external_sender = fields.Integer(
         "From (External)",
         compute="_compute_external_sender",
@@ -47,7 +47,7 @@ class MailComposeMessage(models.TransientModel):
             values["external_sender"] = sender
         if sender is not None and values.get("body"):
             # the chatter hands over the text with the user's own signature
-            values["body"] = self.env["mail.external.account"]._with_signature_of(
+            values["body"] = self.env["mail.external.sender"]._with_signature_of(
                 sender, values["body"], add=self.env.context.get(_SIGNATURE_KEY)
             )
         return values
@@ -82,8 +82,8 @@ class MailComposeMessage(models.TransientModel):
     @api.onchange("external_sender")
     def _onchange_external_sender(self):
         """The signature below the text is the chosen address's."""
-        account = self.env["mail.external.account"]
-        self.body = account._with_signature_of(self.external_sender, self.body)
+        senders = self.env["mail.external.sender"]
+        self.body = senders._with_signature_of(self.external_sender, self.body)
 
     # Who may be chosen
 
@@ -99,11 +99,11 @@ class MailComposeMessage(models.TransientModel):
         """
         self.ensure_one()
         thread = self.env.get(self.model) if self.model else None
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         return bool(
-            account._any_configured()
+            senders._any_configured()
             and not origin.is_automatic()
-            and account._usable_rows(self.env.uid)
+            and senders._usable_rows(self.env.uid)
             and hasattr(thread, "_external_sender_project_id")
             and self.model not in ("mail.thread", "discuss.channel")
             and not self.mail_server_id
@@ -145,7 +145,7 @@ class MailComposeMessage(models.TransientModel):
         return self.message_type == "comment" and not self.subtype_id.sudo().internal
 
     def _external_senders(self):
-        """The accounts to choose from, best first: those that one record offers, or,
+        """The addresses to choose from, best first: those that one record offers, or,
         for several, all that the user may use (checked for each record on sending).
         """
         if not self._may_choose_sender():
@@ -158,11 +158,11 @@ class MailComposeMessage(models.TransientModel):
             if not record.has_access("read"):
                 return []  # the reason would tell its project
             return record._external_senders_data()["externalSenders"]
-        accounts = self.env["mail.external.account"]
-        labels = accounts._labels(accounts._usable_rows(self.env.uid))
+        senders = self.env["mail.external.sender"]
+        labels = senders._labels(senders._usable_rows(self.env.uid))
         return [
-            {"id": account_id, "label": label, "reason": ""}
-            for account_id, label in labels.items()
+            {"id": address_id, "label": label, "reason": ""}
+            for address_id, label in labels.items()
         ]
 
     def _best_sender(self):
@@ -171,19 +171,19 @@ class MailComposeMessage(models.TransientModel):
         return senders[0]["id"] if senders else EACH_DEFAULT
 
     def _default_accounts(self, res_ids):
-        """The id of each record's default account, False for Odoo's own server."""
-        account = self.env["mail.external.account"]
+        """The id of each record's default address, False for Odoo's own server."""
+        senders = self.env["mail.external.sender"]
         records = self.env[self.model].sudo().browse(res_ids)
-        return {record.id: account._best_account_id(record) for record in records}
+        return {record.id: senders._best_address_id(record) for record in records}
 
     def _check_sender(self, res_ids):
-        """:raise UserError: the chosen account cannot be used on some records"""
+        """:raise UserError: the chosen address cannot be used on some records"""
         if self.external_sender <= ODOO or not self._may_choose_sender():
             return
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         records = self.env[self.model].sudo().browse(res_ids)
         refused = records.filtered(
-            lambda record: self.external_sender not in account._usable_ids(record)
+            lambda record: self.external_sender not in senders._usable_ids(record)
         )
         if refused:
             raise UserError(self._refusal_text(refused))
@@ -227,31 +227,31 @@ class MailComposeMessage(models.TransientModel):
 
     def _check_lengths(self, texts):
         """:raise ValidationError: a remote caller typed one that is too long"""
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         if (
             any(texts)
             and not self.env.su
-            and account._any_configured()
+            and senders._any_configured()
             and from_guard.is_remote_call(self._name, *REMOTE)
         ):
             for text in texts:
-                account._check_typed_length(self.env._("From (email_from)"), text)
+                senders._check_typed_length(self.env._("From (email_from)"), text)
 
     def _check_typed_from(self):
         """:raise AccessError: From or author are somebody else's external address"""
-        account = self.env["mail.external.account"]
+        senders = self.env["mail.external.sender"]
         if (
             self.env.su
-            or not account._any_configured()
+            or not senders._any_configured()
             or not from_guard.is_remote_call(self._name, *REMOTE)
         ):
             return
         for composer in self:
             allowed = composer._template_addresses()
-            account._check_typed_from(
+            senders._check_typed_from(
                 self.env._("From (email_from)"), composer.email_from, allowed
             )
-            account._check_typed_author(
+            senders._check_typed_author(
                 self.env._("Author (author_id)"), composer.author_id, allowed
             )
 
@@ -280,11 +280,11 @@ class MailComposeMessage(models.TransientModel):
             return super(MailComposeMessage, composers)._action_schedule_message()
 
     def _prepare_schedule_message_post_values(self, post_values):
-        if "external_account_id" in post_values and not (
+        if "external_address_id" in post_values and not (
             self.external_sender_picked or self.external_sender != self._best_sender()
         ):
             post_values[SIGNED_FOR] = self.external_sender
-            post_values["external_account_id"] = EACH_DEFAULT  # the best one by then
+            post_values["external_address_id"] = EACH_DEFAULT  # the best one by then
         return super()._prepare_schedule_message_post_values(post_values)
 
     def _action_send_mail_comment(self, res_ids):
@@ -294,7 +294,7 @@ class MailComposeMessage(models.TransientModel):
     def _prepare_mail_values_static(self):
         values = super()._prepare_mail_values_static()
         if self.composition_mode == "comment" and self._may_choose_sender():
-            values["external_account_id"] = self.external_sender or False
+            values["external_address_id"] = self.external_sender or False
         return values
 
     # Sent in mass mode: rows of ``mail.mail``, made without ``message_post``
@@ -306,14 +306,14 @@ class MailComposeMessage(models.TransientModel):
     def _prepare_mail_values(self, res_ids):
         values_by_record = super()._prepare_mail_values(res_ids)
         if self.composition_mode == "mass_mail":
-            accounts = self._accounts_by_record(res_ids)
+            addresses = self._addresses_by_record(res_ids)
             for res_id, values in values_by_record.items():
-                if accounts.get(res_id) and self._has_external_recipient(values):
-                    values.update(self._external_mail_values(accounts[res_id], values))
+                if addresses.get(res_id) and self._has_external_recipient(values):
+                    values.update(self._external_mail_values(addresses[res_id], values))
         return values_by_record
 
-    def _accounts_by_record(self, res_ids):
-        """The id of the account of each record; absent: Odoo's own server."""
+    def _addresses_by_record(self, res_ids):
+        """The id of the address of each record; absent: Odoo's own server."""
         if self.external_sender == ODOO or not self._may_choose_sender():
             return {}
         if self.external_sender == EACH_DEFAULT:
@@ -332,12 +332,12 @@ class MailComposeMessage(models.TransientModel):
             or any(self._recipients(values).mapped("partner_share"))
         )
 
-    def _external_mail_values(self, account_id, values):
-        # sudo: the layout of an account that the user may use
-        account = self.env["mail.external.account"].sudo().browse(account_id)
-        changed = {"external_account_id": account_id, "sending_account_id": account_id}
+    def _external_mail_values(self, address_id, values):
+        # sudo: the layout of an address that the user may use
+        address = self.env["mail.external.address"].sudo().browse(address_id)
+        changed = {"external_address_id": address_id, "sending_address_id": address_id}
         if not self.email_layout_xmlid:
-            changed["body_html"] = account._wrap_body(
+            changed["body_html"] = address._wrap_body(
                 values["body_html"], self._recipients(values)[:1].lang
             )
         return changed
@@ -355,7 +355,7 @@ class MailComposeMessage(models.TransientModel):
             share, when it is deleted after sending.
         """
         split = mails.browse()
-        for mail in mails.filtered("sending_account_id"):
+        for mail in mails.filtered("sending_address_id"):
             colleagues = mail.recipient_ids.filtered(lambda p: not p.partner_share)
             if not colleagues:
                 continue

@@ -62,8 +62,8 @@ def unclear_author(env, arrived):
     name = shown_name(arrived.author.display) or arrived.nobody
     # Colleagues get it by mail, which needs an address: Odoo's, if nobody has it.
     own = email_normalize(env["ir.mail_server"]._get_default_from_address())
-    account = env["mail.external.account"]
-    if not own or account._external_in(own) or conversation.colleagues(env, [own]):
+    senders = env["mail.external.sender"]
+    if not own or senders._external_in(own) or conversation.colleagues(env, [own]):
         return name
     return formataddr((name, own))
 
@@ -80,8 +80,8 @@ def proven_writer(env, message, message_dict):
     """
     if arrival.current() is not None:
         return 0
-    account = env["mail.external.account"]
-    if not account._any_configured() or origin.proven_writer_id():
+    senders = env["mail.external.sender"]
+    if not senders._any_configured() or origin.proven_writer_id():
         return origin.proven_writer_id()
     server = (
         env["ir.config_parameter"]

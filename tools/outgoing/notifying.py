@@ -1,7 +1,7 @@
-"""How external contacts are told of a message through its account.
+"""How external contacts are told of a message through its address.
 
 Core notifies colleagues and customers in one go: here they are told apart, by whom the
-account carries the message to, and what leaves through it gets the account's look.
+address carries the message to, and what leaves through it gets the address's look.
 """
 
 from contextlib import nullcontext
@@ -13,25 +13,25 @@ from ..explanations import cause_and_remedy
 
 _CORE_LAYOUTS = ("mail.mail_notification_layout", "mail.mail_notification_light")
 
-# Whom the account carries it to
+# Whom the address carries it to
 
 
-def through_account(env, message, recipients_data):
-    """Rows of mail that are made inside leave through the message's account.
+def through_address(env, message, recipients_data):
+    """Rows of mail that are made inside leave through the message's address.
 
     :param list recipients_data: core's, see ``mail.followers``
     """
-    if not env["mail.external.account"]._any_configured():
+    if not env["mail.external.sender"]._any_configured():
         return nullcontext()
-    account_id = message.sudo().external_account_id.id or 0
+    address_id = message.sudo().external_address_id.id or 0
     partner_ids = frozenset()
-    if account_id:
+    if address_id:
         partner_ids = carried_to(message.sudo(), recipients_data)
-    return origin.notifying(message.id, account_id, partner_ids)
+    return origin.notifying(message.id, address_id, partner_ids)
 
 
 def carried_to(message, recipients_data):
-    """Whom the message's account carries it to: external contacts.
+    """Whom the message's address carries it to: external contacts.
 
     A customer's words only to those who follow the record anyway. Whom they name
     themselves core's route leaves out (``mail/controllers/thread.py``,
@@ -49,7 +49,7 @@ def carried_to(message, recipients_data):
 
 
 def split_group(group, outside):
-    """Who gets the message through the account, and the others of one group, get
+    """Who gets the message through the address, and the others of one group, get
     mails of their own.
 
     :param dict group: core's, of recipients
@@ -69,18 +69,18 @@ def split_group(group, outside):
 # How it looks
 
 
-def account_of_group(env, group):
-    """The account (sudo) that this group's mails leave through; none: colleagues."""
-    account = env["mail.external.account"].sudo()
+def address_of_group(env, group):
+    """The address (sudo) that this group's mails leave through; none: colleagues."""
+    addresses = env["mail.external.address"].sudo()
     notified = origin.notified()
     # the groups were split: one has either colleagues or external contacts
     if notified.is_carried_to(group["recipients_ids"]):
-        return account.browse(notified.account_id)
-    return account
+        return addresses.browse(notified.address_id)
+    return addresses
 
 
-def in_look_of(account, message, group, msg_vals, render_values):
-    """Core's arguments for rendering, changed to the account's signature and look.
+def in_look_of(address, message, group, msg_vals, render_values):
+    """Core's arguments for rendering, changed to the address's signature and look.
 
     A layout that a template or a document asks for stays, with its button. What
     core's code asks for when no person writes (a stage's template, a rating) is
@@ -89,10 +89,10 @@ def in_look_of(account, message, group, msg_vals, render_values):
     :return: (group, msg_vals, render_values)
     """
     msg_vals = msg_vals or {}
-    look = account._look(account.id)
+    look = address._look(address.id)
     values = {
         **(render_values or {}),
-        **account._layout_values(render_values or {}, message.record_company_id),
+        **address._layout_values(render_values or {}, message.record_company_id),
     }
     explicit = (
         msg_vals["email_layout_xmlid"]
@@ -107,7 +107,7 @@ def in_look_of(account, message, group, msg_vals, render_values):
     return group, msg_vals, values
 
 
-# When the account is gone
+# When the address is gone
 
 
 def show_missed(thread, message, recipients_data):
@@ -119,7 +119,7 @@ def show_missed(thread, message, recipients_data):
         **thread._notify_by_email_get_base_notification_values(message),
         "notification_status": "exception",
         "failure_type": "unknown",
-        "failure_reason": " ".join(cause_and_remedy(env, "account_gone")),
+        "failure_reason": " ".join(cause_and_remedy(env, "address_gone")),
     }
     # sudo: notifications are the server's, as those that core makes
     env["mail.notification"].sudo().create(
