@@ -24,14 +24,14 @@ from . import (
     mail_external_account_stop,
     mail_external_account_told,  # after ..._protection, whose unlink() is inside
     mail_external_arrival,
-    mail_external_arrival_process,
-    mail_external_arrival_report,
-    mail_external_arrival_screen,
     mail_external_delivery,
+    mail_external_folder,
     mail_external_mailbox,
-    mail_external_mailbox_folder,
+    mail_external_part,
     mail_external_provider,
     mail_external_secret,
+    mail_external_seen,
+    mail_external_sent_copy,
     mail_from_guard,  # before mail_mail, so that its send() is the inner one
     mail_mail,
     mail_mail_end,
