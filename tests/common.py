@@ -2,7 +2,7 @@ import os
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests import TransactionCase, new_test_user
+from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..mailkit.headers import parse_headers
 from ..tools import connection, vault
@@ -10,6 +10,7 @@ from ..tools import connection, vault
 KEY = "a-key-for-tests-of-more-than-32-characters"
 
 
+@tagged("post_install", "-at_install")
 class ExternalAccountCase(TransactionCase):
     """Two employees, two projects, two customers; Anna's colleague gets e-mails."""
 

@@ -4,11 +4,11 @@ import base64
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
 from ..mailkit.headers import parse_headers
-from ..models import mail_external_arrival_process
+from ..tools import arrival_processing
 from .common_hearers import STRANGER, HearersCase
 
 
@@ -239,14 +239,13 @@ class TestForeignCopies(HearersCase):
         self.assert_heard()
 
     def test_she_makes_a_loop_of_it(self):
-        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 2)
+        self.patch(arrival_processing, "LOOP_LIMIT", 2)
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@x.example>")
             self.take_in(raw, self.eves)
         self.assert_heard()
 
 
-@tagged("post_install", "-at_install")
 class TestStrangersAndUninstalling(HearersCase):
     def test_what_is_told_later_is_not_told_to_customers(self):
         self.task.message_subscribe(self.second.ids)

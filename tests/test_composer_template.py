@@ -1,10 +1,9 @@
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
 
-@tagged("post_install", "-at_install")
 class TestTemplateWithFrom(ComposerCase):
     """A template's From changes the author; the sender stays the user's."""
 

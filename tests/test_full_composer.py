@@ -1,5 +1,4 @@
 from odoo.exceptions import UserError
-from odoo.tests import tagged
 
 from .common import ExternalAccountCase
 
@@ -31,7 +30,6 @@ class ComposerCase(ExternalAccountCase):
         return [row["id"] for row in composer.external_sender_options or []]
 
 
-@tagged("post_install", "-at_install")
 class TestFullComposer(ComposerCase):
     def test_the_list_is_the_chatters(self):
         bound = self.account("a@x.example", self.anna, [(self.project_a, True)])
@@ -130,7 +128,6 @@ class TestFullComposer(ComposerCase):
         self.assertEqual(self.external_mails(message).recipient_ids, self.second)
 
 
-@tagged("post_install", "-at_install")
 class TestMassMode(ComposerCase):
     def setUp(self):
         super().setUp()

@@ -8,7 +8,7 @@ from xmlrpc.client import Fault
 
 from markupsafe import Markup
 from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 
 from ..tools import text_weight
 from ..tools.message_builder import build_messages
@@ -34,7 +34,6 @@ class Deadlines:
         self.assertLess(time.process_time() - begin, seconds, what)
 
 
-@tagged("post_install", "-at_install")
 class TestTypedSender(RemoteCase, Deadlines):
     """What a remote caller types is not read before its length and his rights are."""
 

@@ -8,8 +8,7 @@ from odoo.tools import mute_logger
 
 from ..mailkit.headers import parse_headers
 from ..mailkit.token import Signer
-from ..models import mail_external_arrival_process
-from ..tools import vault
+from ..tools import arrival_processing, vault
 from ..tools.message_builder import build_messages
 from .common import IntakeCase
 
@@ -208,7 +207,7 @@ class TestIntake(IntakeCase):
         self.assertGreater(mailbox.next_look, past)
 
     def test_a_loop_ends_in_the_quarantine(self):
-        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 3)
+        self.patch(arrival_processing, "LOOP_LIMIT", 3)
         for number in range(5):
             self.take_in(self.mail(Message_ID=f"<{number}@c.example>"))
         arrivals = self.env["mail.external.arrival"].search([], order="id")

@@ -1,12 +1,10 @@
 from unittest.mock import patch
 
 from odoo.fields import Command
-from odoo.tests import tagged
 
 from .common import ConnectCase
 
 
-@tagged("post_install", "-at_install")
 class TestOwnerTold(ConnectCase):
     """Whoever's connection somebody else changes learns of it, in Odoo."""
 

@@ -1,9 +1,8 @@
-from odoo.tests import tagged, warmup
+from odoo.tests import warmup
 
 from .common import ExternalAccountCase
 
 
-@tagged("post_install", "-at_install")
 class TestQueries(ExternalAccountCase):
     """With no account configured the addon adds no query."""
 

@@ -7,7 +7,7 @@ from odoo.addons.rpc.controllers.xmlrpc import (
     RPC_FAULT_CODE_WARNING,
 )
 from odoo.http import Request
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, new_test_user
 
 from .common import ExternalAccountCase
 
@@ -32,7 +32,6 @@ class RemoteCase(ExternalAccountCase, HttpCase):
         return caught.exception.faultCode, caught.exception.faultString
 
 
-@tagged("post_install", "-at_install")
 class TestAbsenceNotes(RemoteCase):
     """What Odoo itself posts, because of a remote call, is not its caller's."""
 
@@ -109,7 +108,6 @@ class TestAbsenceNotes(RemoteCase):
         self.assertNotIn("Pay", str(self.task.message_ids.mapped("body")))
 
 
-@tagged("post_install", "-at_install")
 class TestDeleting(RemoteCase):
     def test_a_customer_is_told_no_address_of_the_company(self):
         portal = new_test_user(
@@ -131,7 +129,6 @@ class TestDeleting(RemoteCase):
             self.assertIn("@brand-a.example", told)
 
 
-@tagged("post_install", "-at_install")
 class TestRatings(RemoteCase):
     """A customer rates from the link in a mail, whether signed in or not."""
 

@@ -2,7 +2,7 @@ import base64
 
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, new_test_user
 
 from .common import ExternalAccountCase
 
@@ -93,7 +93,6 @@ class ReadingRightsCase(ExternalAccountCase):
         )
 
 
-@tagged("post_install", "-at_install")
 class TestQuarantineRights(ReadingRightsCase):
     """Everybody by every route: the mail of a mailbox is its owner's business."""
 
@@ -167,7 +166,6 @@ class TestQuarantineRights(ReadingRightsCase):
         self.assertFalse(self.private.raw or self.of_company.raw)
 
 
-@tagged("post_install", "-at_install")
 class TestMailboxRights(ReadingRightsCase):
     """The facts about a mailbox, on the account and in its own tables."""
 
@@ -266,7 +264,6 @@ class TestMailboxRights(ReadingRightsCase):
         self.annas.with_user(self.anna).action_fetch_now()
 
 
-@tagged("post_install", "-at_install")
 class TestSourceDownload(ReadingRightsCase, HttpCase):
     def test_the_source_is_downloaded_by_who_may_see_it(self):
         for user, seen in self.cases:

@@ -5,7 +5,6 @@ import time
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
 from ..tools import delivery_run, fetching, run_time, vault
@@ -123,7 +122,6 @@ class TestRuns(ReadingCase):
         self.assertEqual(self.folder_row.state["next_uid"], 3)
 
 
-@tagged("post_install", "-at_install")
 class TestClaims(ReadingCase):
     """Who is read first."""
 

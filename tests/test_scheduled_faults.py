@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
 from .test_scheduled_messages import ScheduledCase
@@ -16,7 +16,6 @@ UNREADABLE = ("x", "[]", "7", "[" * 50_000)
 NO_ACCOUNTS = ("abc", "7", 1.5, True, [7], {"id": 7}, 10**30, -7)
 
 
-@tagged("post_install", "-at_install")
 class TestScheduledFaults(ScheduledCase):
     def typed(self, parameters, user=None, **values):
         """A scheduled message as a remote call creates it."""

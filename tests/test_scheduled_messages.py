@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
@@ -27,7 +27,6 @@ class ScheduledCase(ComposerCase):
         self.env["mail.scheduled.message"]._post_messages_cron()
 
 
-@tagged("post_install", "-at_install")
 class TestScheduled(ScheduledCase):
     def test_the_pick_waits_with_the_message(self):
         self.account("a@x.example", self.anna)

@@ -1,10 +1,8 @@
 from odoo.fields import Command
-from odoo.tests import tagged
 
 from .common import ExternalAccountCase
 
 
-@tagged("post_install", "-at_install")
 class TestSenderNotes(ExternalAccountCase):
     """What is no message to the followers, and reaches a customer all the same."""
 
@@ -98,7 +96,6 @@ class TestSenderNotes(ExternalAccountCase):
         self.assertTrue(self.team._may_deliver(mail.mail_message_id))
 
 
-@tagged("post_install", "-at_install")
 class TestAutomaticLook(ExternalAccountCase):
     """Core's code asks for a layout of Odoo's where nobody chose one."""
 

@@ -1,5 +1,4 @@
 from odoo.addons.mail.tools.discuss import Store
-from odoo.tests import tagged
 
 from .common import ExternalAccountCase
 
@@ -24,7 +23,6 @@ ALLOWED = """
 """
 
 
-@tagged("post_install", "-at_install")
 class TestSenderScale(ExternalAccountCase):
     """What the sender costs, in queries: per post, per chatter, and among many."""
 

@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError
 from odoo.modules.neutralize import get_neutralization_queries
 
 from ..mailkit.errors import ErrorCode, MailError
-from ..models import mail_external_mailbox
+from ..models import mail_external_part
 from ..tools.visit_requests import (
     Begun,
     Cut,
@@ -162,7 +162,7 @@ class TestTransfer(ReadingCase):
 
         keep()
         past = fields.Datetime.subtract(
-            fields.Datetime.now(), days=mail_external_mailbox.KEEP_PARTS_DAYS + 1
+            fields.Datetime.now(), days=mail_external_part.KEEP_PARTS_DAYS + 1
         )
         self.env["mail.external.part"].search([]).date = past
         self.env["mail.external.part"]._gc_old_parts()

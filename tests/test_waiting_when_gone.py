@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
 from .test_scheduled_messages import ScheduledCase
@@ -11,7 +11,6 @@ from .test_scheduled_messages import ScheduledCase
 GONE = "not used any more"
 
 
-@tagged("post_install", "-at_install")
 class TestWaitingWhenGone(ScheduledCase):
     @classmethod
     def setUpClass(cls):

@@ -1,4 +1,4 @@
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
@@ -6,7 +6,6 @@ FORM = "mail.email_compose_message_wizard_form"
 TEXT = "<div>Hello</div>"
 
 
-@tagged("post_install", "-at_install")
 class TestWrittenSignature(ComposerCase):
     """The signature below the text in the full composer."""
 

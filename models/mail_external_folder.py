@@ -9,18 +9,39 @@ CHOICES = frozenset({"account_id", "path", "name", "is_sent"})
 
 
 class MailExternalFolder(models.Model):
-    """Choosing the folders of an IMAP mailbox that are read."""
+    """A folder that is read, and up to where. A POP3 mailbox has one, "INBOX".
 
-    _inherit = "mail.external.folder"
+    Users choose the folders of an IMAP mailbox: they add and remove them, and say which
+    hold sent mail. Everything else is written by the fetching, which is sudo.
+    """
 
+    _name = "mail.external.folder"
+    _allow_sudo_commands = False
+    _description = "Mailbox Folder That Is Read"
+    _order = "account_id, id"
+    _rec_name = "path"
+    _log_access = False
+
+    account_id = fields.Many2one(
+        "mail.external.account", required=True, ondelete="cascade", index=True
+    )
+    path = fields.Char(required=True)
     name = fields.Char(
         "Folder",
         compute="_compute_name",
         inverse="_inverse_name",
         help="As your mail program shows it, with the folders above: INBOX/Customers.",
     )
-
+    is_sent = fields.Boolean("Sent Mail", help="Holds what the owner himself wrote.")
+    # mailkit.imap_state.FolderState or pop3_mailbox.MaildropStatus, as a dict
+    state = fields.Json(readonly=True)
+    last_listing = fields.Datetime(readonly=True)
+    failure_code = fields.Char(readonly=True)
     failure_text = fields.Char("Problem", compute="_compute_failure_text")
+    # see tools/visit_transfer.py
+    transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
+
+    _one_path = models.UniqueIndex("(account_id, path)")
 
     @api.depends("path")
     def _compute_name(self):
@@ -40,6 +61,8 @@ class MailExternalFolder(models.Model):
             folder.failure_text = folder.failure_code and " ".join(
                 cause_and_remedy(self.env, folder.failure_code)
             )
+
+    # Choosing
 
     @api.model_create_multi
     def create(self, vals_list):
