@@ -1,3 +1,6 @@
+from . import mail_external_connection_mixin  # before what inherits it
+
+# isort: split
 from . import (
     ir_actions_server,
     ir_mail_server,

@@ -1,19 +1,11 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..tools.destination import secret_context
 from ..tools.explanations import cause_and_remedy
 from ..tools.fresh_cache import fresh_ormcache
-from .mail_external_provider import SECURITY
 
 # Local part of the address that a mailbox redirects to, before its token.
 FORWARD_PREFIX = "reply-"
-INCOMING = [
-    ("none", "None"),
-    ("imap", "IMAP"),
-    ("pop3", "POP3"),
-    ("forwarded", "Forwarded to Odoo"),
-]
 
 
 class MailExternalAccount(models.Model):
@@ -25,6 +17,7 @@ class MailExternalAccount(models.Model):
     """
 
     _name = "mail.external.account"
+    _inherit = ["mail.external.connection.mixin"]
     _allow_sudo_commands = False
     _description = "External Address"
     _order = "user_id, sequence, email, id"
@@ -64,25 +57,6 @@ class MailExternalAccount(models.Model):
         ondelete="restrict",
         string="Allowed Groups",
     )
-    provider_id = fields.Many2one(
-        "mail.external.provider", "Mail Service", ondelete="set null"
-    )
-    smtp_host = fields.Char("SMTP Host", copy=False)
-    smtp_port = fields.Integer("SMTP Port", copy=False)
-    smtp_security = fields.Selection(SECURITY, "SMTP Security", copy=False)
-    smtp_login = fields.Char("SMTP User", copy=False)
-    incoming_protocol = fields.Selection(
-        INCOMING,
-        "Incoming Mail",
-        default="none",
-        required=True,
-        copy=False,
-    )
-    incoming_host = fields.Char(copy=False)
-    incoming_port = fields.Integer(copy=False)
-    incoming_security = fields.Selection(SECURITY, copy=False)
-    incoming_login = fields.Char("Incoming User", copy=False)
-    ca_certificate = fields.Text("Additional CA Certificate", copy=False)
     allow_private_host = fields.Boolean(copy=False)
     receive_replies = fields.Boolean("Receive Replies to This Same Address", copy=False)
     mailbox_ids = fields.One2many("mail.external.mailbox", "account_id", readonly=True)
@@ -303,8 +277,3 @@ class MailExternalAccount(models.Model):
         """The address of an account, for who may know it: no query when warm."""
         # cleared with the senders, see SENDER_FIELDS
         return self.sudo().browse(account_id).email
-
-    def _secret_context(self, purpose):
-        """What the account's stored password is bound to."""
-        self.ensure_one()
-        return secret_context(self, purpose, self, self.user_id)

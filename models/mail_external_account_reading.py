@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..tools.connection import READ_PROTOCOLS
+from ..tools.destination import READ_PROTOCOLS
 
 
 class MailExternalAccount(models.Model):
