@@ -1,11 +1,15 @@
+from . import (  # before what inherits them
+    mail_external_connection_mixin,
+    mail_external_look_mixin,
+    mail_external_owner_mixin,
+)
+
+# isort: split
 from . import (
     ir_actions_server,
     ir_cron,
     ir_mail_server,
     mail_alias_domain,
-    mail_external_connection_mixin,
-    mail_external_look_mixin,
-    mail_external_owner_mixin,
     mail_external_account,
     mail_external_address,
     mail_external_address_project,

@@ -8,12 +8,11 @@ from odoo.tools import SQL, config
 from ..tools import mailbox_claims, owner_notices
 from ..tools.delivery import AccountDelivery
 from ..tools.delivery_run import DeliveryRun
-from ..tools.destination import secret_context
+from ..tools.destination import CONNECTION, READ_PROTOCOLS
 from ..tools.explanations import cause_and_remedy
 from ..tools.fetching import FetchRun
 from ..tools.incoming.forwarded import FORWARD_PREFIX
 from ..tools.run_time import RunTime, seconds_allowed
-from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
 
@@ -325,11 +324,6 @@ class MailExternalAccount(models.Model):
         secrets = self.env["mail.external.secret"].sudo()
         secrets.search([("account_id", "in", self.ids)]).unlink()
 
-    def _secret_context(self, purpose):
-        """What the account's stored password is bound to."""
-        self.ensure_one()
-        return secret_context(self, purpose, self, self.user_id, self.sign_in_user_id)
-
     # What stops it, and who is told
 
     def _stop(self, code, reply):
@@ -353,6 +347,13 @@ class MailExternalAccount(models.Model):
                 text=self.failure_text or "",
             ),
         )
+
+    def _tell_of_folders(self):
+        """Somebody changed which folders of these accounts are read."""
+        for account in self:
+            owner_notices.tell_of_change(
+                self.env, account.user_id, "folders", [account._emails_text()]
+            )
 
     def _emails_text(self):
         """Its addresses, as the owner knows the account by them."""
@@ -579,92 +580,28 @@ class MailExternalAccount(models.Model):
         """
         self.ensure_one()
         if not self._reads_mailbox():
-            self._end_reading()
+            self.env["mail.external.mailbox"]._end(self)
             self.folder_ids.unlink()
             return
         if anew:
             # New rows: what a visit under way still notes about the old ones is lost.
             self.folder_ids.unlink()
-        self._set_folders(
-            [path for path, _sent in folders], [path for path, sent in folders if sent]
-        )
+        self.folder_ids._choose(self, dict(folders))
         since = fields.Datetime.now() - timedelta(days=self.look_back_days)
-        self._start_reading(since if anew else None)
-
-    def _set_folders(self, paths, sent=None):
-        """Read these folders and no others; how far the others are read is kept.
-
-        :param paths: names on the wire, as ``mailkit.imap_folders.Folder.path``
-        :param sent: which of them hold sent mail; None: as it was
-        :raise UserError: no folder, or a name that no folder can have
-        """
-        self.ensure_one()
-        wanted = dict.fromkeys(paths)
-        if not wanted:
-            raise UserError(self.env._("Folders: choose at least one to be read."))
-        for path in wanted:
-            if not path or any(c in "\0\r\n" or ord(c) > 255 for c in path):
-                raise UserError(self.env._("Folders: %s is not a folder.", repr(path)))
-        self.folder_ids.filtered(lambda folder: folder.path not in wanted).unlink()
-        known = {folder.path: folder for folder in self.folder_ids}
-        for path in wanted:
-            is_sent = sent is not None and path in sent
-            if path not in known:
-                self.folder_ids.create(
-                    {"account_id": self.id, "path": path, "is_sent": is_sent}
-                )
-            elif sent is not None and known[path].is_sent != is_sent:
-                known[path].is_sent = is_sent
-
-    def _start_reading(self, since):
-        """Have the mailbox looked into now.
-
-        :param since: what came before stays out; None: as it was
-        """
-        values = {
-            "next_look": fields.Datetime.now(),
-            "attempts": 0,
-            "cuts": 0,
-            "failure_code": False,
-            "failure_reply": False,
-        }
-        if since:
-            values.update(reading_since=since, last_look=False, quiet_looks=0)
-        if self.mailbox_ids:
-            # ``run`` stays: a visit under way clears it itself, a dead one is known.
-            self.mailbox_ids.write(values)
-        else:
-            self.mailbox_ids.create(
-                {
-                    **values,
-                    "account_id": self.id,
-                    "reading_since": since or fields.Datetime.now(),
-                    "run": 0,
-                }
-            )
-        self.env["ir.cron"]._external_trigger("fetch")
-
-    def _end_reading(self):
-        """Look no more; copies that wait for the Sent folder go nowhere."""
-        self.mailbox_ids.unlink()
-        self.env["mail.external.part"].search(
-            [("folder_id", "in", self.folder_ids.ids)]
-        ).unlink()
-        self.env["mail.external.sent.copy"].search(
-            [("account_id", "=", self.id)]
-        ).unlink()
+        self.env["mail.external.mailbox"]._begin(self, since if anew else None)
 
     def _follow_reading(self):
         """No address receives here any more: not read. One does again: read on from
         where it was."""
         if not (self.active and self.receives):
-            self._end_reading()
+            self.env["mail.external.mailbox"]._end(self)
         elif self._reads_mailbox() and not self.mailbox_ids:
             if not self.folder_ids:
-                self._set_folders(["INBOX"])
+                self.folder_ids._choose(self, {"INBOX": False})
             # POP3 knows by the day which of the unknown messages are new.
             listed = [when for when in self.folder_ids.mapped("last_listing") if when]
-            self._start_reading(min(listed, default=fields.Datetime.now()))
+            since = min(listed, default=fields.Datetime.now())
+            self.env["mail.external.mailbox"]._begin(self, since)
 
     def _stop_reading(self, code, reply):
         """A refused sign-in: stop at once (no lock-out), and tell the owner."""

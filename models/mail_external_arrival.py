@@ -9,10 +9,14 @@ from ..mailkit.headers import parse_headers
 from ..tools import vault
 from ..tools.arrival_processing import ArrivalProcessing
 from ..tools.explanations import cause_and_remedy
+from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.intake import Intake
 from ..tools.message_builder import envelope_form
 from ..tools.message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
+# So many messages that waited for their accounts are processed in one run.
+WAITING_AT_ONCE = 200
 
 
 class MailExternalArrival(models.Model):
@@ -36,12 +40,20 @@ class MailExternalArrival(models.Model):
     key = fields.Char(required=True, readonly=True, copy=False)
     account_id = fields.Many2one(
         "mail.external.account",
-        "External Address",
+        "Mail Account",
         readonly=True,
         index="btree_not_null",
         ondelete="set null",
     )
-    # Of the account when it came: they decide who may see the row.
+    address_id = fields.Many2one(
+        "mail.external.address",
+        "External Address",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The address of the account that it was written to.",
+    )
+    # Of the address when it came: they decide who may see the row.
     user_id = fields.Many2one(
         "res.users", "Employee", readonly=True, ondelete="cascade"
     )
@@ -63,6 +75,7 @@ class MailExternalArrival(models.Model):
         [
             ("done", "Processed"),
             ("quarantine", "In quarantine"),
+            ("waiting", "Waits for the account"),
             ("dismissed", "Dismissed"),
         ],
         required=True,
@@ -214,7 +227,9 @@ class MailExternalArrival(models.Model):
         rows = self.env["mail.external.delivery"].search(
             [
                 ("message_id_header", "in", self._reported_ids(report)),
+                "|",
                 ("account_id", "=", self.account_id.id),
+                ("address_id", "in", self.account_id._all_addresses().ids),
             ]
         )
         found = False
@@ -278,16 +293,56 @@ class MailExternalArrival(models.Model):
         if not account or not raw:
             return
         headers = parse_headers(raw)
-        [decision], facts = account._decide_batch([headers])
-        decision, report = account._look_inside(raw, headers, decision, facts)
-        kind = account._kind(decision, report, headers)
+        intake = Intake(account)
+        [decision], facts = decide_batch(account, [headers])
+        decision, report = intake.look_inside(raw, headers, decision, facts)
+        kind = intake.kind(decision, report, headers)
         if kind is None:
             self.write({"state": "done", "kind": "ignored", "raw": False})
             return
-        self.write({"state": "done", "kind": kind, "reason": False})
+        address = intake.address(decision, kind, headers)
+        self.write(
+            {
+                "state": "done",
+                "kind": kind,
+                "reason": False,
+                "address_id": address.id,
+            }
+        )
         self._process(MessageSource(raw), decision, report, False, again=True)
         if self.state == "done":
             self.raw = False
+
+    def _keep_waiting(self, raw):
+        """It was redirected to Odoo while its account does not work: for later.
+
+        :param bytes raw: the message
+        """
+        self.write({"state": "waiting", "raw": base64.b64encode(raw)})
+
+    @api.model
+    def _waiting_of(self, accounts):
+        """What waits for these accounts."""
+        return self.search(
+            [("state", "=", "waiting"), ("account_id", "in", accounts.ids)]
+        )
+
+    @api.model
+    def _process_waiting(self):
+        """Process what waited for accounts that work again; commits after each.
+
+        For a scheduled action, in superuser mode.
+        """
+        domain = [
+            ("state", "=", "waiting"),
+            ("account_id.active", "=", True),
+            ("account_id.state", "=", "working"),
+        ]
+        for arrival in self.search(domain, order="id", limit=WAITING_AT_ONCE):
+            arrival._process_again()
+            if arrival.mail_message_id:
+                arrival._let_notifications_leave()
+            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def action_dismiss(self):
         """Give quarantined messages up; their source is deleted, not the mail."""

@@ -76,7 +76,7 @@ class MailExternalFolder(models.Model):
         if not self.env.su:
             # A new folder starts from now: let that be soon.
             folders.account_id.sudo()._look_soon(0)
-            folders.account_id.sudo()._tell_owners("folders")
+            folders.account_id.sudo()._tell_of_folders()
         return folders
 
     def unlink(self):
@@ -84,7 +84,7 @@ class MailExternalFolder(models.Model):
         accounts = self.account_id.sudo()
         result = super().unlink()
         if not self.env.su:
-            accounts._tell_owners("folders")
+            accounts._tell_of_folders()
         return result
 
     def write(self, vals):
@@ -112,6 +112,30 @@ class MailExternalFolder(models.Model):
                 self.env._(
                     "Only the owner or a manager may change which folders of %s are "
                     "read.",
-                    account.email,
+                    account.display_name,
                 )
             )
+
+    @api.model
+    def _choose(self, account, folders):
+        """Read these folders of an account and no others; how far the others are read
+        is kept.
+
+        :param dict folders: name on the wire, as ``mailkit.imap_folders.Folder.path``
+            -> whether sent mail is in it; None: as it was
+        :raise UserError: no folder, or a name that no folder can have
+        """
+        if not folders:
+            raise UserError(self.env._("Folders: choose at least one to be read."))
+        for path in folders:
+            if not path or any(c in "\0\r\n" or ord(c) > 255 for c in path):
+                raise UserError(self.env._("Folders: %s is not a folder.", repr(path)))
+        known = account.folder_ids
+        known.filtered(lambda folder: folder.path not in folders).unlink()
+        known = {folder.path: folder for folder in account.folder_ids}
+        for path, is_sent in folders.items():
+            if path not in known:
+                values = {"account_id": account.id, "path": path}
+                self.create({**values, "is_sent": bool(is_sent)})
+            elif is_sent is not None and known[path].is_sent != is_sent:
+                known[path].is_sent = is_sent

@@ -52,3 +52,43 @@ class MailExternalMailbox(models.Model):
             mailbox.failure_text = mailbox.failure_code and " ".join(
                 cause_and_remedy(self.env, mailbox.failure_code)
             )
+
+    @api.model
+    def _begin(self, account, since):
+        """Have an account's mailbox looked into now.
+
+        :param since: what came before stays out; None: as it was
+        """
+        values = {
+            "next_look": fields.Datetime.now(),
+            "attempts": 0,
+            "cuts": 0,
+            "failure_code": False,
+            "failure_reply": False,
+        }
+        if since:
+            values.update(reading_since=since, last_look=False, quiet_looks=0)
+        if account.mailbox_ids:
+            # ``run`` stays: a visit under way clears it itself, a dead one is known.
+            account.mailbox_ids.write(values)
+        else:
+            self.create(
+                {
+                    **values,
+                    "account_id": account.id,
+                    "reading_since": since or fields.Datetime.now(),
+                    "run": 0,
+                }
+            )
+        self.env["ir.cron"]._external_trigger("fetch")
+
+    @api.model
+    def _end(self, account):
+        """Look no more; copies that wait for the Sent folder go nowhere."""
+        account.mailbox_ids.unlink()
+        self.env["mail.external.part"].search(
+            [("folder_id", "in", account.folder_ids.ids)]
+        ).unlink()
+        self.env["mail.external.sent.copy"].search(
+            [("account_id", "=", account.id)]
+        ).unlink()

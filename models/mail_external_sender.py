@@ -103,7 +103,9 @@ class MailExternalSender(models.AbstractModel):
     @fresh_ormcache()
     def _proven_addresses(self):
         """The addresses in lower case that are proven to be ours, also former ones."""
-        addresses = self.env["mail.external.address"].sudo().with_context(active_test=False)
+        addresses = (
+            self.env["mail.external.address"].sudo().with_context(active_test=False)
+        )
         proven = addresses.search_fetch([("state", "!=", "draft")], ["email"])
         return frozenset(address.email.lower() for address in proven)
 
@@ -445,7 +447,11 @@ class MailExternalSender(models.AbstractModel):
         usable = [row.id for row in self._usable_rows(self.env.uid)]
         if not usable:
             return body
-        signature = self.env["mail.external.address"]._look(sender).signature if sender in usable else ""
+        signature = (
+            self.env["mail.external.address"]._look(sender).signature
+            if sender in usable
+            else ""
+        )
         own = self.env.user.signature or ""
         add = add and is_html_empty(own) and self._any_signature(usable)
         return swap_signature(body, signature or own, add=add)
@@ -453,8 +459,10 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     def _any_signature(self, ids):
         # sudo: signatures of addresses that the user may use
-        addresses = self.env["mail.external.address"].sudo().search_fetch(
-            [("id", "in", ids)], ["signature"]
+        addresses = (
+            self.env["mail.external.address"]
+            .sudo()
+            .search_fetch([("id", "in", ids)], ["signature"])
         )
         return any(address._has_signature() for address in addresses)
 

@@ -5,7 +5,7 @@ from odoo import fields
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..mailkit.headers import parse_headers
-from ..tools import connection, vault
+from ..tools import connect_test, vault
 
 KEY = "a-key-for-tests-of-more-than-32-characters"
 
@@ -99,9 +99,9 @@ class ExternalAccountCase(TransactionCase):
                     "wizard_id": window.id,
                     "step": step.value,
                     "ok": True,
-                    "fingerprint": connection.fingerprint(window),
+                    "fingerprint": connect_test.fingerprint(window),
                 }
-                for step in connection.steps(window)
+                for step in connect_test.steps(window)
             ]
         )
         window.invalidate_recordset()

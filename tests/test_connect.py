@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from ..tools import connection, vault
+from ..tools import connect_test, vault
 from .common import ConnectCase
 
 
@@ -98,7 +98,7 @@ class TestConnect(ConnectCase):
                 "wizard_id": window.id,
                 "step": "smtp_login",
                 "ok": False,
-                "fingerprint": connection.fingerprint(window),
+                "fingerprint": connect_test.fingerprint(window),
             }
         )
         window.invalidate_recordset()
@@ -254,7 +254,7 @@ class TestConnect(ConnectCase):
             .create({})
         )
         self.assertEqual(second.smtp_host, account.smtp_host)
-        self.assertEqual(connection.passwords(second).smtp, "hunter2")
+        self.assertEqual(connect_test.passwords(second).smtp, "hunter2")
         for change in (
             {"smtp_host": "evil.example.com"},
             {"smtp_port": 587},
@@ -265,7 +265,7 @@ class TestConnect(ConnectCase):
         ):
             with self.cr.savepoint() as savepoint:
                 second.write(change)
-                self.assertIsNone(connection.passwords(second).smtp, change)
+                self.assertIsNone(connect_test.passwords(second).smtp, change)
                 savepoint.rollback()
             second.invalidate_recordset()
         second.smtp_host = "new.brand-a.example"

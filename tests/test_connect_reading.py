@@ -76,7 +76,7 @@ class TestConnectReading(ExternalAccountCase):
     def passed(self, window, folders=FOLDERS):
         result = super().passed(window)
         if window.incoming_protocol == "imap":
-            window._keep_folders(folders)
+            window.env["mail.external.account.connect.folder"]._offer(window, folders)
         window.invalidate_recordset()
         return result
 

@@ -3,6 +3,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.exceptions import UserError
 
+from ..tools.connect_turn import Turn
 from .common import ConnectCase
 
 
@@ -79,7 +80,7 @@ class TestConnectScope(ConnectCase):
     def test_codes_count_for_the_whole_day(self):
         """Core's cleaning of windows does not give new ones."""
         window = self.window(email="x@elsewhere.example")
-        window._note_attempt()
+        Turn(window, "code").note_attempt()
         self.env.flush_all()
         lines = self.env["mail.external.account.connect.check"]
         earlier = fields.Datetime.now() - timedelta(hours=23)

@@ -11,7 +11,10 @@ from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.headers import parse_headers
 from .arrival import Arrival, processing
+from .conversation import is_colleague, took_part
 from .heavy_parts import HeavyParts
+from .incoming.facts import own_emails
+from .incoming.intake import Intake
 
 # So many answers of one sender in one conversation within an hour are a loop.
 LOOP_LIMIT = 100
@@ -106,9 +109,10 @@ class ArrivalProcessing:
         :rtype: Arrival | None
         """
         kind = self.arrival.kind
-        own = self.account._own_addresses()
+        own = own_emails(self.account)
         if kind == "new":
-            values = {"project_id": self.account.new_mail_project_id.id}
+            address = self.arrival.address_id
+            values = {"project_id": address.new_mail_project_id.id}
             mark = self._is_ours(author) and "colleague"
             place = {"model": "project.task", "res_id": 0, "values": values, "own": own}
             return Arrival(**place, mark=mark, internal=bool(mark))
@@ -122,7 +126,7 @@ class ArrivalProcessing:
             "parent_id": parent.id,
             "own": own,
         }
-        is_ours = self.account._may_speak_in(parent, thread)
+        is_ours = Intake(self.account).may_speak_in(parent, thread)
         if kind == "own_copy":
             mark = "own_copy" if self.is_sent else "unproven"
             owner = self.account.user_id.partner_id
@@ -149,8 +153,8 @@ class ArrivalProcessing:
         come out of a mailbox; and whoever wrote to one can write any From.
         """
         return bool(
-            self.env["mail.external.account"]._external_in(author)
-            or self.env["mail.thread"]._external_is_colleague(author)
+            self.env["mail.external.sender"]._external_in(author)
+            or is_colleague(self.env, author)
         )
 
     def _took_part(self, parent, thread, author):
@@ -160,7 +164,7 @@ class ArrivalProcessing:
         customer who copied them, a mail that the owner sent from a mail program, their
         own absence note.
         """
-        if thread._external_took_part([author]):
+        if took_part(thread, [author]):
             return True
         named = parent.external_mark == "own_copy" and ",".join(
             filter(None, (parent.incoming_email_to, parent.incoming_email_cc))

@@ -36,6 +36,10 @@ class AccountStopped(Exception):
     """Nothing more can leave through the account for now."""
 
 
+class SenderStopped(Exception):
+    """The mail waits until its address was tested again; other addresses go on."""
+
+
 class OutOfTime(Exception):
     """The run ends in the middle of a mail; the ledger knows who was served."""
 
@@ -80,7 +84,7 @@ class AccountDelivery:
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
-                ("sending_account_id", "=", self.account.id),
+                ("sending_address_id.account_id", "=", self.account.id),
             ],
             order="id",
             limit=BATCH,
@@ -116,6 +120,8 @@ class AccountDelivery:
             self._deliver(mail)
         except (AccountStopped, OutOfTime, MemoryError):
             raise
+        except SenderStopped:
+            self._commit()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # Somebody changed the same notification; the ledger knows who was served.
             self.env.cr.rollback()
@@ -137,7 +143,10 @@ class AccountDelivery:
             mail._fail_external("", "sender_not_allowed")
             self._commit()
             return
-        if not self.account._may_deliver(mail.mail_message_id):
+        address = mail.sending_address_id
+        if address.state != "working" or not address.active:
+            return  # stopped by a mail before this one: it waits
+        if not address._may_deliver(mail.mail_message_id):
             mail._release("sender_not_allowed")
             self._commit()
             return
@@ -168,12 +177,13 @@ class AccountDelivery:
         try:
             reply = session.send(built.sender, recipient, built.content)
         except MailError as error:
-            outcome = self._refused(error, row)
+            outcome = self._refused(error, row, mail.sending_address_id)
         else:
             self.broken = []
             self.served += 1
             outcome = Outcome("sent", reply=str(reply))
-            self.account._keep_copy(built.message_id, built.content)
+            copies = self.env["mail.external.sent.copy"]
+            copies._keep(self.account, built.message_id, built.content)
         row.write(
             {
                 "state": outcome.state,
@@ -191,8 +201,11 @@ class AccountDelivery:
             self._account_failed(self.broken[-1])
         return outcome
 
-    def _refused(self, error, row):
-        """Outcome for one recipient; a fault of the account itself stops the batch."""
+    def _refused(self, error, row, address):
+        """Outcome for one recipient; a fault of the account itself stops the batch.
+
+        :raise SenderStopped: the server does not let the account send from ``address``
+        """
         if not self.session.alive:
             self._close()
             self.broken.append(error)
@@ -200,6 +213,14 @@ class AccountDelivery:
             row.write({"state": "retry", "error_code": error.code.value})
             self._account_failed(error)
         reply = str(error.reply or "")
+        if error.code is ErrorCode.SENDER_REFUSED and not error.transient:
+            # Not this mail's fault, nor the account's: its siblings go on.
+            row.write(
+                {"state": "retry", "error_code": error.code.value, "reply": reply}
+            )
+            address._stop(error.code.value, reply)
+            self._commit()
+            raise SenderStopped
         if error.in_doubt and row.attempts > 1:
             # Handed over twice, and twice no answer: it has probably arrived.
             return Outcome("failed", "in_doubt", reply)
@@ -264,7 +285,7 @@ class AccountDelivery:
         patience = timedelta(minutes=sum(RETRY_MINUTES))
         mails = self.env["mail.mail"].search(
             [
-                ("sending_account_id", "=", self.account.id),
+                ("sending_address_id.account_id", "=", self.account.id),
                 ("state", "=", "outgoing"),
                 ("create_date", "<", fields.Datetime.now() - patience),
             ]

@@ -189,9 +189,7 @@ def _mailbox_job(env, row):
             )
             for folder in _in_turn(row)
         ),
-        since=(
-            row["last_look"] or row["reading_since"] or fields.Datetime.now()
-        ).date()
+        since=(row["last_look"] or row["reading_since"] or fields.Datetime.now()).date()
         - timedelta(days=1),
         look_back=look_back,
         copies=row["copies"],

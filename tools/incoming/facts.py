@@ -58,9 +58,7 @@ def decide_batch(account, batch, spent=None):
             if decision.outcome is Outcome.NONE
             and headers.author.email in correspondents
             else decision
-            for headers, found, decision in zip(
-                batch, tokens, decisions, strict=True
-            )
+            for headers, found, decision in zip(batch, tokens, decisions, strict=True)
         ]
     decisions = [
         CODE_MAIL if code_mail.names_code_mail(env, headers) else decision
@@ -68,11 +66,16 @@ def decide_batch(account, batch, spent=None):
     ]
     return decisions, facts
 
+
 def own_emails(account):
     """Whose mail in this mailbox is its owner's own: its addresses, archived and moved
     ones too, and the owner's e-mail, in lower case."""
-    emails = [*account._all_addresses().mapped("email"), account.user_id.email_normalized]
+    emails = [
+        *account._all_addresses().mapped("email"),
+        account.user_id.email_normalized,
+    ]
     return tuple(dict.fromkeys(email.lower() for email in emails if email))
+
 
 def sent_messages(env, names, ids):
     """Messages of records by Message-ID, and whom they went to: one query.
@@ -122,6 +125,7 @@ def sent_messages(env, names, ids):
     messages = {name: id_ for name, id_, _to in rows if name}
     addressees = {id_: tuple(filter(None, to)) for _name, id_, to in rows}
     return messages, addressees
+
 
 def _correspondents(account, emails):
     """Those of ``emails`` that an address of this account wrote to, with the subjects.

@@ -13,6 +13,7 @@ from ...mailkit.matching import Outcome, Reason, decide, decide_body
 from ...mailkit.reports import Kind, classify
 from .. import code_mail, vault
 from ..as_odoo import as_odoo
+from ..conversation import is_open_to
 from .facts import (
     CODE_MAIL,
     addressed,
@@ -99,7 +100,7 @@ class Intake:
                 if kind is None:
                     return None
                 key = self._ledger_key(found, kind, headers, raw)
-                address = self._address(found, kind, headers)
+                address = self.address(found, kind, headers)
                 arrival = self._claim(headers, raw, kind, place, address, key)
                 if arrival:
                     arrival._process(source, found, report, is_sent)
@@ -157,7 +158,7 @@ class Intake:
         ):
             return True
         if self.account.user_id:
-            return thread._external_is_open_to(self.account.user_id)
+            return is_open_to(thread, self.account.user_id)
         company_id = thread._external_sender_company_id()
         companies = self.account.company_id | self.account.address_ids.company_id
         return not company_id or company_id in companies.ids
@@ -223,14 +224,17 @@ class Intake:
 
     def _keep_waiting(self, headers, raw):
         """A mail that was redirected while the account is refused, with its source."""
-        [decision], _facts = decide_batch(self.account, [headers])
-        if not self.wants_whole(decision, headers):
+        [decision], facts = decide_batch(self.account, [headers])
+        kind = None
+        if self.wants_whole(decision, headers):
+            decision, report = self.look_inside(raw, headers, decision, facts)
+            kind = self.kind(decision, report, headers)
+        if kind is None:
             self._note_confirmation(headers, raw)
             return
-        message = self.env["mail.message"].browse(decision.message or []).exists()
-        address = addressed(self.account, headers, message)
-        key = f"waiting:{self.account.id} {message_key(headers, raw)}"
-        arrival = self._claim(headers, raw, False, "forwarded", address, key)
+        key = self._ledger_key(decision, kind, headers, raw)
+        address = self.address(decision, kind, headers)
+        arrival = self._claim(headers, raw, kind, "forwarded", address, key)
         if arrival:
             arrival._keep_waiting(raw)
 
@@ -276,7 +280,7 @@ class Intake:
         is_new = self.makes_tasks() and self._task_address(decision, headers)
         return "new" if is_new else None
 
-    def _address(self, decision, kind, headers):
+    def address(self, decision, kind, headers):
         """Which of the account's addresses the message was written to."""
         if kind == "new":
             return self._task_address(decision, headers)
@@ -290,3 +294,26 @@ def _makes_tasks(address):
         and not address.user_id
         and bool(address.new_mail_project_id)
     )
+
+
+def pass_by(account, asked, reason):
+    """Show by its place what nobody can judge; nothing of it is looked at.
+
+    :param asked: a ``Seen`` of one header, or a ``Whole``
+    """
+    name = asked.names[0] if hasattr(asked, "names") else asked.name
+    validity = getattr(asked, "uid_validity", 0)
+    keep_place(account, asked.folder, name, reason, validity)
+    _logger.warning(
+        "Message %s of folder %s of mailbox %s is shown by its place: %s",
+        name,
+        asked.folder.id,
+        account.id,
+        reason,
+    )
+
+
+def keep_place(account, folder, name, reason, validity=0):
+    """:param name: UID or UIDL of a message of which nothing is known"""
+    key = f"unreadable:{folder.id}:{validity}:{name}"
+    Intake(account).keep_place(Headers(), False, f"{folder.path} {name}", reason, key)

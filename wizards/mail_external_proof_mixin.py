@@ -6,34 +6,51 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import escape_psql
 
-from ..mailkit.settings import same_address
+from ..mailkit.addresses import same_mailbox
+from ..mailkit.errors import MailError
+from ..mailkit.from_header import address_key, header_addresses
+from ..mailkit.settings import normalize_address, same_address
 from ..tools import code_mail, vault
 from ..tools.as_odoo import as_odoo
+from ..tools.connect_turn import Turn
 from ..tools.own_transaction import may_end_transaction
-from .mail_external_account_connect_turn import COUNTS_AS
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
 _SIGN_IN = ("smtp_host", "smtp_login", "ca_certificate")
 CODE_MINUTES = 30
 CODE_TRIES = 5
-# Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
-CODES_PER_DAY = 10
 # Seconds that Odoo's own mail server may take, as core allows it for each step.
 CODE_SECONDS = 60
 
 
-class MailExternalAccountConnect(models.TransientModel):
-    """Proof that the address belongs to its owner.
+def _mailbox(address):
+    """One form of all addresses whose mail comes into the same mailbox, or ""."""
+    key = address_key(address or "")
+    return key and same_mailbox(key)
+
+
+class MailExternalProofMixin(models.AbstractModel):
+    """Proof that the address of a window belongs to its owner, and who has it already.
 
     An accept-all server of one's own passes every test for any address, so signing in
     counts only at the address's own mail service; otherwise a code that Odoo's own
     server mails to the address, or a manager's word, is needed. Only the latter counts
-    where another employee has connected the address.
+    where another employee has connected the address: a code that is mailed to it shows
+    nothing about who it belongs to, then.
+
+    The window that inherits this has the fields ``email``, ``address_id`` (whose
+    proof it may go on with, or none), ``is_company``, ``user_id``,
+    ``company_id``, ``tested_ok`` and those of ``mail.external.connection.mixin``; and
+    the methods ``_owner`` (the employee whose address it is; none for a company's),
+    ``_may_see`` (whether the user may connect that address) and ``_check_rights``
+    (raises when they may connect nothing for that owner).
     """
 
-    _inherit = "mail.external.account.connect"
+    _name = "mail.external.proof.mixin"
+    _description = "Proof of an Address"
 
     code_entry = fields.Char("Code from the Mail")
     code_hash = fields.Char(groups=fields.NO_ACCESS)
@@ -86,27 +103,28 @@ class MailExternalAccountConnect(models.TransientModel):
         return False
 
     def _known_proof(self):
-        """What proved the account's address to its owner before, and still does."""
-        account = self.account_id._origin.sudo()
-        if not account.proof or not self._is_of_same_owner(account):
+        """What proved the address to its owner before, and still does."""
+        address = self.address_id._origin.sudo()
+        if not address.proof or not self._is_of_same_owner(address):
             return False
+        account = address.account_id
         # Who signed in at one server has shown nothing about another one.
-        if account.proof == "provider" and (
+        if address.proof == "provider" and (
             self.smtp_security == "none"
             or any((account[name] or "") != (self[name] or "") for name in _SIGN_IN)
         ):
             return False
-        return account.proof
+        return address.proof
 
     def _has_proof_token(self, kind):
         return vault.same_fingerprint(
             self.sudo().proof_token, self._proof_fingerprint(kind)
         )
 
-    def _is_of_same_owner(self, account):
-        """Whether what proved the address of ``account`` proves that of the window."""
-        return account.user_id == self._owner() and same_address(
-            account.email or "", self.email or ""
+    def _is_of_same_owner(self, address):
+        """Whether what proved ``address`` proves that of the window."""
+        return address.user_id == self._owner() and same_address(
+            address.email or "", self.email or ""
         )
 
     def _proof_fingerprint(self, kind):
@@ -131,6 +149,170 @@ class MailExternalAccountConnect(models.TransientModel):
         login, usual = self.smtp_login or "", provider._login_for(self.email)
         return login.lower() == usual.lower() or same_address(login, usual)
 
+    # Who has the address already
+
+    def _check_address(self):
+        """:raise UserError: not one valid address, or one that is Odoo's own"""
+        try:
+            normalize_address(self.email or "")
+        except MailError as error:
+            raise UserError(
+                self.env._(
+                    "E-mail Address: enter one address such as name@example.com."
+                )
+            ) from error
+        if self.is_company and not self.company_id:
+            raise UserError(self.env._("Company: choose whose address this is."))
+        if not self.is_company and not self.user_id:
+            raise UserError(self.env._("Employee: choose whose address this is."))
+        # What a manager has vouched for already may be connected anew.
+        vouched = self._is_manager() or self._known_proof() == "manager"
+        if self._is_own_address() or (self._is_read_by_odoo() and not vouched):
+            raise UserError(
+                self.env._(
+                    "E-mail Address: %s is used by Odoo itself (alias, bounce, "
+                    "catchall or notification address, or a mailbox that it fetches). "
+                    "Use the mailbox of a person or a team.",
+                    self.email,
+                )
+            )
+        if self._company_claims() and not vouched:
+            raise UserError(
+                self.env._(
+                    "E-mail Address: %s is an address of the company. Ask a manager of "
+                    "external addresses to let you use it, or to connect it for you.",
+                    self.email,
+                )
+            )
+
+    def _is_own_address(self):
+        """Whether Odoo itself writes from the address, or gets its reports there."""
+        # sudo: alias domains are not readable for everybody, the answer is yes or no
+        return any(
+            same_address(address, self.email)
+            for domain in self.env["mail.alias.domain"].sudo().search([])
+            for address in (
+                domain.bounce_email,
+                domain.catchall_email,
+                domain.default_from_email,
+            )
+            if address
+        )
+
+    def _is_read_by_odoo(self):
+        """Whether mail to the address comes into Odoo, by an alias or a server that it
+        fetches from (``fetchmail.server``)."""
+        mailbox = _mailbox(self.email)
+        local, _at, domain = mailbox.rpartition("@")
+        # sudo: neither is readable for everybody, the answer is yes or no
+        aliases = self.env["mail.alias"].sudo()
+        if aliases.search_count(
+            [
+                *("|", ("alias_full_name", "=ilike", escape_psql(self.email))),
+                *("|", ("alias_full_name", "=ilike", escape_psql(mailbox))),
+                *("&", ("alias_incoming_local", "=", True)),
+                ("alias_name", "=ilike", escape_psql(local)),
+            ],
+            limit=1,
+        ):
+            return True
+        servers = self.env["fetchmail.server"].sudo().with_context(active_test=False)
+        return any(
+            _mailbox(server.user) == mailbox
+            # where people sign in with the part before the @ only
+            or (server.user or "").lower() == local
+            and f".{(server.server or '').lower()}".endswith(f".{domain}")
+            for server in servers.search([("user", "=ilike", f"{escape_psql(local)}%")])
+        )
+
+    def _same_mailbox_addresses(self):
+        """Everybody's addresses of this mailbox, archived ones too (sudo).
+
+        Drafts claim nothing, but for the company's: a manager has made them.
+        """
+        mailbox = _mailbox(self.email)
+        local = mailbox.rpartition("@")[0]
+        # sudo: nobody sees them all; what is told is that there are some
+        addresses = self.env["mail.external.address"].sudo()
+        if not mailbox:
+            return addresses
+        found = addresses.with_context(active_test=False).search(
+            [
+                ("email", "=ilike", f"{escape_psql(local)}%"),
+                *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
+            ]
+        )
+        return found.filtered(lambda address: _mailbox(address.email) == mailbox)
+
+    def _company_claims(self):
+        """Those of companies."""
+        return self._same_mailbox_addresses().filtered(lambda each: not each.user_id)
+
+    def _other_claims(self):
+        """Those of others than the window's owner."""
+        owner, company = self._owner(), self.company_id._origin
+        return self._same_mailbox_addresses().filtered(
+            lambda address: (
+                address.user_id != owner
+                if address.user_id or owner
+                else address.company_id != company
+            )
+        )
+
+    def _manages_claims(self):
+        """Whether the user manages the companies of all whose address this is."""
+        companies = self.env.user.company_ids
+        claims = self._other_claims()
+        return self._is_manager() and not (
+            claims.company_id - companies
+            or any(not owner.company_ids & companies for owner in claims.user_id)
+            or self._is_elsewhere(companies)
+            or self._domain_companies() - companies
+        )
+
+    def _is_elsewhere(self, companies):
+        """Whether the mailbox is that of people, or of a company, outside of these."""
+        mailbox = _mailbox(self.email)
+        if not mailbox:
+            return False
+        local = escape_psql(mailbox.rpartition("@")[0])
+        # sudo: whose address it is, of people whom this user may not see
+        everybody = self.env(su=True, context={"active_test": False})
+        people, others = everybody["res.users"], everybody["res.company"]
+        for pattern in (f"{local}@", f"{local}+"):
+            people |= people.search(
+                [
+                    ("share", "=", False),
+                    *("|", ("email", "ilike", pattern), ("login", "ilike", pattern)),
+                ]
+            )
+            others |= others.search([("email", "ilike", pattern)])
+        people = people.filtered(lambda user: not user.company_ids & companies)
+        others -= companies
+        texts = (
+            *people.mapped("email"),
+            *people.mapped("login"),
+            *others.mapped("email"),
+        )
+        return any(
+            mailbox in map(same_mailbox, header_addresses(text))
+            for text in filter(None, texts)
+        )
+
+    def _domain_companies(self):
+        """The companies whose own domain, at which Odoo gets their mail, it is at; none
+        when the user's companies are among them."""
+        # sudo: alias domains are not readable for everybody
+        domains = self.env["mail.alias.domain"].sudo()
+        name = _mailbox(self.email).rpartition("@")[2]
+        found = domains.search([("name", "=ilike", escape_psql(name))]).company_ids
+        return found.browse() if found & self.env.user.company_ids else found
+
+    def _is_manager(self):
+        return self.env["mail.external.account"]._is_manager()
+
+    # The code
+
     def action_send_code(self):
         """Mail a code to the address, through Odoo's own server."""
         self.ensure_one()
@@ -145,7 +327,7 @@ class MailExternalAccountConnect(models.TransientModel):
                     self.email,
                 )
             )
-        with self._under_way("code", CODE_SECONDS):
+        with Turn(self, "code").taken(CODE_SECONDS):
             code = f"{secrets.randbelow(1_000_000):06d}"
             expires = fields.Datetime.now() + timedelta(minutes=CODE_MINUTES)
             self.sudo().write(
@@ -207,22 +389,6 @@ class MailExternalAccountConnect(models.TransientModel):
             self.env, ("code", self.id, self.env.uid, self.email or "", code)
         )
 
-    def _check_codes_sent(self):
-        since = self.env.cr.now() - timedelta(days=1)
-        domain = [
-            ("create_uid", "=", self.env.uid),
-            ("create_date", ">", since),
-            ("step", "=", "code"),
-        ]
-        if self._lines().search_count(domain) >= CODES_PER_DAY * COUNTS_AS["code"]:
-            raise UserError(
-                self.env._(
-                    "You let %s codes be sent today, which is the limit. Go on "
-                    "tomorrow, or ask a manager to vouch for the address.",
-                    CODES_PER_DAY,
-                )
-            )
-
     def action_verify_code(self):
         """Compare the entered code; five tries, then a new one is needed.
 
@@ -260,6 +426,8 @@ class MailExternalAccountConnect(models.TransientModel):
                 "message": self.env._("This is not the code from the newest mail."),
             },
         }
+
+    # A manager's word
 
     def action_vouch(self):
         """A manager's word that the address belongs to its owner; it is logged."""

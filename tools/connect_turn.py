@@ -1,14 +1,17 @@
+"""Whose turn it is to let a mail server be asked, from the connect window."""
+
 from contextlib import contextmanager
 from datetime import timedelta
 
-from odoo import models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, config
 
-from ..tools.own_transaction import may_end_transaction
+from .own_transaction import may_end_transaction
 
 # Checks one user may run in ten minutes: enough to try, too few to scan a network.
 CHECKS_PER_TEN_MINUTES = 120
+# Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
+CODES_PER_DAY = 10
 # As how many checks what is done counts: codes must not flood anybody's mailbox.
 COUNTS_AS = {"code": 10}
 # First halves of the keys of PostgreSQL's advisory locks: on a user's turn ("meac"),
@@ -30,41 +33,45 @@ def at_a_time():
     return max(min(config["db_maxconn"] // 4, MOST_AT_A_TIME), 1)
 
 
-class MailExternalAccountConnect(models.TransientModel):
-    """Whose turn it is: one check at a time for a user, and few for all together.
+class Turn:
+    """One check at a time for a user, and few for all together.
 
     That one is under way stands in a committed line until it is over, or its time is:
     a lock would need a connection as long, and a crash must not lock anybody out. All
     processes and hosts see it. Counted is before the network, whatever comes of it.
     """
 
-    _inherit = "mail.external.account.connect"
+    def __init__(self, window, step):
+        """
+        :param window: one ``mail.external.account.connect``
+        :param str step: a check's, or "code"
+        """
+        self.window, self.env, self.step = window, window.env, step
 
     @contextmanager
-    def _under_way(self, step, seconds):
+    def taken(self, seconds):
         """Inside, it is this user's turn; what is done is committed at the end.
 
         Not where the transaction is the caller's: a script's goes on, and is counted.
 
-        :param str step: a check's, or "code"
         :param seconds: how long it takes at the most
         :return: the line of ``mail.external.account.connect.check`` for its result
         :raise UserError: it is not their turn, or there were too many
         """
         if not may_end_transaction(self.env):
-            self._check_limits(step)
-            yield self._note_attempt(step)
+            self._check_limits()
+            yield self.note_attempt()
             return
-        line = self._take_turn(step, seconds)
+        line = self._take(seconds)
         try:
             yield line
             line.running_until = False
             self.env.cr.commit()  # pylint: disable=invalid-commit
         except BaseException:
-            self._end_turn(line)
+            self._end(line)
             raise
 
-    def _take_turn(self, step, seconds):
+    def _take(self, seconds):
         cr = self.env.cr
         self._check_own_turn()  # the cheapest way to refuse many at once
         cr.commit()  # pylint: disable=invalid-commit
@@ -73,8 +80,8 @@ class MailExternalAccountConnect(models.TransientModel):
         try:
             self._check_own_turn(self._lock_turns())
             self._check_all_turns()
-            self._check_limits(step)
-            line = self._note_attempt(step, cr.now() + timedelta(seconds=seconds))
+            self._check_limits()
+            line = self.note_attempt(cr.now() + timedelta(seconds=seconds))
             cr.commit()  # pylint: disable=invalid-commit
         except UserError:
             cr.rollback()  # pylint: disable=invalid-commit
@@ -101,7 +108,7 @@ class MailExternalAccountConnect(models.TransientModel):
                 )
             )
 
-    def _end_turn(self, line):
+    def _end(self, line):
         """Whatever failed: the next one may come at once."""
         cr = self.env.cr
         if cr.closed:
@@ -131,13 +138,13 @@ class MailExternalAccountConnect(models.TransientModel):
         error.context = BUSY
         return error
 
-    def _check_limits(self, step):
+    def _check_limits(self):
         """:raise UserError: this user had their share of tests or codes"""
-        if step == "code":
+        if self.step == "code":
             self._check_codes_sent()
         since = self.env.cr.now() - timedelta(minutes=10)
         domain = [("create_uid", "=", self.env.uid), ("create_date", ">", since)]
-        count = self._lines().search_count(domain) + COUNTS_AS.get(step, 1)
+        count = self._lines().search_count(domain) + COUNTS_AS.get(self.step, 1)
         if count > CHECKS_PER_TEN_MINUTES:
             raise UserError(
                 self.env._(
@@ -145,11 +152,28 @@ class MailExternalAccountConnect(models.TransientModel):
                 )
             )
 
-    def _note_attempt(self, step="code", running_until=False):
+    def _check_codes_sent(self):
+        """:raise UserError: no further code today"""
+        since = self.env.cr.now() - timedelta(days=1)
+        domain = [
+            ("create_uid", "=", self.env.uid),
+            ("create_date", ">", since),
+            ("step", "=", "code"),
+        ]
+        if self._lines().search_count(domain) >= CODES_PER_DAY * COUNTS_AS["code"]:
+            raise UserError(
+                self.env._(
+                    "You let %s codes be sent today, which is the limit. Go on "
+                    "tomorrow, or ask a manager to vouch for the address.",
+                    CODES_PER_DAY,
+                )
+            )
+
+    def note_attempt(self, running_until=False):
         """Count it; return its first line, which is no result without a fingerprint."""
         values = {
-            "wizard_id": self.id,
-            "step": step,
+            "wizard_id": self.window.id,
+            "step": self.step,
             "ok": False,
             "is_private": False,
             "fingerprint": "-",
@@ -157,7 +181,7 @@ class MailExternalAccountConnect(models.TransientModel):
         lines = self._lines().create(
             [
                 {**values, "running_until": not number and running_until}
-                for number in range(COUNTS_AS.get(step, 1))
+                for number in range(COUNTS_AS.get(self.step, 1))
             ]
         )
         return lines[0]

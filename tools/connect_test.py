@@ -14,12 +14,12 @@ from ..mailkit.imap_mailbox import ImapMailbox
 from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Protocol
 from . import vault
-from .destination import server
+from .destination import READ_PROTOCOLS
+from .explanations import cause_and_remedy
+from .step_labels import step_label
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
-# Incoming modes for which Odoo signs in somewhere.
-READ_PROTOCOLS = ("imap", "pop3")
 SMTP_STEPS = (
     checks.Step.SMTP_HOST,
     checks.Step.SMTP_PORT,
@@ -89,7 +89,7 @@ def _stored(wizard, purpose):
     """The account's password, only when the window still means the same place."""
     account = wizard.account_id._origin.sudo()
     if not (account and wizard._may_see()) or (
-        wizard._destination(purpose) != account._secret_context(purpose)
+        wizard._secret_context(purpose) != account._secret_context(purpose)
     ):
         return None
     secret = (
@@ -99,7 +99,7 @@ def _stored(wizard, purpose):
     )
     try:
         return vault.unseal(
-            wizard.env, secret.sealed or "", wizard._destination(purpose)
+            wizard.env, secret.sealed or "", wizard._secret_context(purpose)
         )
     except vault.UnsealError:
         return None
@@ -115,8 +115,8 @@ def fingerprint(wizard):
             wizard.email or "",
             wizard.allow_private_host,
             wizard.receive_replies,
-            *wizard._destination("smtp"),
-            *wizard._destination("incoming"),
+            *wizard._secret_context("smtp"),
+            *wizard._secret_context("incoming"),
             *("-" if secret is None else f"+{secret}" for secret in secrets),
         ),
     )
@@ -158,7 +158,7 @@ def prepared(wizard, step):
     """
     try:
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
-        target = replace(server(wizard, purpose), timeout=NETWORK_SECONDS)
+        target = wizard._server(purpose, NETWORK_SECONDS)
         credentials = _credentials(wizard, step)
     except MailError as error:
         failed = checks.CheckResult(step, False, 0.0, {}, error)
@@ -197,3 +197,55 @@ def _credentials(wizard, step):
     if secret is None:
         raise MailError(ErrorCode.LOGIN_REQUIRED, field="password")
     return Credentials(login, secret)
+
+
+def results(wizard):
+    """What the tests of exactly these settings gave.
+
+    :return: dict: step -> its last line, whatever passed before
+    """
+    current = fingerprint(wizard)
+    lines = (
+        wizard.env["mail.external.account.connect.check"]
+        .sudo()
+        .search([("wizard_id", "=", wizard._origin.id)], order="id")
+    )
+    return {
+        line.step: line
+        for line in lines
+        if vault.same_fingerprint(line.fingerprint, current)
+    }
+
+
+def untested(wizard):
+    """The steps that did not pass with exactly these settings, in order."""
+    passed = {step for step, line in results(wizard).items() if line.ok}
+    return [step for step in steps(wizard) if step.value not in passed]
+
+
+def told(wizard, result):
+    """What the window shows of one check.
+
+    :param mailkit.checks.CheckResult result:
+    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply
+    """
+    data = {
+        "step": result.step.value,
+        "label": step_label(wizard, result.step, result),
+        "ok": result.ok,
+        "milliseconds": round(result.seconds * 1000),
+        "cause": "",
+        "remedy": "",
+        "field": "",
+        "reply": "",
+    }
+    if result.error:
+        code = result.error.code.value
+        if code == "login_required" and not result.error.reply:
+            code = "secret_needed"
+        data["cause"], data["remedy"] = cause_and_remedy(wizard.env, code)
+        data["field"] = result.error.field or ""
+        data["reply"] = str(result.error.reply or "")
+        if wizard.provider_help_url and data["field"] in ("password", "login"):
+            data["help_url"] = wizard.provider_help_url
+    return data

@@ -1,0 +1,201 @@
+"""What the connect window saves, after rights, test and proof were checked.
+
+The only place that writes an account's connection, and whose address leaves by whose
+sign-in. Plain functions in superuser mode; ``window`` is the one connect window.
+"""
+
+from odoo import fields
+from odoo.exceptions import UserError
+from odoo.fields import Command
+
+from . import connect_test
+from .destination import CONNECTION, READ_PROTOCOLS
+
+
+def save(window, proof):
+    """Write the account, unless the window is about an address only, and the address.
+
+    :param str proof: how the address is proven, see mail.external.address.proof
+    :return: mail.external.address in superuser mode
+    """
+    if window.is_address_only:
+        address = _write_address(window, window.account_id.sudo(), proof)
+        address.account_id._follow_reading()
+    else:
+        folders, anew = window._chosen_folders(), window._starts_reading()
+        account = _write_account(
+            window,
+            {
+                **_owner_values(window),
+                **_connection_values(window),
+                **_mailbox_values(window),
+                "active": True,
+            },
+        )
+        address = _write_address(window, account, proof)
+        connect_test.store_passwords(window, account)
+        account._set_up_reading(folders, anew)
+    address.account_id._resume()
+    return address
+
+
+def keep_draft(window):
+    """A new address, or one that is a draft, without connection."""
+    values = {**_owner_values(window), "state": "draft"}
+    _write_address(window, _write_account(window, values), False)
+
+
+def _write_account(window, values):
+    # sudo: rights were checked before; connection fields are written only here
+    account = window.account_id.sudo()
+    if account:
+        account.write(values)
+    else:
+        account = window.env["mail.external.account"].sudo().create(values)
+        window.sudo().account_id = account
+    return account
+
+
+def _write_address(window, account, proof):
+    # sudo: see above
+    address = window.address_id.sudo()
+    former, email = address.user_id, address.email
+    values = {
+        **_address_values(window),
+        **_proof_values(window, proof),
+        "account_id": account.id,
+        "company_id": window.company_id.id or account.company_id.id,
+        "failure_code": False,
+        "failure_reply": False,
+    }
+    if proof:  # it was tested; a draft receives nothing yet
+        values.update(_replies_values(window))
+    if not address:
+        address = address.create({**values, "is_main": not account.address_ids})
+        window.sudo().address_id = address
+    else:
+        if address.account_id != account:
+            values.update(_move_values(address, account))
+        address.write({**values, "active": True})
+    window.project_ids._bind(address)
+    address._tell_of_connection(former, email)
+    return address
+
+
+def _move_values(address, account):
+    """Bindings, access, name and history stay; answers may still come into the mailbox
+    of the former account, which is read until that is removed."""
+    former = address.account_id
+    if former.receives:
+        former.former_address_ids = [Command.link(address.id)]
+    account.former_address_ids = [Command.unlink(address.id)]
+    return {"is_main": not account.with_context(active_test=False).address_ids}
+
+
+# The account's part
+
+
+def _owner_values(window):
+    """Whose it is, and at which mail service: a draft keeps this, too."""
+    return {
+        "user_id": False if window.is_company else window.user_id.id,
+        "company_id": window.company_id.id,
+        "provider_id": window.provider_id.id,
+    }
+
+
+def _connection_values(window):
+    """The tested connection, with which the account works from now on."""
+    values = {name: window[name] for name in CONNECTION}
+    if window.incoming_protocol not in READ_PROTOCOLS:
+        names = ("host", "port", "security", "login")
+        values.update({f"incoming_{name}": False for name in names})
+    lines = connect_test.results(window).values()
+    return {
+        **values,
+        "provider_id": window.provider_id.id,
+        "sign_in_user_id": window._sign_in_user().id,
+        # Only where it was needed: later the name of a host may mean another one.
+        "allow_private_host": window.allow_private_host
+        and any(line.is_private for line in lines),
+        "state": "working",
+        "failure_code": False,
+        "failure_reply": False,
+        "last_check": fields.Datetime.now(),
+    }
+
+
+def _mailbox_values(window):
+    """How the account reads its mailbox, or gets its mail."""
+    values = {
+        "look_back_days": window.look_back_days,
+        "keep_sent_copy": window.keep_sent_copy and window.incoming_protocol == "imap",
+    }
+    if window.incoming_protocol == "forwarded":
+        values["forward_token"] = window.sudo().forward_token
+        if values["forward_token"] != window.account_id.sudo().forward_token:
+            values["forward_notice"] = False
+    return values
+
+
+# The address's part
+
+
+def _address_values(window):
+    """The address and who may use it; its bindings are lines, see ``_bind``."""
+    users, groups = window.allowed_user_ids, window.allowed_group_ids
+    company = window.is_company
+    return {
+        "email": window.email,
+        "sender_name": window.sender_name,
+        "is_default": window.is_default,
+        "allowed_user_ids": [Command.set(users.ids if company else [])],
+        "allowed_group_ids": [Command.set(groups.ids if company else [])],
+    }
+
+
+def _replies_values(window):
+    """What is done with the mail that comes to the address."""
+    makes_task = window.is_company and window.new_mail == "task"
+    return {
+        "receive_replies": window.receive_replies,
+        "new_mail": "task" if makes_task else "ignore",
+        "new_mail_project_id": makes_task and window.new_mail_project_id.id,
+    }
+
+
+def _proof_values(window, proof):
+    """Who proved the address, and when: not anew where it is the same proof.
+
+    :param proof: as ``_current_proof``; False: nobody did
+    """
+    known = window.address_id.sudo()
+    if proof and known.proof == proof and window._is_of_same_owner(known):
+        user, date = known.proof_user_id.id, known.proof_date
+    else:
+        user, date = proof and window.env.uid, proof and fields.Datetime.now()
+    return {"proof": proof, "proof_user_id": user, "proof_date": date}
+
+
+def check_target(window):
+    """:raise UserError: there is no account for the address, or not one of its owner"""
+    env, account = window.env, window.account_id
+    if not account:
+        raise UserError(env._("Mail Account: choose to which one the address moves."))
+    hidden, address = account.sudo(), window.address_id.sudo()
+    if hidden.state == "draft":
+        raise UserError(
+            env._("Mail Account: connect it first, then add addresses to it.")
+        )
+    same = address and (
+        hidden.user_id == address.user_id
+        and (hidden.user_id or hidden.company_id == address.account_id.company_id)
+    )
+    if address and not same:
+        raise UserError(
+            env._(
+                "Mail Account: %s belongs to somebody else. An address moves between "
+                "accounts of the same owner only.",
+                account.display_name,
+            )
+        )
