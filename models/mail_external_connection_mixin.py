@@ -109,6 +109,8 @@ class MailExternalConnectionMixin(models.AbstractModel):
         return destination.secret_context(uuid, self, purpose, holder)
 
     def _secret_holder(self):
-        """:return: the account that holds the passwords, and the employee whose it is
-        (none for a company's)"""
+        """Whose passwords they are: an account's own, unless a model says otherwise.
+
+        :return: the account that holds them, and its employee (none for a company's)
+        """
         return self, self.user_id
