@@ -38,5 +38,6 @@
             "mail_external_account/static/tests/**/*.test.js",
         ],
     },
+    "application": True,
     "uninstall_hook": "uninstall_hook",
 }

@@ -32,7 +32,7 @@ class MailExternalFolder(models.Model):
         inverse="_inverse_name",
         help="As your mail program shows it, with the folders above: INBOX/Customers.",
     )
-    is_sent = fields.Boolean("Sent Mail", help="Holds what the owner himself wrote.")
+    is_sent = fields.Boolean("Sent Mail", help="Holds what the owner wrote.")
     # mailkit.imap_state.FolderState or pop3_mailbox.MaildropStatus, as a dict
     state = fields.Json(readonly=True)
     last_listing = fields.Datetime(readonly=True)

@@ -9,6 +9,7 @@ from xmlrpc.client import Fault
 from markupsafe import Markup
 from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from ..tools import text_weight
 from ..tools.message_builder import build_messages
@@ -140,6 +141,7 @@ class TestLongFrom(ExternalAccountCase, Deadlines):
 class TestHostileMail(IntakeCase, Deadlines):
     """Mail of strangers is taken in soon, and what lies behind it, too."""
 
+    @mute_logger("odoo.addons.mail_external_account.models.mail_external_arrival")
     def test_fields(self):
         for number, text in enumerate(long_texts()):
             for name in ("sender", "To", "Cc", "Subject", "References", "Reply_To"):

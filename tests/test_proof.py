@@ -5,6 +5,7 @@ from odoo import Command
 from odoo.addons.base.tests.common import MockSmtplibCase
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from ..mailkit.headers import parse_headers
 from ..mailkit.token import html_mark
@@ -77,6 +78,7 @@ class TestCodeMail(ProofCase):
         with (
             self.mock_smtplib_connection(),
             self.patched_recipients(ATTACKER),
+            mute_logger("odoo.addons.mail.models.mail_mail"),
             self.assertRaisesRegex(UserError, "was not sent"),
         ):
             self.attempt().action_send_code()

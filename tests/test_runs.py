@@ -5,6 +5,7 @@ import time
 from unittest.mock import patch
 
 from odoo import fields
+from odoo.modules.registry import DummyRLock, Registry
 from odoo.tools import config, mute_logger
 
 from ..tools import delivery_run, fetching, run_time, vault
@@ -36,6 +37,8 @@ class TestRuns(ReadingCase):
         self.patch(run_time, "_GRACE", 0.1)
         # What runs commit is part of the test's transaction.
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        # Odoo's own runner holds it all the time; the runs' threads need the registry.
+        self.startPatcher(patch.object(Registry, "_lock", DummyRLock()))
         self.release = threading.Event()
         self.addCleanup(self.release.set)
 
