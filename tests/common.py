@@ -66,7 +66,7 @@ class ExternalAccountCase(TransactionCase):
         accounts = cls.env["mail.external.account"]
         company_id = values.pop("company_id", False if user else cls.company.id)
         state = values.pop("state", "working")
-        own = {name: values.pop(name) for name in [*values] if name in addresses._fields}
+        own = {n: values.pop(n) for n in [*values] if n in addresses._fields}
         account = accounts.browse(own.pop("account_id", False))
         if not account:
             account = accounts.create(
@@ -208,7 +208,7 @@ class IntakeCase(ExternalAccountCase):
     def take_in(self, raw, address=None, **kw):
         """As the fetching does it: headers first, the whole message if wanted.
 
-        :param address: of the account whose mailbox it lies in
+        :param address: of the address whose mailbox it lies in
         :return: the messages that came of it
         """
         intake = Intake((address or self.own).account_id)

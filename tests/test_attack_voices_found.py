@@ -18,10 +18,10 @@ class TestColleaguesVoice(HearersCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.support = cls.account(
+        cls.support = cls.address(
             "support@own.example", None, bindings=[(cls.project_a, True)]
         )
-        cls.bohdans = cls.account("bohdan@own.example", cls.bohdan)
+        cls.bohdans = cls.address("bohdan@own.example", cls.bohdan)
         cls.task.message_subscribe(cls.second.ids)
 
     def forms(self):
@@ -37,7 +37,7 @@ class TestColleaguesVoice(HearersCase):
         self.assertEqual(message.external_mark, "colleague")
         self.assertTrue(message.is_internal)
         self.assertFalse(self.told(message).filtered("partner_share"))
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
         self.assertFalse(message.sudo().mail_ids.recipient_ids & self.second)
 
     def test_a_customer_does_not_speak_to_customers_as_a_colleague(self):
@@ -101,7 +101,7 @@ class TestColleaguesVoice(HearersCase):
                 self.assertTrue(message.with_user(self.bohdan).has_access("read"))
 
     def test_new_mail_says_so_too(self):
-        support = self.account(
+        support = self.address(
             "new@own.example",
             receive_replies=True,
             new_mail="task",
@@ -196,7 +196,7 @@ class TestForeignCopies(HearersCase):
         super().setUpClass()
         cls.project_a.privacy_visibility = "followers"
         cls.task.message_subscribe((cls.anna.partner_id | cls.second).ids)
-        cls.eves = cls.account(
+        cls.eves = cls.address(
             "eve@own.example", cls.eve, receive_replies=True, incoming_protocol="imap"
         )
         cls.copied = {"Cc": "eve@own.example"}

@@ -51,19 +51,23 @@ class TestConnect(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
         window.action_save()
-        account = window.account_id.sudo()
-        self.assertEqual(account.state, "working")
-        self.assertEqual(account.user_id, self.anna)
-        self.assertEqual(account.binding_ids.project_id, self.project_a)
+        address = window.account_id.sudo()
+        self.assertEqual(address.state, "working")
+        self.assertEqual(address.user_id, self.anna)
+        self.assertEqual(address.binding_ids.project_id, self.project_a)
         secret = self.env["mail.external.secret"].search(
-            [("account_id", "=", account.id)]
+            [("account_id", "=", address.id)]
         )
         self.assertEqual(secret.purpose, "smtp")
-        opened = vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+        opened = vault.unseal(
+            self.env, secret.sealed, address.account_id._secret_context("smtp")
+        )
         self.assertEqual(opened, "hunter2")
-        account.smtp_host = "evil.example.com"
+        address.account_id.smtp_host = "evil.example.com"
         with self.assertRaises(vault.UnsealError):
-            vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+            vault.unseal(
+                self.env, secret.sealed, address.account_id._secret_context("smtp")
+            )
 
     def test_untested_settings_are_not_saved(self):
         window = self.window()
@@ -233,27 +237,27 @@ class TestConnect(ConnectCase):
     def test_draft_holds_no_secret(self):
         window = self.window()
         window.action_keep_draft()
-        account = window.account_id.sudo()
-        self.assertEqual(account.state, "draft")
+        address = window.account_id.sudo()
+        self.assertEqual(address.state, "draft")
         self.assertFalse(
-            self.env["mail.external.secret"].search([("account_id", "=", account.id)])
+            self.env["mail.external.secret"].search([("account_id", "=", address.id)])
         )
         again = self.env["mail.external.account.connect"].with_user(self.anna)
-        again = again.with_context(default_account_id=account.id).create({})
+        again = again.with_context(default_account_id=address.id).create({})
         self.assertEqual(again.email, "anna@brand-a.example")
 
     def test_old_settings_go_on_until_new_ones_passed(self):
         window = self.window()
         self.passed(window)
         window.action_save()
-        account = window.account_id
+        address = window.account_id
         second = (
             self.env["mail.external.account.connect"]
             .with_user(self.anna)
-            .with_context(default_account_id=account.id)
+            .with_context(default_account_id=address.id)
             .create({})
         )
-        self.assertEqual(second.smtp_host, account.smtp_host)
+        self.assertEqual(second.smtp_host, address.account_id.smtp_host)
         self.assertEqual(connect_test.passwords(second).smtp, "hunter2")
         for change in (
             {"smtp_host": "evil.example.com"},
@@ -273,8 +277,8 @@ class TestConnect(ConnectCase):
             second.action_save()
         with self.assertRaises(UserError):
             second.action_keep_draft()
-        self.assertEqual(account.smtp_host, "smtp.brand-a.example")
-        self.assertEqual(account.state, "working")
+        self.assertEqual(address.account_id.smtp_host, "smtp.brand-a.example")
+        self.assertEqual(address.state, "working")
 
     def test_changed_preset_leaves_saved_accounts_alone(self):
         window = self.window(provider_id=self.provider.id)

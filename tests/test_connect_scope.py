@@ -15,11 +15,11 @@ class TestConnectScope(ConnectCase):
         window.action_save()
         return window.account_id.sudo()
 
-    def for_company(self, account, **values):
-        """The manager's window that makes a company's address of ``account``."""
+    def for_company(self, address, **values):
+        """The manager's window that makes a company's address of ``address``."""
         window = self.window(
             self.manager,
-            account_id=account.id,
+            account_id=address.id,
             is_company=True,
             company_id=self.company.id,
             **values,
@@ -31,16 +31,16 @@ class TestConnectScope(ConnectCase):
         """Neither is the proof, nor the secret address that his mailbox forwards to."""
         domain = self.env["mail.alias.domain"].create({"name": "corp.example"})
         self.company.alias_domain_id = domain
-        account = self.connected(
+        address = self.connected(
             self.window(receive_replies=True, incoming_protocol="forwarded")
         )
-        token = account.forward_token
+        token = address.account_id.forward_token
         self.provider.active = False  # its own service proves it to everybody
-        self.assertTrue(account.proof and token)
+        self.assertTrue(address.proof and token)
         # RPC may leave the employee in the field that the form empties
         for user in (self.anna, self.env["res.users"]):
             window = self.for_company(
-                account,
+                address,
                 user_id=user.id,
                 receive_replies=True,
                 incoming_protocol="forwarded",
@@ -51,16 +51,16 @@ class TestConnectScope(ConnectCase):
             self.assertNotEqual(window.sudo().forward_token, token)
         window.action_vouch()
         window.action_save()
-        self.assertFalse(account.user_id)
-        self.assertEqual(account.proof_user_id, self.manager)
+        self.assertFalse(address.user_id)
+        self.assertEqual(address.proof_user_id, self.manager)
 
     def test_a_proof_of_the_company_is_none_of_an_employee(self):
         window = self.window(
             self.manager, is_company=True, user_id=False, company_id=self.company.id
         )
-        account = self.connected(window)
+        address = self.connected(window)
         self.provider.active = False
-        window = self.window(self.manager, account_id=account.id)
+        window = self.window(self.manager, account_id=address.id)
         self.passed(window)
         self.assertFalse(window.proof)
 

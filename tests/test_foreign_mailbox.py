@@ -11,7 +11,7 @@ class TestForeignMailbox(HearersCase):
         super().setUpClass()
         cls.project_a.privacy_visibility = "followers"
         cls.task.message_subscribe((cls.anna.partner_id | cls.second).ids)
-        cls.eves = cls.account(
+        cls.eves = cls.address(
             "eve@own.example", cls.eve, receive_replies=True, incoming_protocol="imap"
         )
 
@@ -53,7 +53,7 @@ class TestForeignMailbox(HearersCase):
 
     def test_new_mail_of_a_colleague_opens_no_private_project(self):
         self.project_b.privacy_visibility = "followers"
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             new_mail="task",
@@ -74,7 +74,7 @@ class TestForeignMailbox(HearersCase):
         self.assertFalse(task.with_user(self.eve).has_access("read"))
 
     def test_by_pop3_and_forwarded_it_is_the_same(self):
-        self.eves.incoming_protocol = "pop3"
+        self.eves.account_id.incoming_protocol = "pop3"
         message = self.take_in(self.mail(Message_ID="<1@x.example>"), self.eves)
         self.assertEqual(message.external_mark, "stranger")
         token = "abcdefghijklmnopqrstuvwx23"
@@ -124,14 +124,14 @@ class TestForeignMailbox(HearersCase):
         self.task.message_unsubscribe(self.anna.partner_id.ids)
         self.env.invalidate_all()
         message = self.take_in(self.mail())
-        self.assertFalse(message.external_mark, "it left through Anna's account")
+        self.assertFalse(message.external_mark, "it left through Anna's address")
         self.assertNotIn(self.anna.partner_id, self.told(message))
         self.assertFalse(message.with_user(self.anna).has_access("read"))
 
     def test_a_company_account_speaks_in_records_of_its_company(self):
         other = self.env["res.company"].create({"name": "Other"})
-        own = self.account("support@own.example", receive_replies=True)
-        foreign = self.env["mail.external.account"].create(
+        own = self.address("support@own.example", receive_replies=True)
+        foreign = self.env["mail.external.address"].create(
             {
                 "email": "info@other.example",
                 "company_id": other.id,

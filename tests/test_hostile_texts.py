@@ -41,7 +41,7 @@ class TestTypedSender(RemoteCase, Deadlines):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(CEO, cls.anna)
+        cls.address(CEO, cls.anna)
         cls.portal = new_test_user(
             cls.env, "ext_portal", "base.group_portal", email="p@customer.example"
         )
@@ -125,7 +125,7 @@ class TestLongFrom(ExternalAccountCase, Deadlines):
             {"name": "corp.example", "default_from": "notifications"}
         )
         self.company.alias_domain_id = domain
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         for name in ("x" * 1000, '"' * 1000, "x@y.example, " * 80, "(x)" * 400):
             message = EmailMessage()
             message["From"] = f"{name} <{CEO}>"
@@ -179,7 +179,7 @@ class TestHostileContent(ExternalAccountCase, Deadlines):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account("anna@own.example", cls.anna)
+        cls.address("anna@own.example", cls.anna)
 
     def build(self, body="Hello", in_row=False, **values):
         """:param in_row: core needs long for it when it is posted, too"""

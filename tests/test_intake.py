@@ -59,12 +59,12 @@ class TestIntake(IntakeCase):
         self.assertEqual(self.take_in(other).external_mark, "unproven")
 
     def test_the_same_answer_in_two_mailboxes_is_one_message(self):
-        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        bohdans = self.address("bohdan@own.example", self.bohdan, receive_replies=True)
         self.assertTrue(self.take_in(self.mail()))
         self.assertFalse(self.take_in(self.mail(), bohdans))
 
     def test_no_external_address_is_suggested_as_recipient(self):
-        self.account("support@own.example", receive_replies=True)
+        self.address("support@own.example", receive_replies=True)
         to = "Anna <anna@own.example>, Support@own.example, friend@x.example"
         self.take_in(self.mail(To=to, Cc=self.bohdan.email))
         partners = self.env["res.partner"].search_count([])
@@ -77,7 +77,7 @@ class TestIntake(IntakeCase):
         self.assertEqual(self.env["res.partner"].search_count([]), partners + 1)
 
     def test_a_colleague_is_suggested_also_by_his_external_address(self):
-        self.account(self.bohdan.email, self.bohdan)
+        self.address(self.bohdan.email, self.bohdan)
         self.take_in(self.mail(To=f"anna@own.example, {self.bohdan.email}"))
         self.task.message_unsubscribe(self.bohdan.partner_id.ids)
         [suggested] = self.task._message_get_suggested_recipients(reply_discussion=True)
@@ -275,14 +275,14 @@ class TestIntake(IntakeCase):
             self.assertEqual(self.ledger.state, "sent")
 
     def test_a_report_of_another_account_proves_nothing(self):
-        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        bohdans = self.address("bohdan@own.example", self.bohdan, receive_replies=True)
         self.take_in(self.report(), bohdans)
         self.assertEqual(self.ledger.state, "sent")
 
     # New mail of company addresses
 
     def test_new_mail_becomes_a_task_where_that_is_wanted(self):
-        support = self.account("support@own.example", None, receive_replies=True)
+        support = self.address("support@own.example", None, receive_replies=True)
         raw = self.mail(
             "New <new@customer.example>",
             In_Reply_To="",
@@ -328,4 +328,4 @@ class TestIntake(IntakeCase):
             body="Confirmation code: 123456",
         )
         self.forwarded(confirm, token)
-        self.assertIn("123456", self.own.forward_confirmation)
+        self.assertIn("123456", self.own.account_id.forward_confirmation)

@@ -16,7 +16,7 @@ class TestNeutralize(ConnectCase):
         super().setUpClass()
         domain = cls.env["mail.alias.domain"].create({"name": "corp.example"})
         cls.company.alias_domain_id = domain
-        cls.account_a = cls.account(
+        cls.address_a = cls.address(
             "a@x.example",
             cls.anna,
             proof="code",
@@ -27,16 +27,16 @@ class TestNeutralize(ConnectCase):
             forward_notice="https://mail.example/confirm?token=1",
             verified_fingerprint="f",
         )
-        cls.account_a._set_up_reading([("INBOX", False)], anew=True)
-        cls.account_a.folder_ids.state = {"uid": 7}
+        cls.address_a.account_id._set_up_reading([("INBOX", False)], anew=True)
+        cls.address_a.account_id.folder_ids.state = {"uid": 7}
         cls.env["mail.external.secret"].create(
-            {"account_id": cls.account_a.id, "purpose": "smtp", "sealed": "sealed"}
+            {"account_id": cls.address_a.id, "purpose": "smtp", "sealed": "sealed"}
         )
-        cls.account_a._keep_copy("<copy@x.example>", SECRET)
+        cls.address_a._keep_copy("<copy@x.example>", SECRET)
         cls.arrival = cls.env["mail.external.arrival"].create(
             {
                 "key": "kept",
-                "account_id": cls.account_a.id,
+                "account_id": cls.address_a.id,
                 "user_id": cls.anna.id,
                 "state": "quarantine",
                 "reason": "loop",
@@ -62,14 +62,14 @@ class TestNeutralize(ConnectCase):
 
     def test_accounts(self):
         self.neutralize()
-        self.assertEqual(self.account_a.state, "draft")
+        self.assertEqual(self.address_a.state, "draft")
         for name in ("proof", "forward_token", "forward_notice", "mailbox_ids"):
-            self.assertFalse(self.account_a[name], name)
-        self.assertFalse(self.account_a.verified_fingerprint)
-        self.assertFalse(self.account_a.folder_ids.state)
+            self.assertFalse(self.address_a[name], name)
+        self.assertFalse(self.address_a.verified_fingerprint)
+        self.assertFalse(self.address_a.account_id.folder_ids.state)
         self.assertFalse(self.env["mail.external.secret"].search([]))
-        self.assertFalse(self.account_a._reads_mailbox())
-        self.assertEqual(self.account_a.email, "a@x.example")
+        self.assertFalse(self.address_a.account_id._reads_mailbox())
+        self.assertEqual(self.address_a.email, "a@x.example")
 
     def test_open_windows_codes_and_proofs(self):
         """Neither who had a code can enter it in the copy, nor who was vouched for."""
@@ -124,15 +124,15 @@ class TestNeutralize(ConnectCase):
         self.assertTrue(message.exists())
         [note] = message.notification_ids.filtered(lambda n: n.mail_mail_id == mail)
         self.assertEqual(note.notification_status, "exception")
-        self.assertFalse(self.env["mail.external.account"]._next_due_time())
+        self.assertFalse(self.env["mail.external.address"]._next_due_time())
 
     def test_the_addresses_are_used_by_nobody(self):
-        self.env["mail.external.account"]._clear_sender_cache()
+        self.env["mail.external.sender"]._clear_sender_cache()
         self.neutralize()
         self.env.registry.clear_cache()
-        self.assertFalse(self.post(self.anna).external_account_id)
+        self.assertFalse(self.post(self.anna).external_address_id)
         with self.assertRaises(UserError):
-            self.account_a.with_user(self.anna).action_fetch_now()
+            self.address_a.with_user(self.anna).action_fetch_now()
 
     def test_every_table_was_thought_of(self):
         """A new model of ours has to be looked at here: what is in it in a copy?"""
@@ -142,7 +142,7 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
-            "mail.external.account.project",
+            "mail.external.address.project",
             "mail.external.arrival",
             "mail.external.delivery",
             "mail.external.folder",

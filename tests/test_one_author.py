@@ -117,7 +117,7 @@ class TestOneAuthor(IntakeCase):
         self.assertNotIn(self.bohdan.id, seen)
 
     def test_new_mail_has_the_partner_who_wrote_it(self):
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             new_mail="task",
@@ -192,12 +192,12 @@ class TestOneAuthor(IntakeCase):
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.trusted_authserv", server
         )
-        self.account("bohdan@own.example", self.bohdan)
+        self.address("bohdan@own.example", self.bohdan)
         self.task.message_subscribe(self.second.ids)
         results = f"{server}; dmarc=pass header.from=corp.example"
         raw = self.mail(f"Bohdan <{BOHDAN}>", Authentication_Results=results)
         message = self.take_in(raw)
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
         self.assertFalse(self.external_mails(message))
 
     def test_an_own_copy_shows_the_owners_name(self):

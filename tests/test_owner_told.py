@@ -12,8 +12,8 @@ class TestOwnerTold(ConnectCase):
     def setUpClass(cls):
         super().setUpClass()
         (cls.anna | cls.bohdan).notification_type = "inbox"
-        cls.annas = cls.account("anna@brand-a.example", cls.anna, proof="code")
-        cls.second = cls.account("anna@brand-b.example", cls.anna, proof="code")
+        cls.annas = cls.address("anna@brand-a.example", cls.anna, proof="code")
+        cls.second = cls.address("anna@brand-b.example", cls.anna, proof="code")
 
     def told(self, user):
         """Subjects of what a user was notified of since last asked."""
@@ -28,11 +28,11 @@ class TestOwnerTold(ConnectCase):
         self._known = [*getattr(self, "_known", []), *messages.ids]
         return messages.mapped("subject")
 
-    def connect(self, user, account=None, **values):
+    def connect(self, user, address=None, **values):
         """Save the window, as if its tests had passed; a manager vouches."""
-        if account:
-            values["account_id"] = account.id
-            values.setdefault("email", account.email)
+        if address:
+            values["account_id"] = address.id
+            values.setdefault("email", address.email)
         window = self.window(user, smtp_host="smtp.corp.example", **values)
         self.passed(window)
         if not window.proof:
@@ -135,7 +135,7 @@ class TestOwnerTold(ConnectCase):
         admin = self.env.ref("base.user_admin")
         commands = [Command.delete(self.annas.id)]
         self.env.transaction.default_env = self.env(user=admin)
-        self.anna.with_user(admin).write({"external_account_ids": commands})
+        self.anna.with_user(admin).write({"external_address_ids": commands})
         self.assertFalse(self.annas.exists())
         self.assertEqual(self.told(self.anna), ["Deleted: anna@brand-a.example"])
 
@@ -164,7 +164,7 @@ class TestOwnerTold(ConnectCase):
         mine.action_archive()
         mine.action_unarchive()
         mine.unlink()
-        shared = self.account("info@brand-a.example")
+        shared = self.address("info@brand-a.example")
         shared.with_user(self.manager).action_archive()
         shared.with_user(self.manager).unlink()
         self.second.active = False  # as a scheduled action does it
@@ -198,8 +198,8 @@ class TestOwnerTold(ConnectCase):
         )
         for context in contexts:
             self.annas.active = True
-            account = self.annas.with_user(self.manager).with_context(**context)
-            account.write({"active": False})
+            address = self.annas.with_user(self.manager).with_context(**context)
+            address.write({"active": False})
             with self.subTest(context=context):
                 self.assertEqual(
                     self.told(self.anna), ["Archived: anna@brand-a.example"]
@@ -228,4 +228,4 @@ class TestOwnerTold(ConnectCase):
             [("subject", "=", "Archived: anna@brand-a.example")]
         )
         self.assertEqual(mail.recipient_ids, self.anna.partner_id)
-        self.assertFalse(mail.sending_account_id)
+        self.assertFalse(mail.sending_address_id)

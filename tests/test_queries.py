@@ -4,7 +4,7 @@ from .common import ExternalAccountCase
 
 
 class TestQueries(ExternalAccountCase):
-    """With no account configured the addon adds no query."""
+    """With no address configured the addon adds no query."""
 
     def count(self, function):
         self.env.flush_all()
@@ -20,16 +20,16 @@ class TestQueries(ExternalAccountCase):
 
     @warmup
     def test_posting_without_and_with_accounts(self):
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
         without = self.posting_costs()
-        self.account("a@x.example", self.bohdan)
+        self.address("a@x.example", self.bohdan)
         others = self.posting_costs()
-        self.assertEqual(others, without, "somebody else's account costs nothing")
+        self.assertEqual(others, without, "somebody else's address costs nothing")
 
     @warmup
     def test_mail_of_cores_gateway_without_accounts(self):
         """Who hears of it is asked for mail out of mailboxes: there can be none."""
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
 
         def costs(message_type):
             def post():
@@ -44,7 +44,7 @@ class TestQueries(ExternalAccountCase):
     def test_reading_messages_without_accounts(self):
         from odoo.addons.mail.tools.discuss import Store
 
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
         message = self.post(self.anna)
 
         def read():
@@ -52,7 +52,7 @@ class TestQueries(ExternalAccountCase):
 
         read()
         without = self.count(read)
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         sent = self.post(self.anna)
         read()
         self.assertEqual(self.count(read), without)

@@ -38,7 +38,7 @@ class TestAbsenceNotes(RemoteCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(ANNA, cls.anna)
+        cls.address(ANNA, cls.anna)
         cls.anna.write(
             {
                 "email": ANNA,
@@ -65,9 +65,9 @@ class TestAbsenceNotes(RemoteCase):
         self.assertIn("A question", str(messages.mapped("body")))
         [note] = messages.filtered(lambda m: m.message_type == "out_of_office")
         self.assertEqual(note.author_id, self.anna.partner_id)
-        self.assertFalse(note.external_account_id)
+        self.assertFalse(note.external_address_id)
         rows = note.sudo().mail_ids
-        self.assertFalse(rows.sending_account_id)
+        self.assertFalse(rows.sending_address_id)
         for row in rows:
             self.assertFalse(row._carried_addresses())
 
@@ -114,8 +114,8 @@ class TestDeleting(RemoteCase):
             self.env, "ext_portal_deletes", "base.group_portal", email="p@x.example"
         )
         group = self.env["res.groups"].create({"name": "Board"})
-        self.account(SUPPORT, allowed_user_ids=[(4, self.anna.id)])
-        self.account("board@brand-a.example", allowed_group_ids=[(4, group.id)])
+        self.address(SUPPORT, allowed_user_ids=[(4, self.anna.id)])
+        self.address("board@brand-a.example", allowed_group_ids=[(4, group.id)])
         for records in (self.anna, group):
             code, told = self.refusal(portal, records, "unlink")
             self.assertEqual(code, RPC_FAULT_CODE_ACCESS_ERROR)
@@ -135,7 +135,7 @@ class TestRatings(RemoteCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(SUPPORT, None, [(cls.project_a, True)])
+        cls.address(SUPPORT, None, [(cls.project_a, True)])
         cls.clara, cls.other = (
             new_test_user(
                 cls.env, login, "base.group_portal", name=login, email=f"{login}@x.test"

@@ -6,14 +6,14 @@ from .common import ExternalAccountCase
 
 
 class TestRights(ExternalAccountCase):
-    """First lines of defence; each kind of user against each kind of account."""
+    """First lines of defence; each kind of user against each kind of address."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.annas = cls.account("anna@x.example", cls.anna)
-        cls.shared = cls.account("support@x.example")
-        cls.board = cls.account(
+        cls.annas = cls.address("anna@x.example", cls.anna)
+        cls.shared = cls.address("support@x.example")
+        cls.board = cls.address(
             "board@x.example", None, allowed_user_ids=[(4, cls.bohdan.id)]
         )
         cls.project_manager = new_test_user(
@@ -27,11 +27,11 @@ class TestRights(ExternalAccountCase):
         )
 
     def visible_to(self, user):
-        accounts = self.annas | self.shared | self.board
+        addresses = self.annas | self.shared | self.board
         return (
-            self.env["mail.external.account"]
+            self.env["mail.external.address"]
             .with_user(user)
-            .search([("id", "in", accounts.ids)])
+            .search([("id", "in", addresses.ids)])
             .sudo()
         )
 
@@ -52,42 +52,42 @@ class TestRights(ExternalAccountCase):
             with self.subTest(change=change):
                 self.bohdan.write(change)
                 self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
-                accounts = self.env["mail.external.account"]
-                rows = accounts._usable_rows(self.anna.id)
+                addresses = self.env["mail.external.address"]
+                rows = addresses._usable_rows(self.anna.id)
                 self.assertNotIn(self.board.id, [row.id for row in rows])
                 self.assertFalse(self.board._may_send(self.anna))
                 self.assertNotIn(
-                    "board@x.example", accounts._addresses_of(self.anna.id)
+                    "board@x.example", addresses._addresses_of(self.anna.id)
                 )
 
     def test_who_changes_what(self):
         self.annas.with_user(self.anna).sender_name = "Anna"
         self.annas.with_user(self.manager).sender_name = "Anna K."
         self.shared.with_user(self.manager).sender_name = "Support"
-        for account, user in (
+        for address, user in (
             (self.annas, self.bohdan),
             (self.shared, self.anna),
             (self.board, self.bohdan),
             (self.shared, self.project_manager),
         ):
             with self.assertRaises(AccessError):
-                account.with_user(user).sender_name = "X"
+                address.with_user(user).sender_name = "X"
             with self.assertRaises(AccessError):
-                account.with_user(user).unlink()
+                address.with_user(user).unlink()
             with self.assertRaises(AccessError):
-                account.with_user(user).action_connect()
+                address.with_user(user).action_connect()
 
     def test_project_managers_bind_company_addresses_that_they_may_use(self):
         self.shared.binding_ids = [(0, 0, {"project_id": self.project_a.id})]
-        binding = self.env["mail.external.account.project"]
-        for user, account, allowed in (
+        binding = self.env["mail.external.address.project"]
+        for user, address, allowed in (
             (self.project_manager, self.shared, True),
             (self.project_manager, self.board, False),
             (self.project_manager, self.annas, False),
             (self.anna, self.annas, True),
             (self.anna, self.shared, False),
         ):
-            values = {"account_id": account.id, "project_id": self.project_b.id}
+            values = {"account_id": address.id, "project_id": self.project_b.id}
             if allowed:
                 binding.with_user(user).create(values).unlink()
             else:
@@ -101,12 +101,12 @@ class TestRights(ExternalAccountCase):
         task = self.task.with_user(self.anna)
 
         def offered():
-            accounts = self.env["mail.external.account"].with_user(self.anna)
-            return [row.id for row, _c in accounts._sender_options(task)]
+            addresses = self.env["mail.external.address"].with_user(self.anna)
+            return [row.id for row, _c in addresses._sender_options(task)]
 
         self.assertIn(self.shared.id, offered())
         with self.assertRaises(AccessError):  # which rolls back
-            project.external_account_binding_ids.create(values)
+            project.external_address_binding_ids.create(values)
         self.env.invalidate_all()
         self.assertIn(self.shared.id, offered())
         # Nor does he give one to all projects that is for some.
@@ -143,10 +143,10 @@ class TestRights(ExternalAccountCase):
             self.assertIn("anna@x.example", seen.display_name)
 
     def test_a_message_shows_its_address_to_its_readers(self):
-        message = self.post(self.anna, external_account_id=self.annas.id)
+        message = self.post(self.anna, external_address_id=self.annas.id)
         own = message.with_user(self.bohdan)
-        self.assertEqual(own.external_account_id.display_name, "External address")
-        [row] = own.read(["external_account_id"])
+        self.assertEqual(own.external_address_id.display_name, "External address")
+        [row] = own.read(["external_address_id"])
         self.assertNotIn("anna@x.example", str(row))
         store = Store(bus_channel=self.bohdan).add(own).get_result()
         [data] = [m for m in store["mail.message"] if m["id"] == message.id]
@@ -194,8 +194,8 @@ class TestRights(ExternalAccountCase):
                 row.with_user(user).unlink()
 
     def test_own_addresses_in_preferences(self):
-        listed = self.anna.with_user(self.anna).read(["external_account_ids"])[0]
-        self.assertEqual(listed["external_account_ids"], self.annas.ids)
+        listed = self.anna.with_user(self.anna).read(["external_address_ids"])[0]
+        self.assertEqual(listed["external_address_ids"], self.annas.ids)
 
     def test_context_defaults_do_not_bypass_the_connect_window(self):
         forged = {
@@ -204,21 +204,21 @@ class TestRights(ExternalAccountCase):
             "default_smtp_host": "10.0.0.5",
             "default_allow_private_host": True,
         }
-        account = (
-            self.env["mail.external.account"]
+        address = (
+            self.env["mail.external.address"]
             .with_user(self.anna)
             .with_context(**forged)
             .create({"email": "ceo@corp.example", "user_id": self.anna.id})
             .sudo()
         )
-        self.assertEqual(account.state, "draft")
-        self.assertFalse(account.proof or account.smtp_host)
-        self.assertFalse(account.allow_private_host)
+        self.assertEqual(address.state, "draft")
+        self.assertFalse(address.proof or address.account_id.smtp_host)
+        self.assertFalse(address.account_id.allow_private_host)
 
     def test_a_binding_is_not_moved_to_somebody_elses_account(self):
-        own = self.account("anna@y.example", self.anna, [(self.project_b, True)])
+        own = self.address("anna@y.example", self.anna, [(self.project_b, True)])
         binding = own.binding_ids.with_user(self.anna)
-        for other in (self.shared, self.account("b@y.example", self.bohdan)):
+        for other in (self.shared, self.address("b@y.example", self.bohdan)):
             with self.assertRaisesRegex(UserError, "stays with its address"):
                 binding.account_id = other.id
         private = self.env["project.project"].create(

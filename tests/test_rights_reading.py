@@ -26,35 +26,35 @@ class ReadingRightsCase(ExternalAccountCase):
     def setUpClass(cls):
         super().setUpClass()
         reading = {"receive_replies": True, "incoming_protocol": "imap"}
-        cls.annas = cls.account("anna@x.example", cls.anna, **reading)
-        cls.shared = cls.account("support@x.example", **reading)
-        accounts = cls.annas | cls.shared
-        accounts.forward_confirmation = "Code 123456"
+        cls.annas = cls.address("anna@x.example", cls.anna, **reading)
+        cls.shared = cls.address("support@x.example", **reading)
+        addresses = cls.annas | cls.shared
+        addresses.account_id.forward_confirmation = "Code 123456"
         cls.env["mail.external.mailbox"].search(
-            [("account_id", "in", accounts.ids)]
+            [("account_id", "in", addresses.ids)]
         ).unlink()
         cls.mailboxes = cls.env["mail.external.mailbox"].create(
             [
                 {
-                    "account_id": account.id,
+                    "account_id": address.id,
                     "next_look": "2026-01-01",
                     "last_look": "2026-01-01",
                     "answer_count": 3,
                     "unrelated_count": 40,
                 }
-                for account in accounts
+                for address in addresses
             ]
         )
         cls.folders = cls.env["mail.external.folder"].create(
-            [{"account_id": account.id, "path": "Customers"} for account in accounts]
+            [{"account_id": address.id, "path": "Customers"} for address in addresses]
         )
         cls.private, cls.of_company = cls.env["mail.external.arrival"].create(
             [
                 {
-                    "key": account.email,
-                    "account_id": account.id,
-                    "user_id": account.user_id.id,
-                    "company_id": account.company_id.id,
+                    "key": address.email,
+                    "account_id": address.id,
+                    "user_id": address.user_id.id,
+                    "company_id": address.company_id.id,
                     "kind": "answer",
                     "state": "quarantine",
                     "reason": "not_understood",
@@ -62,7 +62,7 @@ class ReadingRightsCase(ExternalAccountCase):
                     "subject": "A secret",
                     "raw": base64.b64encode(RAW),
                 }
-                for account in accounts
+                for address in addresses
             ]
         )
         other = cls.env["res.company"].create({"name": "Other"})
@@ -167,23 +167,23 @@ class TestQuarantineRights(ReadingRightsCase):
 
 
 class TestMailboxRights(ReadingRightsCase):
-    """The facts about a mailbox, on the account and in its own tables."""
+    """The facts about a mailbox, on the address and in its own tables."""
 
-    def facts(self, account, user):
-        own = account.with_user(user)
+    def facts(self, address, user):
+        own = address.with_user(user)
         values = own.read(FACTS)[0]
         values.pop("id")
         return {name: value for name, value in values.items() if value}
 
     def test_the_owner_and_managers_see_the_facts(self):
-        for account, user, quarantine in (
+        for address, user, quarantine in (
             (self.annas, self.anna, 1),
             (self.annas, self.manager, 0),
             (self.shared, self.manager, 1),
             (self.shared, self.admin, 1),
         ):
-            facts = self.facts(account, user)
-            with self.subTest(account=account.email, user=user.login):
+            facts = self.facts(address, user)
+            with self.subTest(address=address.email, user=user.login):
                 self.assertEqual(facts["mailbox_status"], "Works.")
                 self.assertEqual(facts["mailbox_answer_count"], 3)
                 self.assertEqual(facts["mailbox_unrelated_count"], 40)
@@ -229,14 +229,14 @@ class TestMailboxRights(ReadingRightsCase):
         self.assertEqual(new.name, "Клієнти & Co")
         self.assertFalse(new.state, "starts from now")
         self.assertLessEqual(before.next_look, self.env.cr.now())
-        for user, account in (
+        for user, address in (
             (self.bohdan, self.annas),
             (self.bohdan, self.shared),
             (self.anna, self.shared),
             (self.portal, self.annas),
         ):
             with self.assertRaises(UserError):
-                folders.with_user(user).create({**values, "account_id": account.id})
+                folders.with_user(user).create({**values, "account_id": address.id})
         for changed in (
             {"path": "Other"},
             {"state": {}},
@@ -254,13 +254,13 @@ class TestMailboxRights(ReadingRightsCase):
         new.with_user(self.anna).unlink()
 
     def test_fetching_is_not_for_who_only_sends(self):
-        for user, account in (
+        for user, address in (
             (self.bohdan, self.annas),
             (self.bohdan, self.shared),
             (self.portal, self.annas),
         ):
             with self.assertRaises(AccessError):
-                account.with_user(user).action_fetch_now()
+                address.with_user(user).action_fetch_now()
         self.annas.with_user(self.anna).action_fetch_now()
 
 

@@ -55,9 +55,9 @@ class TestRuns(ReadingCase):
             except Stopped:
                 asked.append("stopped")
 
-        accounts = type(self.own)
+        addresses = type(self.own)
         claim = patch.object(
-            accounts, "_claim_due", lambda *_args: claims.pop() if claims else []
+            addresses, "_claim_due", lambda *_args: claims.pop() if claims else []
         )
         with claim, patch.object(fetching, "visit", hang):
             began = time.monotonic()
@@ -79,14 +79,16 @@ class TestRuns(ReadingCase):
     def test_sending_ends_though_an_account_hangs_and_it_stays_claimed(self):
         served = []
 
-        def hang(account, *_args):
-            served.append(account.id)
+        def hang(address, *_args):
+            served.append(address.id)
             self.release.wait(20)
             return False
 
-        accounts = type(self.own)
-        due = patch.object(accounts, "_accounts_with_due_mail", lambda *_args: self.own)
-        with due, patch.object(accounts, "_deliver_one", hang):
+        addresses = type(self.own)
+        due = patch.object(
+            addresses, "_accounts_with_due_mail", lambda *_args: self.own
+        )
+        with due, patch.object(addresses, "_deliver_one", hang):
             for _run in range(2):
                 began = time.monotonic()
                 DeliveryRun(self.own.browse(), 4, RunTime(2.0)).run()
@@ -106,10 +108,10 @@ class TestRuns(ReadingCase):
         work = self.work()
         original = type(self.own)._decide_batch
 
-        def decide(account, batch, *args):
+        def decide(address, batch, *args):
             if any(headers.author.email == "bad@x.example" for headers in batch):
                 raise ValueError("trouble")
-            return original(account, batch, *args)
+            return original(address, batch, *args)
 
         def alone(asked):
             request = fetching.Asked(work, asked, threading.local())
@@ -132,18 +134,18 @@ class TestClaims(ReadingCase):
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
         past = fields.Datetime.subtract(fields.Datetime.now(), minutes=5)
         self.mailbox.write({"next_look": past, "run": 0})
-        accounts, mailboxes = self.own, self.mailbox
+        addresses, mailboxes = self.own, self.mailbox
         for number in range(5):
-            account = self.account(
+            address = self.address(
                 f"n{number}@own.example",
                 self.anna,
                 receive_replies=True,
                 incoming_protocol="imap",
             )
-            accounts |= account
+            addresses |= address
             mailboxes |= mailboxes.create(
                 {
-                    "account_id": account.id,
+                    "account_id": address.id,
                     "next_look": past,
                     "attempts": number % 2,
                     "cuts": number // 4,
@@ -231,12 +233,12 @@ class TestRunTime(ExternalAccountCase):
     def test_which_limit_holds(self):
         limits = {"limit_time_real": 120, "limit_time_real_cron": -1}
         self.startPatcher(patch.dict(config.options, limits))
-        accounts = self.env["mail.external.account"]
-        self.assertEqual(accounts._seconds_allowed(), 120)
+        addresses = self.env["mail.external.address"]
+        self.assertEqual(addresses._seconds_allowed(), 120)
         config.options["limit_time_real_cron"] = 600
-        self.assertEqual(accounts._seconds_allowed(), 600)
+        self.assertEqual(addresses._seconds_allowed(), 600)
         # "Run manually" is a request.
         with patch.object(self.thread, "type", "http", create=True):
-            self.assertEqual(accounts._seconds_allowed(), 120)
+            self.assertEqual(addresses._seconds_allowed(), 120)
         config.options["limit_time_real_cron"] = 0
-        self.assertEqual(accounts._seconds_allowed(), 120, "no limit: as usual")
+        self.assertEqual(addresses._seconds_allowed(), 120, "no limit: as usual")

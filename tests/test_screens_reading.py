@@ -11,15 +11,15 @@ class TestReadingScreens(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account(
+        cls.own = cls.address(
             "anna@x.example",
             cls.anna,
             receive_replies=True,
             incoming_protocol="imap",
         )
-        cls.mailbox = cls.own.mailbox_ids or cls.env["mail.external.mailbox"].create(
-            {"account_id": cls.own.id, "next_look": fields.Datetime.now()}
-        )
+        cls.mailbox = cls.own.account_id.mailbox_ids or cls.env[
+            "mail.external.mailbox"
+        ].create({"account_id": cls.own.id, "next_look": fields.Datetime.now()})
 
     def words(self):
         self.own.invalidate_recordset()
@@ -39,30 +39,30 @@ class TestReadingScreens(ExternalAccountCase):
         self.assertIn("certificate has expired", self.words())
         self.own.state = "refused"
         self.assertIn("sending is refused", self.words())
-        self.own.incoming_protocol = "forwarded"
+        self.own.account_id.incoming_protocol = "forwarded"
         self.assertIn("forwards", self.words())
         self.own.receive_replies = False
         self.assertFalse(self.words())
 
     def test_fetch_now_is_offered_where_a_mailbox_is_read(self):
-        account = self.own.with_user(self.anna)
-        self.assertTrue(account.can_fetch)
-        self.own.incoming_protocol = "forwarded"
-        self.assertFalse(account.can_fetch)
+        address = self.own.with_user(self.anna)
+        self.assertTrue(address.can_fetch)
+        self.own.account_id.incoming_protocol = "forwarded"
+        self.assertFalse(address.can_fetch)
 
     def test_the_owner_edits_folders_in_the_form(self):
         with Form(self.own.with_user(self.anna)) as form:
             form.keep_sent_copy = True
             with form.folder_ids.new() as folder:
                 folder.name = "INBOX/Клієнти"
-        self.assertTrue(self.own.keep_sent_copy)
-        self.assertEqual(self.own.folder_ids[-1].name, "INBOX/Клієнти")
+        self.assertTrue(self.own.account_id.keep_sent_copy)
+        self.assertEqual(self.own.account_id.folder_ids[-1].name, "INBOX/Клієнти")
         with Form(self.own.with_user(self.anna)) as form:
-            form.folder_ids.remove(len(self.own.folder_ids) - 1)
-        self.assertNotIn("INBOX/Клієнти", self.own.folder_ids.mapped("name"))
+            form.folder_ids.remove(len(self.own.account_id.folder_ids) - 1)
+        self.assertNotIn("INBOX/Клієнти", self.own.account_id.folder_ids.mapped("name"))
 
     def test_a_manager_chooses_what_becomes_of_new_mail(self):
-        shared = self.account(
+        shared = self.address(
             "support@x.example", receive_replies=True, incoming_protocol="pop3"
         )
         with Form(shared.with_user(self.manager)) as form:

@@ -13,13 +13,13 @@ ACCOUNTS = """
 """
 BINDINGS = """
     INSERT INTO mail_external_account_project (account_id, project_id, is_default)
-    SELECT account, project, false
-      FROM unnest(%s::int[]) account, unnest(%s::int[]) project
+    SELECT address, project, false
+      FROM unnest(%s::int[]) address, unnest(%s::int[]) project
 """
 ALLOWED = """
     INSERT INTO mail_external_account_user_rel
-        (mail_external_account_id, res_users_id)
-    SELECT account, %s FROM unnest(%s::int[]) account
+        (mail_external_address_id, res_users_id)
+    SELECT address, %s FROM unnest(%s::int[]) address
 """
 
 
@@ -29,8 +29,8 @@ class TestSenderScale(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        accounts = cls.env["mail.external.account"].with_context(active_test=False)
-        accounts.search([]).unlink()
+        addresses = cls.env["mail.external.address"].with_context(active_test=False)
+        addresses.search([]).unlink()
 
     def count(self, function):
         self.env.flush_all()
@@ -49,19 +49,19 @@ class TestSenderScale(ExternalAccountCase):
         cr = self.env.cr
         cr.execute(ACCOUNTS.replace(" % 2", " %% 2"), [self.bohdan.id, self.company.id])
         rows = cr.fetchall()
-        shared = [account for account, owner in rows if not owner]
+        shared = [address for address, owner in rows if not owner]
         cr.execute(ALLOWED, [self.bohdan.id, shared])
-        bound = [account for account, _owner in rows[:1000]]
+        bound = [address for address, _owner in rows[:1000]]
         cr.execute(BINDINGS, [bound, (self.project_a | self.project_b).ids])
         self.env.invalidate_all()
 
     def test_choosing_among_thousands_takes_no_more_queries(self):
-        own = self.account("anna@a.example", self.anna, [(self.project_a, True)])
-        shared = self.account("info@a.example")
-        accounts = self.env["mail.external.account"].with_user(self.anna)
+        own = self.address("anna@a.example", self.anna, [(self.project_a, True)])
+        shared = self.address("info@a.example")
+        addresses = self.env["mail.external.address"].with_user(self.anna)
 
         def choose():
-            options = accounts._sender_options(self.task.sudo())
+            options = addresses._sender_options(self.task.sudo())
             self.assertEqual([row.id for row, _ in options], [own.id, shared.id])
 
         def choose_cold():
@@ -80,7 +80,7 @@ class TestSenderScale(ExternalAccountCase):
 
     def test_posting_with_an_account_takes_one_more_query_at_most(self):
         without = self.warm_count(self.queued_post)
-        self.account("anna@a.example", self.anna, [(self.project_a, True)])
+        self.address("anna@a.example", self.anna, [(self.project_a, True)])
         # It starts the delivery. The wake-up after the commit isn't counted here.
         self.assertLessEqual(self.warm_count(self.queued_post), without + 1)
         self.assertTrue(self.external_mails(self.queued_post()))
@@ -96,7 +96,7 @@ class TestSenderScale(ExternalAccountCase):
 
         messages = self.queued_post() | self.queued_post()
         without = self.warm_count(open_chatter)
-        self.account("anna@a.example", self.anna, [(self.project_a, True)])
+        self.address("anna@a.example", self.anna, [(self.project_a, True)])
         messages = self.queued_post() | self.queued_post()
         self.external_mails(messages).sudo()._postprocess_sent_message(
             messages.notification_ids.res_partner_id, []
@@ -114,8 +114,8 @@ class TestSenderScale(ExternalAccountCase):
             return choose, self.warm_count(self.queued_post)
 
         for number in range(2):
-            self.account(f"a{number}@a.example", self.anna, sender_name=name)
+            self.address(f"a{number}@a.example", self.anna, sender_name=name)
         few = costs()
         for number in range(2, 12):
-            self.account(f"a{number}@a.example", self.anna, sender_name=name)
+            self.address(f"a{number}@a.example", self.anna, sender_name=name)
         self.assertEqual(costs(), few)

@@ -65,7 +65,7 @@ class TestTransfer(ReadingCase):
         rows = self.env["mail.external.folder"].create(
             [{"account_id": self.own.id, "path": f"F{n}"} for n in range(20)]
         )
-        other = self.account("anna@other.example", self.anna)
+        other = self.address("anna@other.example", self.anna)
         elsewhere = self.env["mail.external.folder"].create(
             {"account_id": other.id, "path": "INBOX"}
         )
@@ -168,7 +168,7 @@ class TestTransfer(ReadingCase):
         self.env["mail.external.part"]._gc_old_parts()
         self.assertFalse(self.rows())
         keep()
-        self.own._end_reading()
+        self.own.account_id._end_reading()
         self.assertFalse(self.rows())
         self.mailbox = self.mailbox.create({"account_id": self.own.id})
         keep()

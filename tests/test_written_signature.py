@@ -23,8 +23,8 @@ class TestWrittenSignature(ComposerCase):
 
     def test_the_signature_in_the_text_follows_the_sender(self):
         self.anna.signature = "<p>Anna herself</p>"
-        own = self.account("a@x.example", self.anna)
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        own = self.address("a@x.example", self.anna)
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         body = (
             '<div>Hello</div><div class="o-signature-container">'
             '<div data-o-mail-quote="1"><br>-- <br><p>Anna herself</p></div></div>'
@@ -42,8 +42,8 @@ class TestWrittenSignature(ComposerCase):
     def test_who_has_none_of_his_own_gets_the_addresss(self):
         """Core leaves the signature out then; the plain chatter adds the address's."""
         self.anna.signature = False
-        own = self.account("a@x.example", self.anna)
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        own = self.address("a@x.example", self.anna)
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         form = self.chatters(brand)
         self.assertEqual(form.body.count("Brand B"), 1)
         form.external_sender = own.id
@@ -62,7 +62,7 @@ class TestWrittenSignature(ComposerCase):
 
     def test_what_the_writer_deleted_stays_deleted(self):
         self.anna.signature = False
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         form = self.chatters(brand, signature=False)
         self.assertNotIn("Brand B", form.body)
         form.external_sender = 0
@@ -71,7 +71,7 @@ class TestWrittenSignature(ComposerCase):
 
     def test_without_any_signature_the_text_stays_as_it_is(self):
         self.anna.signature = False
-        account = self.account("a@x.example", self.anna, signature="<p><br></p>")
-        form = self.chatters(account)
+        address = self.address("a@x.example", self.anna, signature="<p><br></p>")
+        form = self.chatters(address)
         self.assertNotIn("signature", form.body)
         self.assertEqual(form.body, TEXT)

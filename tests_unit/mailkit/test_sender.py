@@ -12,7 +12,7 @@ PERSONAL, COMPANY = True, False
 
 
 def candidate(number: int, personal: bool, **marks: object) -> Candidate:
-    return Candidate(account_id=number, personal=personal, **marks)  # type: ignore[arg-type]
+    return Candidate(address_id=number, personal=personal, **marks)  # type: ignore[arg-type]
 
 
 CASES = [
@@ -125,12 +125,12 @@ def test_who_sends_and_why(
     for arrangement in itertools.permutations(candidates):
         chosen = choose(arrangement, policy)
         assert chosen.reason is reason
-        assert (chosen.candidate and chosen.candidate.account_id) == winner
+        assert (chosen.candidate and chosen.candidate.address_id) == winner
 
 
 def test_the_picker_lists_the_own_addresses_first() -> None:
     listed = ordered([TEAM_DEFAULT, OWN_FREE, TEAM_FREE, OWN_BOUND])
-    assert [c.account_id for c in listed] == [2, 1, 6, 4]
+    assert [c.address_id for c in listed] == [2, 1, 6, 4]
 
 
 def account(number: int) -> st.SearchStrategy[Candidate]:
@@ -174,7 +174,7 @@ def beats(a: Candidate, b: Candidate, policy: Policy) -> bool:
     for mark in marks:
         if getattr(a, mark) != getattr(b, mark):
             return bool(getattr(a, mark))
-    return (a.sequence, a.account_id) < (b.sequence, b.account_id)
+    return (a.sequence, a.address_id) < (b.sequence, b.address_id)
 
 
 @given(ACCOUNTS, POLICIES)
@@ -197,7 +197,7 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
     candidates: tuple[Candidate, ...], policy: Policy, picked: int
 ) -> None:
     chosen = choose(candidates, policy, picked)
-    usable = {c.account_id: c for c in candidates}
+    usable = {c.address_id: c for c in candidates}
     if picked == 0:
         assert chosen == Choice(None, Reason.PICKED)
     elif picked in usable:
