@@ -225,6 +225,8 @@ class MailExternalAccount(models.Model):
     def unlink(self):
         """With all its addresses; its secret and what was read of it go by the
         database."""
+        if not self:
+            return True
         self.check_access("unlink")
         # sudo: who may delete the account may delete what it consists of
         self.sudo().with_context(active_test=False).address_ids.unlink()
@@ -306,7 +308,7 @@ class MailExternalAccount(models.Model):
         return found[:1].with_context(self.env.context)
 
     def _follow_addresses(self):
-        """After one of its addresses was added, archived, restored, moved or deleted."""
+        """After an address was added, archived, restored, moved or deleted."""
         for account in self.sudo().exists():
             if own := account._own_address():
                 own._become_main()
@@ -362,7 +364,7 @@ class MailExternalAccount(models.Model):
         return ", ".join(addresses.mapped("email"))
 
     def _tell_owner(self, subject, body):
-        """Notify whose account it is; of a company's the managers, and who signed in."""
+        """Notify whose account it is; of a company's its managers, and who signed in."""
         self.ensure_one()
         account = self.sudo()
         people = account.user_id or (

@@ -464,7 +464,7 @@ class MailExternalAddress(models.Model):
         return self._may_send(message._external_writer())
 
     def _sees_account(self):
-        """Whether the current user may know what is behind it: hosts, mailbox, others."""
+        """Whether the current user may know what is behind it: hosts, mailbox."""
         self.ensure_one()
         account = self._saved().account_id
         return bool(account) and account.sudo(self.env.su).has_access("read")
@@ -524,6 +524,8 @@ class MailExternalAddress(models.Model):
 
     def unlink(self):
         """The last address goes with its account and secret."""
+        if not self:
+            return True
         addresses = {
             owner: group.mapped("email")
             for owner, group in self.grouped("user_id").items()

@@ -93,7 +93,7 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     @fresh_ormcache("user_id")
     def _rows_of(self, user_id):
-        # Group and company changes of a user clear this cache, as those of addresses do.
+        # Group and company changes of a user clear this cache, as addresses' own do.
         user = self.env["res.users"].sudo().browse(user_id)
         if not user.active or user.share:
             return ()
@@ -359,7 +359,7 @@ class MailExternalSender(models.AbstractModel):
 
     @api.model
     def _may_wait_for(self, address_id, thread):
-        """Whether a refusal of the server alone keeps the user from this address on a record.
+        """Whether only the server's refusal keeps the user from this address here.
 
         What is posted waits then, as what was posted before the refusal does.
         """

@@ -14,6 +14,7 @@ from ...mailkit.reports import Kind, classify
 from .. import code_mail, vault
 from ..as_odoo import as_odoo
 from ..conversation import is_open_to
+from ..message_source import MessageSource
 from .facts import (
     CODE_MAIL,
     addressed,
@@ -21,7 +22,6 @@ from .facts import (
     named_addresses,
     sent_messages,
 )
-from ..message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
