@@ -23,11 +23,13 @@ class MailExternalAccountConnect(models.TransientModel):
     """The connect window: nothing untested or unproven becomes an address.
 
     A person meets it in the order of this page: they open it, for a new address or for
-    one that is there (then its settings stand in it, but no secret); fill it in, helped by the
-    presets of mail services; enter a password, which is sealed at once for this window
-    and this user; let it be tested, one check a request (``tools/connect_test.py``), in
-    turns with everybody else's (``tools/connect_turn.py``); prove the address where the
-    test did not (``mail.external.proof.mixin``); choose how replies come in; and save.
+    one that is there (then its settings stand in it, but no secret); fill it in, helped
+    by the presets of mail services; enter a password, which is sealed at once for this
+    window and this user; let it be tested, one check a request
+    (``tools/connect_test.py``), in turns with everybody else's
+    (``tools/connect_turn.py``); prove the address where the test did not
+    (``mail.external.proof.mixin``); choose how replies come in; and save
+    (``tools/connect_saving.py``).
 
     It is about an account with its own address; or only about an address: another one
     of an account, an alias that is tested again, or one that moves to another account
@@ -338,7 +340,7 @@ class MailExternalAccountConnect(models.TransientModel):
         return super()._secret_context(purpose)
 
     def _may_see(self):
-        """Whether the window's account and address are ones that this user may connect."""
+        """Whether this user may connect the window's account and address, if any."""
         # The saved ones: an onchange may say anything about new ones.
         account, address = self.account_id._origin, self.address_id._origin
         return all(
