@@ -198,6 +198,25 @@ def test_sender_check_sends_nothing() -> None:
     assert messages == []
 
 
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        ("550 5.7.1 Sender denied", ErrorCode.SENDER_REFUSED),
+        ("550 5.7.1 We don't like you", None),
+        ("550 5.1.1 User unknown", None),
+    ],
+)
+def test_sender_check_where_only_the_recipient_is_left_to_refuse(
+    reply: str, code: ErrorCode | None
+) -> None:
+    with FaultServer("smtp", "none", faults={"rcpt": Reply(reply)}) as faulty:
+        with session(faulty) as smtp:
+            if code is None:
+                smtp.check_sender(SENDER)
+            else:
+                assert fail(smtp.check_sender, SENDER).code is code
+
+
 # Signing in
 
 
