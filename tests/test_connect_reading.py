@@ -39,7 +39,7 @@ class TestConnectReading(ExternalAccountCase):
         user = user or self.anna
         model = self.env["mail.external.account.connect"].with_user(user)
         if address:
-            return model.with_context(default_account_id=address.id).create(values)
+            return model.with_context(default_address_id=address.id).create(values)
         email = values.get("email", "anna@brand-a.example")
         return model.create(
             {
@@ -85,7 +85,7 @@ class TestConnectReading(ExternalAccountCase):
             window.write(values)
         self.passed(window)
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
     def paths(self, address):
         return {folder.path: folder.is_sent for folder in address.account_id.folder_ids}
@@ -144,14 +144,18 @@ class TestConnectReading(ExternalAccountCase):
 
     def test_switch_of_an_account_cannot_be_written(self):
         address = self.saved(self.window())
+        own = address.with_user(self.anna)
+        with self.assertRaises(AccessError):
+            own.write({"receive_replies": True})
         for values in (
-            {"receive_replies": True},
+            {"receives": True},
+            {"incoming_protocol": "imap"},
             {"forward_token": "a" * 26},
             {"forward_confirmation": "x"},
             {"forward_notice": "x"},
         ):
             with self.assertRaises(AccessError, msg=values):
-                address.with_user(self.anna).write(values)
+                own.account_id.write(values)
 
     def test_values_out_of_range(self):
         for values, words in (
@@ -271,7 +275,7 @@ class TestConnectReading(ExternalAccountCase):
     def test_switched_off_again(self):
         address = self.saved(self.imap())
         address.account_id.keep_sent_copy = True
-        address._keep_copy("<1@x>", b"x")
+        self.env["mail.external.sent.copy"]._keep(address.account_id, "<1@x>", b"x")
         window = self.window(
             address=address, receive_replies=False, incoming_protocol="none"
         )
@@ -285,7 +289,10 @@ class TestConnectReading(ExternalAccountCase):
         address.account_id.folder_ids.state = {"next_uid": 5}
         address.with_user(self.anna).active = False
         self.assertFalse(address.account_id.mailbox_ids)
-        address.with_user(self.anna).active = True
+        with self.assertRaises(AccessError):
+            address.with_user(self.anna).active = True
+        self.saved(self.window(address=address, password="hunter2"))
+        self.assertTrue(address.active and address.account_id.active)
         self.assertEqual(len(address.account_id.mailbox_ids), 1)
         self.assertEqual(address.account_id.folder_ids[0].state, {"next_uid": 5})
         address.with_user(self.anna).unlink()
@@ -294,8 +301,10 @@ class TestConnectReading(ExternalAccountCase):
     def test_choosing_folders_later(self):
         address = self.saved(self.imap())
         address.account_id.folder_ids.state = {"next_uid": 5}
-        own = address.with_user(self.anna)
-        own._set_folders(["INBOX", "Work"])
+        account, folders = address.account_id, self.env["mail.external.folder"]
+        folders = folders.with_user(self.anna)
+        own = folders.create({"account_id": account.id, "name": "Work"})
+        account.folder_ids.filtered("is_sent").with_user(self.anna).unlink()
         self.assertEqual(
             [(f.path, bool(f.state)) for f in address.account_id.folder_ids],
             [("INBOX", True), ("Work", False)],
@@ -316,7 +325,7 @@ class TestConnectReading(ExternalAccountCase):
             window.action_save()
         window.new_mail_project_id = self.project_a
         window.action_save()
-        address = window.account_id.sudo()
+        address = window.address_id.sudo()
         self.assertEqual(address.new_mail, "task")
         self.assertEqual(address.new_mail_project_id, self.project_a)
 
@@ -365,7 +374,7 @@ class TestConnectReading(ExternalAccountCase):
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        address = window.account_id
+        address = window.address_id
         address.sudo().account_id.forward_confirmation = "Code 4711"
         self.assertTrue(address.with_user(self.manager).account_id.forward_address)
         self.assertEqual(

@@ -37,7 +37,7 @@ def account_of(env, raw):
         [
             ("forward_token", "in", list(tokens)),
             ("incoming_protocol", "=", "forwarded"),
-            ("receive_replies", "=", True),
+            ("receives", "=", True),
             ("state", "=", "working"),
         ],
         limit=1,
