@@ -653,7 +653,8 @@ class MailExternalAccountConnect(models.TransientModel):
         # sudo: whether it is read, of an account that this user may connect
         account = self._may_see() and self.account_id._origin.sudo()
         return not account or (
-            not account.mailbox_ids
+            # one that was removed is read on from where it was
+            not (account.mailbox_ids or account.folder_ids)
             or account._reading_place()
             != (self.incoming_protocol, self.incoming_host, self.incoming_login)
         )
