@@ -353,6 +353,8 @@ class MailExternalAccountConnect(models.TransientModel):
         connect_rights.check_owner(self)
         if self.is_address_only:
             connect_saving.check_target(self)
+        else:
+            connect_saving.check_new_owner(self)
 
     def _compute_is_manager(self):
         self.is_manager = self._is_manager()
@@ -514,29 +516,45 @@ class MailExternalAccountConnect(models.TransientModel):
                 wizard.sudo().password_sealed or wizard.account_id
             )
 
-    @api.depends("smtp_host", "smtp_login", "account_id", "user_id", "is_company")
+    @api.depends(
+        *("smtp_host", "smtp_login", "incoming_protocol", "incoming_host"),
+        *("incoming_login", "account_id", "user_id", "company_id", "is_company"),
+    )
     def _compute_same_account_id(self):
         for window in self:
-            window.same_account_id = window._same_account()
+            is_new = not window.account_id
+            window.same_account_id = is_new and window._same_account()
 
     def _same_account(self):
-        """An account of this owner with the same sign-in, to which the address could be
-        added instead; none where the window is about one."""
+        """Another account of this owner with the same sign-in, to which the address
+        can be added instead. One sign-in of a relay may send for mailboxes that are
+        read apart: these are accounts of their own."""
         accounts = self.env["mail.external.account"]
-        if self.account_id or not (self.smtp_host and self.smtp_login):
+        if self.is_address_only or not (self.smtp_host and self.smtp_login):
             return accounts
         owner = [("user_id", "=", self._owner().id)]
         if not self._owner():
             owner.append(("company_id", "=", self.company_id.id))
-        return accounts.search(
+        found = accounts.search(
             [
                 *owner,
+                ("active", "=", True),
+                ("id", "!=", self.account_id._origin.id),
                 ("state", "!=", "draft"),
                 ("smtp_host", "=ilike", escape_psql(self.smtp_host)),
                 ("smtp_login", "=ilike", escape_psql(self.smtp_login)),
-            ],
-            limit=1,
+            ]
         )
+        return found.filtered(lambda account: not self._reads_elsewhere(account))[:1]
+
+    def _reads_elsewhere(self, account):
+        """Whether both read a mailbox, and not the same one."""
+        places = [
+            ((each.incoming_host or "").lower(), (each.incoming_login or "").lower())
+            for each in (self, account)
+            if each.incoming_protocol in READ_PROTOCOLS
+        ]
+        return len(set(places)) == 2
 
     def action_use_same_account(self):
         """Add the address to the account that has this sign-in already."""
@@ -678,6 +696,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         connect_rights.check_sign_in(self)
         connect_reading.check(self)
+        connect_saving.check_once(self)
         missing = connect_test.untested(self)
         if missing:
             raise UserError(
