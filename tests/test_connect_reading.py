@@ -301,19 +301,20 @@ class TestConnectReading(ExternalAccountCase):
     def test_choosing_folders_later(self):
         address = self.saved(self.imap())
         address.account_id.folder_ids.state = {"next_uid": 5}
-        account, folders = address.account_id, self.env["mail.external.folder"]
-        folders = folders.with_user(self.anna)
-        own = folders.create({"account_id": account.id, "name": "Work"})
-        account.folder_ids.filtered("is_sent").with_user(self.anna).unlink()
+        account = address.account_id.with_user(self.anna)
+        folders = self.env["mail.external.folder"].with_user(self.anna)
+        folders._choose(account, {"INBOX": None, "Work": None})
         self.assertEqual(
             [(f.path, bool(f.state)) for f in address.account_id.folder_ids],
             [("INBOX", True), ("Work", False)],
         )
         for paths in ([], ["INBOX\r\nA1 DELETE INBOX"], ["Надіслані"], [""]):
             with self.assertRaises(UserError, msg=paths):
-                own._set_folders(paths)
+                folders._choose(account, dict.fromkeys(paths))
         with self.assertRaises(AccessError):
-            address.with_user(self.bohdan)._set_folders(["INBOX"])
+            folders.with_user(self.bohdan)._choose(
+                account.with_user(self.bohdan), {"INBOX": None}
+            )
 
     # New mail of company addresses
 
@@ -375,34 +376,39 @@ class TestConnectReading(ExternalAccountCase):
         window.action_vouch()
         window.action_save()
         address = window.address_id
-        address.sudo().account_id.forward_confirmation = "Code 4711"
-        self.assertTrue(address.with_user(self.manager).account_id.forward_address)
+        account = address.sudo().account_id
+        account.forward_notice = "Code 4711"
+        self.assertTrue(account.with_user(self.manager).forward_address)
         self.assertEqual(
-            address.with_user(self.manager).account_id.forward_confirmation, "Code 4711"
+            account.with_user(self.manager).forward_confirmation, "Code 4711"
         )
         reopened = self.window(self.manager, address)
         self.assertEqual(reopened.forward_confirmation, "Code 4711")
         seen = address.with_user(self.anna)  # may send from it
         self.assertEqual(seen.email, "anna@brand-a.example")
-        self.assertFalse(seen.forward_address)
-        self.assertFalse(seen.forward_confirmation)
-        for name in ("forward_token", "forward_notice"):
+        account = account.with_user(self.anna)
+        for name in ("forward_address", "forward_confirmation", "smtp_host"):
+            account.invalidate_recordset()
             with self.assertRaises(AccessError):
-                seen.read([name])
-            with self.assertRaises(AccessError):
-                seen.search([(name, "ilike", "a")])
+                account.read([name])
+        for user in (self.anna, self.manager):
+            for name in ("forward_token", "forward_notice"):
+                with self.assertRaises(AccessError):
+                    account.with_user(user).read([name])
+                with self.assertRaises(AccessError):
+                    account.with_user(user).search([(name, "ilike", "a")])
         with self.assertRaises(AccessError):
             window.with_user(self.manager).read(["forward_token"])
 
     def test_window_tells_nobody_the_address_of_others(self):
         address = self.saved(self.forwarded())
-        address.account_id.forward_confirmation = "Code 4711"
+        address.account_id.forward_notice = "Code 4711"
         for user_id in (self.bohdan, self.anna):
             window = self.window(self.bohdan, user_id=user_id.id)
             with self.assertRaises(AccessError):
                 window.write(
                     {
-                        "account_id": address.id,
+                        "account_id": address.account_id.id,
                         "receive_replies": True,
                         "incoming_protocol": "forwarded",
                     }
@@ -416,7 +422,7 @@ class TestConnectReading(ExternalAccountCase):
     def test_another_owner_gets_another_address(self):
         address = self.saved(self.forwarded())
         before = address.account_id.forward_address
-        address.account_id.forward_confirmation = "Code 4711"
+        address.account_id.forward_notice = "Code 4711"
         window = self.window(self.manager, address, password="hunter2")
         window.user_id = self.bohdan
         self.passed(window)
