@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools.misc import clean_context
 
-from ..tools import owner_notices
+from ..tools import account_screen, owner_notices
 from ..tools.during import during
 from ..tools.explanations import cause_and_remedy
 from ..tools.fresh_cache import fresh_ormcache
@@ -289,47 +289,10 @@ class MailExternalAddress(models.Model):
         *("account_id.failure_code", "account_id.delivery_next_try"),
     )
     def _compute_of_account(self):
-        names = self._OF_ACCOUNT
         for address in self:
-            values = address._account_values() if address._sees_account() else {}
-            for name in names:
+            values = account_screen.shown(address) if address._sees_account() else {}
+            for name in account_screen.NAMES:
                 address[name] = values.get(name, False)
-
-    _OF_ACCOUNT = (
-        *("sibling_count", "account_label", "connection", "failure_text"),
-        *("failure_answer", "last_check", "delivery_next_try", "can_fetch"),
-        *("mailbox_status", "mailbox_failed", "mailbox_last_look"),
-        *("mailbox_answer_count", "mailbox_unrelated_count"),
-    )
-
-    def _account_values(self):
-        """What the screens show of the account, in one place for who may see it."""
-        # sudo: see ``_sees_account``
-        account = self.sudo().account_id
-        mailbox, own = account.mailbox_ids, account._own_address()
-        code = self.sudo().failure_code or account.failure_code
-        text = code and " ".join(cause_and_remedy(self.env, code))
-        replies = self.receive_replies
-        return {
-            "sibling_count": len(account.address_ids - self.sudo()),
-            "account_label": own != self.sudo() and own.email,
-            "connection": account._connection_text(),
-            "failure_text": text,
-            "failure_answer": self.sudo().failure_reply or account.failure_reply,
-            "last_check": account.last_check,
-            "delivery_next_try": account.delivery_next_try,
-            "can_fetch": (
-                replies
-                and bool(mailbox)
-                and account._reads_mailbox()
-                and self._may_connect()
-            ),
-            "mailbox_status": replies and account.mailbox_status,
-            "mailbox_failed": replies and account.mailbox_failed,
-            "mailbox_last_look": replies and mailbox.last_look,
-            "mailbox_answer_count": replies and mailbox.answer_count,
-            "mailbox_unrelated_count": replies and mailbox.unrelated_count,
-        }
 
     @api.depends_context("uid")
     def _compute_quarantine_count(self):
@@ -519,7 +482,8 @@ class MailExternalAddress(models.Model):
             # sudo: who may archive an address need not see its account
             self.sudo().account_id._follow_addresses()
         if changed:
-            changed._tell_owners("taken_up" if vals["active"] else "archived")
+            kind = "taken_up" if vals["active"] else "archived"
+            owner_notices.tell_owners(changed, kind)
         return result
 
     def unlink(self):
@@ -626,30 +590,6 @@ class MailExternalAddress(models.Model):
                 )
             address[field] -= records
 
-    # Whoever's address somebody else changes is told
-
-    def _tell_owners(self, kind):
-        """One notification for each owner, whatever number of addresses it is about."""
-        for owner, addresses in self.grouped("user_id").items():
-            owner_notices.tell_of_change(
-                self.env, owner, kind, addresses.mapped("email"), addresses
-            )
-
-    def _tell_of_connection(self, former, email):
-        """The connect window wrote this address.
-
-        :param former: the employee whose it was before; none of a new one, or of a
-            company's
-        :param email: the address then
-        """
-        self.ensure_one()
-        tell = owner_notices.tell_of_change
-        if former != self.user_id:
-            tell(self.env, former, "moved", [email])
-        if self.state != "draft":  # which sends nothing in anybody's name
-            kind = "changed" if former == self.user_id else "connected"
-            tell(self.env, self.user_id, kind, [self.email], self)
-
     # What waits for it
 
     @api.model
@@ -737,24 +677,22 @@ class MailExternalAddress(models.Model):
     def action_settings(self):
         """Open what can be changed without a test: name, projects, access."""
         self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.display_name,
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return self._action_form(self, self.display_name)
 
     def action_mailbox(self):
         """Open what can be changed about the mailbox behind it: folders, copies."""
         self.ensure_one()
         self._check_may_connect()
+        return self._action_form(
+            self.account_id, self.env._("Mailbox of %s", self.email)
+        )
+
+    def _action_form(self, record, name):
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Mailbox of %s", self.email),
-            "res_model": "mail.external.account",
-            "res_id": self.account_id.id,
+            "name": name,
+            "res_model": record._name,
+            "res_id": record.id,
             "view_mode": "form",
             "target": "new",
         }

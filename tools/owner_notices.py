@@ -97,6 +97,27 @@ def tell_of_change(env, owner, kind, emails, about=None):
         _logger.exception("User %s was not told: %s", owner.id, kind)
 
 
+def tell_owners(addresses, kind):
+    """One notification for each owner, whatever number of addresses it is about."""
+    for owner, owned in addresses.grouped("user_id").items():
+        tell_of_change(addresses.env, owner, kind, owned.mapped("email"), owned)
+
+
+def tell_of_connection(address, former, email):
+    """The connect window wrote this address.
+
+    :param former: the employee whose it was before; none of a new one, or of a
+        company's
+    :param email: the address then
+    """
+    env, owner = address.env, address.user_id
+    if former != owner:
+        tell_of_change(env, former, "moved", [email])
+    if address.state != "draft":  # which sends nothing in anybody's name
+        kind = "changed" if former == owner else "connected"
+        tell_of_change(env, owner, kind, [address.email], address)
+
+
 def tell(record, users, subject, body):
     """Notify users; of one record with a link to it.
 
