@@ -6,8 +6,6 @@ from odoo.tools.misc import clean_context
 
 from ..tools import account_screen, owner_notices
 from ..tools.during import during
-from ..tools.explanations import cause_and_remedy
-from ..tools.fresh_cache import fresh_ormcache
 
 # Deleting archives first, which is no news of its own.
 _DELETING = ContextVar("mail_external_account_deleting", default=False)
@@ -502,7 +500,7 @@ class MailExternalAddress(models.Model):
             self.env["mail.mail"]._external_fail_waiting(
                 self, self.env._("The external address of this mail was deleted.")
             )
-            self._leave_ledger()
+            self.env["mail.external.delivery"]._outlive(self)
             result = super().unlink()
         left = accounts.exists()
         left._follow_addresses()
@@ -560,14 +558,6 @@ class MailExternalAddress(models.Model):
             siblings.filtered("is_main").is_main = False
             self.is_main = True
 
-    def _leave_ledger(self):
-        """What was sent stays noted, for the managers of who sent it, and no others."""
-        # sudo: the ledger is written by the server only
-        rows = self.env["mail.external.delivery"].sudo()
-        for address in self.sudo().filtered("user_id"):
-            domain = [("address_id", "=", address.id), ("company_id", "=", False)]
-            rows.search(domain).company_id = address.user_id.company_id
-
     @api.model
     def _check_still_restricted(self, field, records):
         """Nobody is left in an access list = everybody may: refuse that by accident.
@@ -592,23 +582,6 @@ class MailExternalAddress(models.Model):
 
     # What waits for it
 
-    @api.model
-    @fresh_ormcache("address_id")
-    def _address_of(self, address_id):
-        """The e-mail of an address, for who may know it: no query when warm."""
-        # cleared with the senders, see SENDER_FIELDS
-        return self.sudo().browse(address_id).email
-
-    @api.model
-    @fresh_ormcache("address_id")
-    def _is_in_use(self, address_id):
-        """Whether there is this address, and neither it nor its owner is archived: no
-        query when warm."""
-        domain = [("id", "=", address_id), ("active", "=", True)]
-        for owner in ("user_id", "company_id"):
-            domain += ["|", (owner, "=", False), (f"{owner}.active", "=", True)]
-        return bool(self.sudo().search_count(domain, limit=1))
-
     def _stop(self, code, reply):
         """The server does not let the account send from it: what waits goes on
         waiting, its owner is told, and its siblings go on."""
@@ -616,20 +589,7 @@ class MailExternalAddress(models.Model):
         if self.failure_code:
             return
         self.sudo().write({"failure_code": code, "failure_reply": reply})
-        people = self.user_id or owner_notices.managers_of(
-            self, self.user_id, self.company_id
-        )
-        owner_notices.tell(
-            self,
-            people,
-            self.env._("%s: the mail server refused this sender", self.email),
-            self.env._(
-                "Mail from %(email)s waits until the address was tested again. "
-                "%(text)s",
-                email=self.email,
-                text=" ".join(cause_and_remedy(self.env, code)),
-            ),
-        )
+        owner_notices.tell_of_stop(self, code)
 
     # What people press
 

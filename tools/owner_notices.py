@@ -8,6 +8,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
 from .as_odoo import as_odoo
+from .explanations import cause_and_remedy
 
 _logger = logging.getLogger(__name__)
 _lt = LazyTranslate(__name__)
@@ -116,6 +117,22 @@ def tell_of_connection(address, former, email):
     if address.state != "draft":  # which sends nothing in anybody's name
         kind = "changed" if former == owner else "connected"
         tell_of_change(env, owner, kind, [address.email], address)
+
+
+def tell_of_stop(address, code):
+    """The mail server refuses this sender: tell the employee, or the managers."""
+    env, owner = address.env, address.user_id
+    people = owner or managers_of(address, owner, address.company_id)
+    tell(
+        address,
+        people,
+        env._("%s: the mail server refused this sender", address.email),
+        env._(
+            "Mail from %(email)s waits until the address was tested again. %(text)s",
+            email=address.email,
+            text=" ".join(cause_and_remedy(env, code)),
+        ),
+    )
 
 
 def tell(record, users, subject, body):
