@@ -68,7 +68,8 @@ class MailExternalAddress(models.Model):
     _inherit = ["mail.external.owner.mixin", "mail.external.look.mixin"]
     _allow_sudo_commands = False
     _description = "External Address"
-    _order = "user_id, sequence, email, id"
+    # Those of one account stand together, its own one first.
+    _order = "user_id, sequence, account_id.id, is_main desc, email, id"
     _rec_name = "email"
     _check_company_auto = False
 
@@ -176,6 +177,7 @@ class MailExternalAddress(models.Model):
     sibling_count = fields.Integer(
         "Other Addresses of Its Account", compute="_compute_of_account"
     )
+    list_name = fields.Char("Address", compute="_compute_of_account")
     account_label = fields.Char("Same Account As", compute="_compute_of_account")
     connection = fields.Char(compute="_compute_of_account")
     failure_text = fields.Char(compute="_compute_of_account")
@@ -282,7 +284,7 @@ class MailExternalAddress(models.Model):
 
     @api.depends_context("uid", "lang")
     @api.depends(
-        *("active", "receive_replies", "failure_code", "failure_reply"),
+        *("email", "active", "receive_replies", "failure_code", "failure_reply"),
         *("account_id.address_ids", "account_id.mailbox_status", "account_id.state"),
         *("account_id.failure_code", "account_id.delivery_next_try"),
     )
@@ -291,6 +293,7 @@ class MailExternalAddress(models.Model):
             values = account_screen.shown(address) if address._sees_account() else {}
             for name in account_screen.NAMES:
                 address[name] = values.get(name, False)
+            address.list_name = values.get("list_name") or address.email
 
     @api.depends_context("uid")
     def _compute_quarantine_count(self):

@@ -21,7 +21,9 @@ def shown(address):
     account = hidden.account_id
     mailbox, own = account.mailbox_ids, account._own_address()
     code = hidden.failure_code or account.failure_code
+    below = own != hidden and own.active
     values = {
+        "list_name": below and f"↳ {address.email}",
         "sibling_count": len(account.address_ids - hidden),
         "account_label": own != hidden and own.email,
         "connection": account._connection_text(),

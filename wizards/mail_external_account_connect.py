@@ -68,6 +68,9 @@ class MailExternalAccountConnect(models.TransientModel):
         help="Other accounts of the owner, to which the address may move.",
     )
     is_address_only = fields.Boolean(compute="_compute_is_address_only")
+    also_for = fields.Char(
+        compute="_compute_is_address_only", help="Further addresses of the account."
+    )
     is_own_sign_in = fields.Boolean(
         "My Own Sign-In",
         help="You open a mailbox of the company with your own user name and password. "
@@ -280,6 +283,9 @@ class MailExternalAccountConnect(models.TransientModel):
             window.is_address_only = window.is_move or bool(
                 account and not (main and address.sudo().account_id == account)
             )
+            others = account.sudo().address_ids - address.sudo()
+            told = not window.is_address_only and window._may_see()
+            window.also_for = told and ", ".join(others.mapped("email"))
 
     @api.depends("address_id", "is_move")
     def _compute_target_ids(self):
