@@ -32,7 +32,7 @@ class HiddenScene:
         for table, column in (
             ("mail_external_account", "id"),
             ("mail_external_account_project", "account_id"),
-            ("mail_external_account_user_rel", "mail_external_account_id"),
+            ("mail_external_account_user_rel", "mail_external_address_id"),
             ("mail_external_secret", "account_id"),
         ):
             rows += steps.sql(
@@ -66,7 +66,7 @@ def hidden(site: Site) -> Iterator[HiddenScene]:
         allowed_user_ids=[[6, 0, [site.anna.uid]]],
     )
     [binding] = site.anna.call(
-        f"{steps.ACCOUNT}.project", "search", [("account_id", "=", own)]
+        f"{steps.ADDRESS}.project", "search", [("account_id", "=", own)]
     )
     yield HiddenScene(site, gather(site), own, board, binding)
     site.remove_accounts()

@@ -87,7 +87,7 @@ def test_each_answer_is_there_once_after_crashes(
     moments = random.Random(seed)  # noqa: S311 - no secret
     first = taken(site)
     reached = [0]
-    site.admin.call(steps.ACCOUNT, "action_fetch_now", list(accounts.values()))
+    site.admin.call(steps.ADDRESS, "action_fetch_now", list(accounts.values()))
     for _crash in range(CRASHES):
         so_far = first + reached[-1]
         steps.until(lambda n=so_far: taken(site) > n, f"it goes on ({reached})", 90)
@@ -122,7 +122,7 @@ def test_each_answer_is_there_once_when_several_read_at_a_time(
         other.start()
     end = time.monotonic() + 60
     while any(other.is_alive() for other in others) and time.monotonic() < end:
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", list(accounts.values()))
+        site.admin.call(steps.ADDRESS, "action_fetch_now", list(accounts.values()))
         time.sleep(0.5)
     for other in others:
         other.join()
@@ -224,7 +224,7 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
         hangs = ("hangs@brand-a.test", hanging.port, hanging.ca_pem)
         refused = ("refused@brand-a.test", refusing.port, refusing.ca_pem)
         made = many(site, [hangs, refused, *good])
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+        site.admin.call(steps.ADDRESS, "action_fetch_now", made)
         begun = time.monotonic()
         steps.until(lambda: len(looked_at(site, made)) == 10, "ten were read", 15)
         assert time.monotonic() - begun < 10
@@ -232,7 +232,7 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
         steps.until(lambda: refusing.logins, "a sign-in was tried")
         steps.until(lambda: failure(site, made[1]), "it is stopped")
         for _again in range(2):  # the one that hangs would be waited for
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", made[1:])
+            site.admin.call(steps.ADDRESS, "action_fetch_now", made[1:])
             steps.run_cron(site.admin, "mail_external_account.ir_cron_fetch")
         assert len(refusing.logins) == 1, "nobody locks the mailbox"
     assert failure(site, made[1]) == "login_refused"

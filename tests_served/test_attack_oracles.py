@@ -42,9 +42,9 @@ def test_no_name_by_an_onchange(scene: Scene, kind: str) -> None:
     """A many2one of a new record shows the name of what it points to."""
     client = scene.attackers.each()[kind]
     for model, name in (
-        ("mail.message", "external_account_id"),
-        ("mail.mail", "sending_account_id"),
-        (f"{steps.ACCOUNT}.project", "account_id"),
+        ("mail.message", "external_address_id"),
+        ("mail.mail", "sending_address_id"),
+        (f"{steps.ADDRESS}.project", "account_id"),
         ("mail.external.folder", "account_id"),
         ("mail.external.delivery", "account_id"),
         ("mail.external.arrival", "account_id"),
@@ -63,7 +63,7 @@ def test_no_name_by_an_onchange(scene: Scene, kind: str) -> None:
 def test_no_name_by_a_made_up_message_on_the_address(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
     for account in (scene.hidden, scene.board):
-        values = {"model": steps.ACCOUNT, "res_id": account}
+        values = {"model": steps.ADDRESS, "res_id": account}
         answer = onchange(client, "mail.message", values, {"record_name": {}})
         tells_nothing(scene, answer, values)
         asked = ask(client, "mail.message", "create", [{**values, "body": "x"}])
@@ -91,7 +91,7 @@ def test_no_owner_and_no_state_by_a_binding(scene: Scene, kind: str) -> None:
     asked = {"account_user_id": NAME, "account_state": {}, "account_id": WHOLE}
     for value in (scene.hidden, {"id": scene.hidden}, scene.board):
         answer = onchange(
-            client, f"{steps.ACCOUNT}.project", {"account_id": value}, asked
+            client, f"{steps.ADDRESS}.project", {"account_id": value}, asked
         )
         tells_nothing(scene, answer, value)
         assert "Anna" not in str(answer) and "working" not in str(answer), answer
@@ -114,9 +114,9 @@ def test_no_name_in_the_errors_of_debug_mode(scene: Scene, kind: str) -> None:
             ("unlink",),
             ("action_connect",),
         ):
-            seen.append(ask(client, steps.ACCOUNT, method, [account], *arguments))
+            seen.append(ask(client, steps.ADDRESS, method, [account], *arguments))
             tells_nothing(scene, seen[-1], method)
-    seen.append(ask(client, f"{steps.ACCOUNT}.project", "read", [scene.binding]))
+    seen.append(ask(client, f"{steps.ADDRESS}.project", "read", [scene.binding]))
     tells_nothing(scene, seen[-1], "binding")
     if kind in EMPLOYEES:
         assert "Blame the following rules" in str(seen), "not in debug mode"
@@ -142,7 +142,7 @@ def test_no_address_by_a_scheduled_message(scene: Scene, kind: str) -> None:
                     "scheduled_date": "2099-01-01 00:00:00",
                     "author_id": user["partner_id"][0],
                     "notification_parameters": json.dumps(
-                        {"external_account_id": account}
+                        {"external_address_id": account}
                     ),
                 }
             ],
@@ -179,7 +179,7 @@ def test_no_guess_is_confirmed_by_a_window_within_an_onchange(
         **{**right, "email": BOARD, "smtp_login": BOARD, "is_company": True},
         "user_id": False,
         "company_id": scene.site.admin.call(
-            steps.ACCOUNT, "read", [scene.board], ["company_id"], load=None
+            steps.ADDRESS, "read", [scene.board], ["company_id"], load=None
         )[0]["company_id"],
     }
     asked = {
@@ -211,7 +211,7 @@ def test_whose_it_is_sees_the_name(scene: Scene) -> None:
     for account, email in ((scene.hidden, HIDDEN), (scene.board, BOARD)):
         answer = onchange(
             scene.site.anna,
-            f"{steps.ACCOUNT}.project",
+            f"{steps.ADDRESS}.project",
             {"account_id": account},
             {"account_id": NAME, "account_state": {}},
         )

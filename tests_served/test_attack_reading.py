@@ -61,7 +61,7 @@ def answers(
     yield "web_search_read", ask(client, model, "web_search_read", [], specification)
     yield "name_search", ask(client, model, "name_search", "hidden")
     # one by one where it matters: one refused field would hide the others
-    groups = [[name] for name in stored] if model == steps.ACCOUNT else [stored]
+    groups = [[name] for name in stored] if model == steps.ADDRESS else [stored]
     for names_of_group in groups:
         yield (
             f"formatted_read_group {names_of_group}",
@@ -90,22 +90,22 @@ def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
     """Paths over other models, and yes-or-no questions about single values."""
     client = scene.attackers.each()[kind]
     questions = [
-        (steps.ACCOUNT, [("email", "=", HIDDEN)]),
-        (steps.ACCOUNT, [("smtp_login", "=", BOARD)]),
-        (steps.ACCOUNT, [("active", "in", [True, False]), ("email", "like", "board")]),
-        (steps.ACCOUNT, ["|", ("email", "=", BOARD), ("id", "=", scene.hidden)]),
-        (f"{steps.ACCOUNT}.project", [("account_id.email", "=", HIDDEN)]),
-        (f"{steps.ACCOUNT}.project", [("id", "=", scene.binding)]),
-        (f"{steps.ACCOUNT}.project", [("account_state", "=", "working")]),
-        ("res.users", [("external_account_ids.email", "=", HIDDEN)]),
-        ("res.users", [("external_account_ids", "any", [("email", "=", HIDDEN)])]),
-        ("res.company", [("external_account_ids.email", "=", BOARD)]),
+        (steps.ADDRESS, [("email", "=", HIDDEN)]),
+        (steps.ADDRESS, [("smtp_login", "=", BOARD)]),
+        (steps.ADDRESS, [("active", "in", [True, False]), ("email", "like", "board")]),
+        (steps.ADDRESS, ["|", ("email", "=", BOARD), ("id", "=", scene.hidden)]),
+        (f"{steps.ADDRESS}.project", [("account_id.email", "=", HIDDEN)]),
+        (f"{steps.ADDRESS}.project", [("id", "=", scene.binding)]),
+        (f"{steps.ADDRESS}.project", [("account_state", "=", "working")]),
+        ("res.users", [("external_address_ids.email", "=", HIDDEN)]),
+        ("res.users", [("external_address_ids", "any", [("email", "=", HIDDEN)])]),
+        ("res.company", [("external_address_ids.email", "=", BOARD)]),
         (
             "project.project",
-            [("external_account_binding_ids.account_id.email", "=", HIDDEN)],
+            [("external_address_binding_ids.account_id.email", "=", HIDDEN)],
         ),
-        ("mail.message", [("external_account_id.email", "=", HIDDEN)]),
-        ("mail.mail", [("sending_account_id.email", "=", HIDDEN)]),
+        ("mail.message", [("external_address_id.email", "=", HIDDEN)]),
+        ("mail.mail", [("sending_address_id.email", "=", HIDDEN)]),
         ("mail.external.delivery", [("account_email", "=", HIDDEN)]),
         ("mail.external.secret", [("account_id.email", "=", HIDDEN)]),
     ]
@@ -118,10 +118,10 @@ def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
                 sign in str(answer) for sign in SIGNS if sign not in str(domain)
             )
     for model, name in (
-        ("res.users", "external_account_ids"),
-        ("res.company", "external_account_ids"),
-        ("project.project", "external_account_binding_ids"),
-        ("res.config.settings", "external_account_ids"),
+        ("res.users", "external_address_ids"),
+        ("res.company", "external_address_ids"),
+        ("project.project", "external_address_binding_ids"),
+        ("res.config.settings", "external_address_ids"),
     ):
         some = ask(client, model, "search", [], 0, 50)
         ids = some if isinstance(some, list) and some else [1, 2]
@@ -179,68 +179,68 @@ def test_the_connect_window_tells_nothing(scene: Scene, kind: str) -> None:
 Change = Callable[[OdooClient, Scene], Any]
 CHANGES: dict[str, Change] = {
     "write": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"sender_name": "x"}
+        steps.ADDRESS, "write", [s.hidden], {"sender_name": "x"}
     ),
     "web_save": lambda c, s: c.call(
-        steps.ACCOUNT, "web_save", [s.hidden], {"active": False}, {}
+        steps.ADDRESS, "web_save", [s.hidden], {"active": False}, {}
     ),
-    "unlink": lambda c, s: c.call(steps.ACCOUNT, "unlink", [s.hidden]),
-    "archive": lambda c, s: c.call(steps.ACCOUNT, "action_archive", [s.hidden]),
+    "unlink": lambda c, s: c.call(steps.ADDRESS, "unlink", [s.hidden]),
+    "archive": lambda c, s: c.call(steps.ADDRESS, "action_archive", [s.hidden]),
     "resequence": lambda c, s: c.call(
-        steps.ACCOUNT, "web_resequence", [s.hidden], {"sequence": {}}
+        steps.ADDRESS, "web_resequence", [s.hidden], {"sequence": {}}
     ),
-    "connect": lambda c, s: c.call(steps.ACCOUNT, "action_connect", [s.hidden]),
+    "connect": lambda c, s: c.call(steps.ADDRESS, "action_connect", [s.hidden]),
     "access": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(4, c.uid)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_user_ids": [(4, c.uid)]}
     ),
     "access opened": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(5, 0, 0)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_user_ids": [(5, 0, 0)]}
     ),
     "access by group": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_group_ids": [(4, 1)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_group_ids": [(4, 1)]}
     ),
     "binding": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "write", [s.binding], {"is_default": False}
+        f"{steps.ADDRESS}.project", "write", [s.binding], {"is_default": False}
     ),
     "binding taken": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "write", [s.binding], {"account_id": s.board}
+        f"{steps.ADDRESS}.project", "write", [s.binding], {"account_id": s.board}
     ),
     "binding removed": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "unlink", [s.binding]
+        f"{steps.ADDRESS}.project", "unlink", [s.binding]
     ),
     "binding added": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project",
+        f"{steps.ADDRESS}.project",
         "create",
         [{"account_id": s.board, "project_id": s.site.ids["project_brand_b"]}],
     ),
     "binding of the account": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"binding_ids": [(5, 0, 0)]}
+        steps.ADDRESS, "write", [s.hidden], {"binding_ids": [(5, 0, 0)]}
     ),
     "binding of the project": lambda c, s: c.call(
         "project.project",
         "write",
         [s.site.ids["project_brand_a"]],
-        {"external_account_binding_ids": [(2, s.binding)]},
+        {"external_address_binding_ids": [(2, s.binding)]},
     ),
     "own list": lambda c, s: c.call(
-        "res.users", "write", [c.uid], {"external_account_ids": [(4, s.hidden)]}
+        "res.users", "write", [c.uid], {"external_address_ids": [(4, s.hidden)]}
     ),
     "changed in own list": lambda c, s: c.call(
         "res.users",
         "write",
         [c.uid],
-        {"external_account_ids": [(1, s.hidden, {"sender_name": "x"})]},
+        {"external_address_ids": [(1, s.hidden, {"sender_name": "x"})]},
     ),
     "import": lambda c, s: loaded(
         c.call(
-            steps.ACCOUNT,
+            steps.ADDRESS,
             "load",
             [".id", "email", "sender_name"],
             [[str(s.hidden), HIDDEN, "changed"]],
         )
     ),
     "connection": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"smtp_host": "localhost"}
+        steps.ADDRESS, "write", [s.hidden], {"smtp_host": "localhost"}
     ),
     "secret": lambda c, s: c.call(
         "mail.external.secret", "create", [{"account_id": s.hidden, "sealed": "x"}]

@@ -24,28 +24,28 @@ def targets(scene: Scene) -> dict[str, dict[str, Any]]:
         "her message": {"mail_message_id": message},
         "her message, her account": {
             "mail_message_id": message,
-            "sending_account_id": own,
+            "sending_address_id": own,
         },
         "as another mail": {
             "mail_message_id": message,
-            "sending_account_id": own,
+            "sending_address_id": own,
             "message_id": f"<new-{message}@evil.test>",
         },
-        "her account": {"sending_account_id": own},
-        "a message of its own": {"sending_account_id": own, "external_account_id": own},
+        "her account": {"sending_address_id": own},
+        "a message of its own": {"sending_address_id": own, "external_address_id": own},
         "for the project": {
-            "sending_account_id": own,
-            "external_account_id": own,
+            "sending_address_id": own,
+            "external_address_id": own,
             "external_origin": "project",
         },
         "proven by mail": {
-            "external_account_id": own,
+            "external_address_id": own,
             "external_origin": "mail",
             "author_id": scene.partner,
         },
         "inside of another row": {
             "mail_ids": [
-                (0, 0, {"mail_message_id": message, "sending_account_id": own})
+                (0, 0, {"mail_message_id": message, "sending_address_id": own})
             ]
         },
         "a message inside": {"child_ids": [(1, message, CONTENT)]},
@@ -107,7 +107,7 @@ def content(scene: Scene) -> list[tuple[Any, ...]]:
     return steps.sql(
         scene.site.odoo,
         "SELECT subject, body, reply_to, email_from, message_id, author_id, model,"
-        " res_id, external_account_id, external_origin FROM mail_message WHERE id = %s",
+        " res_id, external_address_id, external_origin FROM mail_message WHERE id = %s",
         scene.message,
     )
 
@@ -136,7 +136,7 @@ def test_the_refusal_tells_what_to_do(scene: Scene) -> None:
 def test_the_owner_may(scene: Scene) -> None:
     """Anna's template leaves through her account when she says so herself."""
     own = account(scene)
-    values = {"sending_account_id": own, "external_account_id": own}
+    values = {"sending_address_id": own, "external_address_id": own}
     by_values(scene.site.anna, scene, {**values, "external_origin": "user"})
     scene.leave()
     mail = scene.site.bed.wait_for(CLIENT, 1)[0]
@@ -152,7 +152,7 @@ def test_what_waits_at_odoos_own_server_keeps_its_subject(scene: Scene) -> None:
         body="genuine",
         message_type="comment",
         subtype_xmlid="mail.mt_comment",
-        external_account_id=False,
+        external_address_id=False,
         force_send=False,
     )
     message = message[0] if isinstance(message, list) else message
@@ -181,7 +181,7 @@ with origin.notifying(message.id):
     row = rows.create(
         {
             "mail_message_id": message.id,
-            "sending_account_id": message.external_account_id.id,
+            "sending_address_id": message.external_address_id.id,
             "body_html": "Pay to another account",
             "email_to": "client@customer.test",
         }

@@ -148,7 +148,7 @@ def test_the_clean_up_of_email_marketing_takes_no_message(clean: Site) -> None:
     rows = site.admin.call("mail.mail", "search", [("mail_message_id", "=", cancelled)])
     old = steps.sql(site.odoo, CANCELLED)
     site.admin.call("mail.mail", "cancel", rows)
-    site.admin.call(steps.ACCOUNT, "unlink", [account])
+    site.admin.call(steps.ADDRESS, "unlink", [account])
     tell_deferred(site)
     assert steps.sql(site.odoo, CANCELLED) == old
 
@@ -180,7 +180,7 @@ def write_on(site: Site, ticket: int, body: str, sender: int) -> int:
         "body": body,
         "message_type": "comment",
         "subtype_xmlid": "mail.mt_comment",
-        "external_account_id": sender,
+        "external_address_id": sender,
     }
     place = {"thread_model": TICKET, "thread_id": ticket, "post_data": message}
     return int(site.anna.post("/mail/message/post", place)["message_id"])

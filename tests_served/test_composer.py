@@ -40,8 +40,8 @@ def accounts(clean: Site) -> dict[str, int]:
         "brand_color": "#1a73e8",
         "signature": "<p>Brand B, Kyiv</p>",
     }
-    site.admin.call(steps.ACCOUNT, "write", [support], look)
-    site.anna.call(steps.ACCOUNT, "write", [anna], {"signature": "<p>Brand A</p>"})
+    site.admin.call(steps.ADDRESS, "write", [support], look)
+    site.anna.call(steps.ADDRESS, "write", [anna], {"signature": "<p>Brand A</p>"})
     return {ANNA: anna, SUPPORT: support}
 
 
@@ -242,7 +242,7 @@ def test_an_address_that_was_taken_away_meanwhile(
     write(page, "Important", f"Anna Kovalenko at Brand B <{SUPPORT}>")
     bohdan = [[4, clean.bohdan.uid]]
     clean.admin.call(
-        steps.ACCOUNT, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
+        steps.ADDRESS, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
     )
     page.locator(".o-mail-Composer-send").click()
     error = page.locator(".modal", has_text="Choose another sender")
@@ -319,7 +319,7 @@ def test_a_scheduled_message_whose_address_was_taken_away(
     expect(planned).to_be_visible()
     bohdan = [[4, site.bohdan.uid]]
     site.admin.call(
-        steps.ACCOUNT, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
+        steps.ADDRESS, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
     )
     planned.locator(".btn", has_text="Send Now").click()
     expect(page.locator(".o_notification")).to_contain_text("Choose another sender")

@@ -76,7 +76,7 @@ def nothing_is_saved(site: Site, window: Window) -> None:
     assert "Nothing was saved" in str(error)
     assert not window.read()["tested_ok"]
     accounts = site.admin.call(
-        steps.ACCOUNT, "search_count", [], context={"active_test": False}
+        steps.ADDRESS, "search_count", [], context={"active_test": False}
     )
     assert accounts == 0
 
@@ -193,7 +193,7 @@ def test_right_settings_pass_and_are_saved(
     else:
         account = window.save()
         names = ["state", "proof", "incoming_protocol"]
-        [row] = clean.bohdan.call(steps.ACCOUNT, "read", [account], names)
+        [row] = clean.bohdan.call(steps.ADDRESS, "read", [account], names)
         assert (row["state"], row["proof"]) == ("working", "provider")
         assert row["incoming_protocol"] == protocol
 

@@ -126,7 +126,7 @@ def test_looking_back_finds_what_came_before(clean: Site) -> None:
     task, answer = _before_reading(clean, account)
     clean.bed.deliver(CLIENT, ANNA, answer)
     clean.bed.wait_for(ANNA, 1)
-    window = Window(clean.anna, default_account_id=account)
+    window = Window(clean.anna, default_address_id=account)
     window.enter(
         password=PASSWORD, look_back_days=2, **box.incoming(clean, ANNA, "imap")
     )
@@ -163,7 +163,7 @@ def test_forwarded(clean: Site) -> None:
         "Your code is 4711-0815.\r\n"
     )
     gateway(clean, code.encode())
-    again = Window(clean.anna, default_account_id=account)
+    again = Window(clean.anna, default_address_id=account)
     again.enter()
     assert again.read()["forward_address"] == secret, "the same one"
     assert "4711-0815" in again.read()["forward_confirmation"]
@@ -188,4 +188,4 @@ def test_what_was_not_tested_is_not_read(clean: Site) -> None:
         window.enter(**values)
         text = str(steps.refusal(window.press, "action_save"))
         assert "Nothing was saved" in text or "how they come in" in text
-    assert clean.admin.call(steps.ACCOUNT, "search_count", []) == 0
+    assert clean.admin.call(steps.ADDRESS, "search_count", []) == 0

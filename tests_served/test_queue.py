@@ -18,7 +18,7 @@ env["mail.mail"].create(
         }}
         for number in range({WAITING})
     ]
-).write({{"sending_account_id": account.id}})
+).write({{"sending_address_id": account.id}})
 """
 
 
@@ -36,7 +36,7 @@ def own_mail(site: Site, recipient: str) -> list[int]:
 def rows(site: Site, account: int) -> list[tuple[object, ...]]:
     statement = (
         "SELECT id, state, write_date, failure_reason, external_next_try"
-        " FROM mail_mail WHERE sending_account_id = %s ORDER BY id"
+        " FROM mail_mail WHERE sending_address_id = %s ORDER BY id"
     )
     return steps.sql(site.odoo, statement, account)
 

@@ -108,7 +108,7 @@ def test_a_large_message_comes_over_several_visits(site: Site) -> None:
         steps.post(site.bohdan, quick, "<p>What do you think?</p>", other)
         question = site.bed.wait_for(CLIENT, known + 1)[known].raw
         account, task, before = read_slowly(site, "imap", proxy)
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+        site.admin.call(steps.ADDRESS, "action_fetch_now", [account])
         steps.until(lambda: parts(site), "the first part is kept", 60)
         # Nobody else waits for it.
         site.bed.put(BOHDAN, [small(question)])
@@ -142,7 +142,7 @@ def test_what_cannot_be_gone_on_with_is_shown_by_its_place(site: Site) -> None:
         assert texts(site, task) == []
 
         def looked_again() -> bool:
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+            site.admin.call(steps.ADDRESS, "action_fetch_now", [account])
             time.sleep(2)
             return texts(site, task) == ["small"]
 
@@ -209,7 +209,7 @@ def test_a_server_that_says_nothing_any_more_keeps_what_was_read(site: Site) -> 
         for step in ("greeting", "login", "examine"):
             before = attempts(site, account)
             server.misbehave({step: Drip(0.7) if step == "login" else Hang()})
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+            site.admin.call(steps.ADDRESS, "action_fetch_now", [account])
             steps.until(
                 lambda n=before: attempts(site, account) > n,
                 f"{step} ends",

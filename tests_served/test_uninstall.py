@@ -110,13 +110,13 @@ def test_uninstalling(own_site: Site, bench: Odoo) -> None:
     waiting = steps.post(writer, task, "<p>waiting</p>", account)
     deferred = tell_later(writer, task)
     schedule(writer, task, "by default")
-    schedule(writer, task, "as picked", external_account_id=account)
+    schedule(writer, task, "as picked", external_address_id=account)
     window = steps.Window(writer)  # left open, with a password typed
     window.type_address("bohdan@brand-b.test")
     window.enter(password="typed-and-left-3Kd")
     sealed = names(odoo, "SELECT sealed FROM mail_external_secret")
     columns = set(names(odoo, OWN_COLUMNS))
-    assert "mail_message.external_account_id" in columns
+    assert "mail_message.external_address_id" in columns
     bed.clear()
 
     [module] = site.admin.call("ir.module.module", "search", [("name", "=", MODULE)])
