@@ -66,7 +66,7 @@ def hidden(site: Site) -> Iterator[HiddenScene]:
         allowed_user_ids=[[6, 0, [site.anna.uid]]],
     )
     [binding] = site.anna.call(
-        f"{steps.ADDRESS}.project", "search", [("account_id", "=", own)]
+        f"{steps.ADDRESS}.project", "search", [("address_id", "=", own)]
     )
     yield HiddenScene(site, gather(site), own, board, binding)
     site.remove_accounts()

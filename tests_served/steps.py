@@ -32,8 +32,9 @@ _SPECIFICATION: dict[str, dict[str, Any]] = {
         "password incoming_password has_password smtp_host smtp_port smtp_security "
         "smtp_login receive_replies incoming_protocol incoming_host incoming_port "
         "incoming_security incoming_login ca_certificate tested_ok needs_password "
-        "proof code_entry code_sent account_id address_id look_back_days keep_sent_copy new_mail "
-        "new_mail_project_id forward_address forward_problem forward_confirmation"
+        "proof code_entry code_sent account_id address_id look_back_days "
+        "keep_sent_copy new_mail new_mail_project_id forward_address forward_problem "
+        "forward_confirmation"
     ).split()
 }
 _SPECIFICATION["project_ids"] = {"fields": {"project_id": {}, "is_default": {}}}
@@ -45,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class Window:
-    """The connect window of one user; of a new address unless ``default_address_id`` is given."""
+    """The connect window of one user: of a new address, or of ``default_address_id``."""
 
     def __init__(self, client: OdooClient, **context: Any) -> None:
         self.client = client

@@ -65,7 +65,7 @@ def made(scene: Scene) -> None:
                 "model": "project.task",
                 "res_id": scene.task,
                 "body": "his words",
-                "external_address_id": scene.account,
+                "external_address_id": scene.address_id,
                 "external_origin": "project",
             }
         ],
@@ -87,7 +87,7 @@ WAYS: dict[str, Callable[[Scene], Any]] = {
     "partners, of the project": lambda s: by_rpc(
         s,
         partner_ids=[s.target],
-        external_address_id=s.account,
+        external_address_id=s.address_id,
         external_origin="project",
     ),
     "partners, default": lambda s: by_rpc(
@@ -114,7 +114,7 @@ WAYS: dict[str, Callable[[Scene], Any]] = {
     "addresses, of the project": lambda s: by_rpc(
         s,
         outgoing_email_to=TARGET,
-        external_address_id=s.account,
+        external_address_id=s.address_id,
         external_origin="project",
     ),
     "notify": lambda s: s.portal.call(
@@ -123,7 +123,7 @@ WAYS: dict[str, Callable[[Scene], Any]] = {
         [s.task],
         partner_ids=[s.target],
         body="his words",
-        external_address_id=s.account,
+        external_address_id=s.address_id,
         external_origin="project",
     ),
     "follower": lambda s: s.portal.call(
@@ -142,7 +142,7 @@ WAYS: dict[str, Callable[[Scene], Any]] = {
         s,
         s.token,
         partner_ids=[s.target],
-        external_address_id=s.account,
+        external_address_id=s.address_id,
         external_origin="project",
     ),
 }
@@ -185,12 +185,12 @@ def test_the_followers_get_his_words_from_the_project(scene: Scene) -> None:
 def test_no_other_sender_can_be_picked(scene: Scene) -> None:
     for client, token in ((scene.portal, ""), (scene.visitor, scene.token)):
         error = steps.refusal(
-            by_route, client, scene, token, external_address_id=scene.account
+            by_route, client, scene, token, external_address_id=scene.address_id
         )
         assert "cannot send from this external address" in str(error)
     for origin in ("user", "mail", False):
         steps.refusal(
-            by_rpc, scene, external_address_id=scene.account, external_origin=origin
+            by_rpc, scene, external_address_id=scene.address_id, external_origin=origin
         )
 
 

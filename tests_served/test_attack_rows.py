@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import steps
-from attack_scene import ANNA, CLIENT, Scene, account, composer, on_task, template
+from attack_scene import ANNA, CLIENT, Scene, address_id, composer, on_task, template
 
 from devtools.rpc import OdooClient, OdooRpcError
 
@@ -18,11 +18,11 @@ CONTENT = {"subject": EVIL, "body": EVIL, "reply_to": "evil@customer.test"}
 
 
 def targets(scene: Scene) -> dict[str, dict[str, Any]]:
-    """What a row would have to say to leave through Anna's account."""
-    own, message = account(scene), scene.message
+    """What a row would have to say to leave through Anna's address."""
+    own, message = address_id(scene), scene.message
     return {
         "her message": {"mail_message_id": message},
-        "her message, her account": {
+        "her message, her address": {
             "mail_message_id": message,
             "sending_address_id": own,
         },
@@ -31,7 +31,7 @@ def targets(scene: Scene) -> dict[str, dict[str, Any]]:
             "sending_address_id": own,
             "message_id": f"<new-{message}@evil.test>",
         },
-        "her account": {"sending_address_id": own},
+        "her address": {"sending_address_id": own},
         "a message of its own": {"sending_address_id": own, "external_address_id": own},
         "for the project": {
             "sending_address_id": own,
@@ -134,8 +134,8 @@ def test_the_refusal_tells_what_to_do(scene: Scene) -> None:
 
 
 def test_the_owner_may(scene: Scene) -> None:
-    """Anna's template leaves through her account when she says so herself."""
-    own = account(scene)
+    """Anna's template leaves through her address when she says so herself."""
+    own = address_id(scene)
     values = {"sending_address_id": own, "external_address_id": own}
     by_values(scene.site.anna, scene, {**values, "external_origin": "user"})
     scene.leave()

@@ -180,7 +180,7 @@ def test_a_project_manager_keeps_no_company_address_for_his_project(
             "project.project",
             "write",
             [site.ids["project_brand_a"]],
-            {"external_address_binding_ids": [(0, 0, {"account_id": shared})]},
+            {"external_address_binding_ids": [(0, 0, {"address_id": shared})]},
         )
         assert "only a manager of external addresses" in str(error)
     finally:
