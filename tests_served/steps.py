@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class Window:
-    """The connect window of one user: of a new address, or of ``default_address_id``."""
+    """A user's connect window: of a new address, or of ``default_address_id``."""
 
     def __init__(self, client: OdooClient, **context: Any) -> None:
         self.client = client

@@ -195,7 +195,7 @@ env.cr.commit()
 
 
 def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
-    """Mailboxes of Anna's at (address, port, CA), due at once; return their accounts' ids.
+    """Mailboxes of Anna's at (address, port, CA), due at once; return the accounts.
 
     Made behind the connect window, which would look at each of them first.
     """
