@@ -155,13 +155,7 @@ def test_a_run_goes_on_when_another_was_faster(
 
 MAKE_ACCOUNTS = """
 from odoo.addons.mail_external_account.tools import vault
-from odoo.addons.mail_external_account.tools.destination import mailbox_secret_context
 
-uuid = env["ir.config_parameter"].get_param("database.uuid")
-columns = (
-    "user_id company_id incoming_protocol incoming_host incoming_port"
-    " incoming_security incoming_login ca_certificate"
-).split()
 for values in VALUES:
     password = values.pop("password")
     email = values.pop("email")
@@ -174,9 +168,7 @@ for values in VALUES:
             "receive_replies": True,
         }
     )
-    row = {"id": account.id, **{name: account[name] for name in columns}}
-    row.update(user_id=account.user_id.id, company_id=account.company_id.id)
-    context = mailbox_secret_context(uuid, row)
+    context = account._secret_context("incoming")
     env["mail.external.secret"].create(
         {
             "account_id": account.id,
@@ -184,11 +176,6 @@ for values in VALUES:
             "sealed": vault.seal(env, password, context),
         }
     )
-    now = env.cr.now()
-    env["mail.external.mailbox"].create(
-        {"account_id": account.id, "next_look": now, "reading_since": now}
-    )
-    env["mail.external.folder"].create({"account_id": account.id, "path": "INBOX"})
     print("made", account.id)
 env.cr.commit()
 """
