@@ -176,6 +176,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if account:
             connect_rights.check_account(account)
             values.update(self._account_values_of(account))
+            values["receive_replies"] = account.incoming_protocol != "none"
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
@@ -373,6 +374,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("email")
     def _onchange_email(self):
+        if self.is_address_only:
+            return
         provider = self.env["mail.external.provider"]._find_for_address(self.email)
         if provider and provider != self.provider_id:
             self.provider_id = provider
@@ -429,6 +432,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("receive_replies")
     def _onchange_receive_replies(self):
+        if self.is_address_only:
+            return
         if not self.receive_replies:
             self.incoming_protocol = "none"
         elif self.incoming_protocol == "none":
