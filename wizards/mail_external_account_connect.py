@@ -387,6 +387,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("is_company")
     def _onchange_is_company(self):
+        if self.is_address_only:
+            return
         if self.is_company:
             self.user_id = False
             self.company_id = self.company_id or self.env.company
@@ -410,6 +412,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_id(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if not provider.smtp_host:
             return
@@ -419,6 +423,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_receives(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if provider:
             self.keep_sent_copy = not provider.saves_sent
@@ -443,6 +449,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("incoming_protocol")
     def _onchange_incoming_protocol(self):
+        if self.is_address_only:
+            return
         self._fill_incoming()
         if self.incoming_protocol in READ_PROTOCOLS and not self.incoming_login:
             self.incoming_login = self.smtp_login
