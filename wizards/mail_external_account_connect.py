@@ -358,6 +358,8 @@ class MailExternalAccountConnect(models.TransientModel):
         connect_rights.check_owner(self)
         if self.is_address_only:
             connect_saving.check_target(self)
+        else:
+            connect_saving.check_new_owner(self)
 
     def _compute_is_manager(self):
         self.is_manager = self._is_manager()
@@ -634,7 +636,8 @@ class MailExternalAccountConnect(models.TransientModel):
         # sudo: whether it is read, of an account that this user may connect
         account = self._may_see() and self.account_id._origin.sudo()
         return not account or (
-            not account.mailbox_ids
+            # one that was removed is read on from where it was
+            not (account.mailbox_ids or account.folder_ids)
             or account._reading_place()
             != (self.incoming_protocol, self.incoming_host, self.incoming_login)
         )
@@ -666,6 +669,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         connect_rights.check_sign_in(self)
         connect_reading.check(self)
+        connect_saving.check_once(self)
         missing = connect_test.untested(self)
         if missing:
             raise UserError(

@@ -222,8 +222,10 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        if not self.account.active:
-            _logger.info("Dropped: a mail that a removed account still forwards")
+        account = self.account
+        wanted = account.receives and account.incoming_protocol == "forwarded"
+        if not (account.active and wanted):
+            _logger.info("Dropped: a mail that is still forwarded for an account")
             return False
         intake = Intake(as_odoo(self.account))
         headers = parse_headers(raw)
