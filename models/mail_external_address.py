@@ -514,7 +514,7 @@ class MailExternalAddress(models.Model):
             self.env["mail.external.sender"]._clear_sender_cache()
         if vals.get("active") is False:
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.
-            self.env["mail.mail"]._external_waiting(self)._release("account_gone")
+            self.env["mail.mail"]._external_waiting(self)._release("address_gone")
         if {"active", "account_id", "receive_replies"}.intersection(vals):
             # sudo: who may archive an address need not see its account
             self.sudo().account_id._follow_addresses()

@@ -268,7 +268,7 @@ TEXTS = {
         _lt("The mail came back: the recipient's mail server did not deliver it."),
         _lt("Check the contact's address, or ask him in another way."),
     ),
-    "account_gone": (
+    "address_gone": (
         _lt(
             "The external address that this mail was waiting for is not used any more."
         ),
