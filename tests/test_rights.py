@@ -52,12 +52,12 @@ class TestRights(ExternalAccountCase):
             with self.subTest(change=change):
                 self.bohdan.write(change)
                 self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
-                addresses = self.env["mail.external.address"]
-                rows = addresses._usable_rows(self.anna.id)
+                senders = self.env["mail.external.sender"]
+                rows = senders._usable_rows(self.anna.id)
                 self.assertNotIn(self.board.id, [row.id for row in rows])
                 self.assertFalse(self.board._may_send(self.anna))
                 self.assertNotIn(
-                    "board@x.example", addresses._addresses_of(self.anna.id)
+                    "board@x.example", senders._addresses_of(self.anna.id)
                 )
 
     def test_who_changes_what(self):
@@ -87,7 +87,7 @@ class TestRights(ExternalAccountCase):
             (self.anna, self.annas, True),
             (self.anna, self.shared, False),
         ):
-            values = {"account_id": address.id, "project_id": self.project_b.id}
+            values = {"address_id": address.id, "project_id": self.project_b.id}
             if allowed:
                 binding.with_user(user).create(values).unlink()
             else:
@@ -97,12 +97,12 @@ class TestRights(ExternalAccountCase):
     def test_project_managers_take_no_address_away_from_other_projects(self):
         """Bound to one project it would be gone from all the others."""
         project = self.project_b.with_user(self.project_manager)
-        values = {"account_id": self.shared.id, "project_id": project.id}
+        values = {"address_id": self.shared.id, "project_id": project.id}
         task = self.task.with_user(self.anna)
 
         def offered():
-            addresses = self.env["mail.external.address"].with_user(self.anna)
-            return [row.id for row, _c in addresses._sender_options(task)]
+            senders = self.env["mail.external.sender"].with_user(self.anna)
+            return [row.id for row, _c in senders._sender_options(task)]
 
         self.assertIn(self.shared.id, offered())
         with self.assertRaises(AccessError):  # which rolls back
@@ -166,7 +166,7 @@ class TestRights(ExternalAccountCase):
 
     def test_sealed_secrets_are_nobodys(self):
         secret = self.env["mail.external.secret"].create(
-            {"account_id": self.annas.id, "purpose": "smtp", "sealed": "sealed"}
+            {"account_id": self.annas.account_id.id, "purpose": "smtp", "sealed": "sealed"}
         )
         admin = self.env.ref("base.user_admin")
         for user in (self.anna, self.manager, admin):
@@ -215,19 +215,19 @@ class TestRights(ExternalAccountCase):
         self.assertFalse(address.proof or address.account_id.smtp_host)
         self.assertFalse(address.account_id.allow_private_host)
 
-    def test_a_binding_is_not_moved_to_somebody_elses_account(self):
+    def test_a_binding_is_not_moved_to_somebody_elses_address(self):
         own = self.address("anna@y.example", self.anna, [(self.project_b, True)])
         binding = own.binding_ids.with_user(self.anna)
         for other in (self.shared, self.address("b@y.example", self.bohdan)):
             with self.assertRaisesRegex(UserError, "stays with its address"):
-                binding.account_id = other.id
+                binding.address_id = other.id
         private = self.env["project.project"].create(
             {"name": "Board", "privacy_visibility": "followers"}
         )
         with self.assertRaises(AccessError):
             binding.project_id = private
         with self.assertRaises(AccessError):
-            binding.create({"account_id": own.id, "project_id": private.id})
+            binding.create({"address_id": own.id, "project_id": private.id})
 
     def test_deleting_the_only_allowed_opens_nothing(self):
         """Nobody in the list means everybody: that must not come about by accident."""
@@ -249,8 +249,8 @@ class TestRights(ExternalAccountCase):
         actions = {
             self.env.ref(f"mail_external_account.{name}").id
             for name in (
-                "mail_external_account_action_personal",
-                "mail_external_account_action_company",
+                "mail_external_address_action_personal",
+                "mail_external_address_action_company",
                 "mail_external_provider_action",
                 "mail_external_delivery_action",
                 "mail_external_arrival_action",

@@ -19,7 +19,7 @@ class TestReadingScreens(ExternalAccountCase):
         )
         cls.mailbox = cls.own.account_id.mailbox_ids or cls.env[
             "mail.external.mailbox"
-        ].create({"account_id": cls.own.id, "next_look": fields.Datetime.now()})
+        ].create({"account_id": cls.own.account_id.id, "next_look": fields.Datetime.now()})
 
     def words(self):
         self.own.invalidate_recordset()
@@ -30,7 +30,11 @@ class TestReadingScreens(ExternalAccountCase):
         self.mailbox.last_look = fields.Datetime.now()
         self.assertIn("Works", self.words())
         folder = self.env["mail.external.folder"].create(
-            {"account_id": self.own.id, "path": "Old", "failure_code": "folder_missing"}
+            {
+                "account_id": self.own.account_id.id,
+                "path": "Old",
+                "failure_code": "folder_missing",
+            }
         )
         self.assertIn("“Old”", self.words())
         self.assertIn("not in the mailbox", self.words())
@@ -72,7 +76,7 @@ class TestReadingScreens(ExternalAccountCase):
 
     def test_a_message_without_subject_is_called_by_its_place(self):
         arrival = self.env["mail.external.arrival"].create(
-            {"key": "2", "account_id": self.own.id, "place": "INBOX 17"}
+            {"key": "2", "account_id": self.own.account_id.id, "place": "INBOX 17"}
         )
         self.assertEqual(arrival.display_name, "Message (INBOX 17)")
         arrival.subject = "Re: Offer"
@@ -82,7 +86,8 @@ class TestReadingScreens(ExternalAccountCase):
         arrival = self.env["mail.external.arrival"].create(
             {
                 "key": "1",
-                "account_id": self.own.id,
+                "account_id": self.own.account_id.id,
+                "address_id": self.own.id,
                 "user_id": self.anna.id,
                 "state": "quarantine",
                 "reason": "message_oversized",

@@ -277,7 +277,8 @@ class TestWaitingWhenGone(ScheduledCase):
             {
                 "message_id_header": message.message_id,
                 "recipient": "clara@customer.example",
-                "account_id": self.own.id,
+                "account_id": self.own.account_id.id,
+                "address_id": self.own.id,
                 "mail_message_id": message.id,
                 "state": "sent",
                 "date": fields.Datetime.now(),

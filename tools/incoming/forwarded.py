@@ -27,7 +27,7 @@ def account_of(env, raw):
     :param bytes raw: the message
     """
     accounts = env["mail.external.account"]
-    if not raw or not accounts._any_configured():
+    if not raw or not env["mail.external.sender"]._any_configured():
         return accounts
     tokens = {m.group(1).decode().lower() for m in _TOKEN.finditer(raw[:_HEADER])}
     if not tokens:
