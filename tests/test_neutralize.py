@@ -29,7 +29,11 @@ class TestNeutralize(ConnectCase):
         cls.address_a.account_id._set_up_reading([("INBOX", False)], anew=True)
         cls.address_a.account_id.folder_ids.state = {"uid": 7}
         cls.env["mail.external.secret"].create(
-            {"account_id": cls.address_a.account_id.id, "purpose": "smtp", "sealed": "sealed"}
+            {
+                "account_id": cls.address_a.account_id.id,
+                "purpose": "smtp",
+                "sealed": "sealed",
+            }
         )
         cls.env["mail.external.sent.copy"]._keep(
             cls.address_a.account_id, "<copy@x.example>", SECRET

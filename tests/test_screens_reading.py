@@ -19,7 +19,9 @@ class TestReadingScreens(ExternalAccountCase):
         )
         cls.mailbox = cls.own.account_id.mailbox_ids or cls.env[
             "mail.external.mailbox"
-        ].create({"account_id": cls.own.account_id.id, "next_look": fields.Datetime.now()})
+        ].create(
+            {"account_id": cls.own.account_id.id, "next_look": fields.Datetime.now()}
+        )
 
     def words(self):
         self.own.invalidate_recordset()
@@ -41,7 +43,7 @@ class TestReadingScreens(ExternalAccountCase):
         folder.unlink()
         self.mailbox.failure_code = "cert_expired"
         self.assertIn("certificate has expired", self.words())
-        self.own.state = "refused"
+        self.own.account_id.state = "refused"
         self.assertIn("sending is refused", self.words())
         self.own.account_id.incoming_protocol = "forwarded"
         self.assertIn("forwards", self.words())
@@ -55,13 +57,13 @@ class TestReadingScreens(ExternalAccountCase):
         self.assertFalse(address.can_fetch)
 
     def test_the_owner_edits_folders_in_the_form(self):
-        with Form(self.own.with_user(self.anna)) as form:
+        with Form(self.own.account_id.with_user(self.anna)) as form:
             form.keep_sent_copy = True
             with form.folder_ids.new() as folder:
                 folder.name = "INBOX/Клієнти"
         self.assertTrue(self.own.account_id.keep_sent_copy)
         self.assertEqual(self.own.account_id.folder_ids[-1].name, "INBOX/Клієнти")
-        with Form(self.own.with_user(self.anna)) as form:
+        with Form(self.own.account_id.with_user(self.anna)) as form:
             form.folder_ids.remove(len(self.own.account_id.folder_ids) - 1)
         self.assertNotIn("INBOX/Клієнти", self.own.account_id.folder_ids.mapped("name"))
 

@@ -211,7 +211,7 @@ class TestWaitingWhenGone(ScheduledCase):
         archived = self.address("c@x.example", self.bohdan)
         old = self.post(self.bohdan, external_address_id=archived.id).sudo()
         self.env.cr.execute(
-            "UPDATE mail_external_account SET active = FALSE WHERE id = %s",
+            "UPDATE mail_external_address SET active = FALSE WHERE id = %s",
             archived.ids,
         )
         self.env.invalidate_all()
