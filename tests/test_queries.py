@@ -31,6 +31,11 @@ class TestQueries(ExternalAccountCase):
         self.address("a@x.example", self.bohdan)
         others = self.posting_costs()
         self.assertEqual(others, without, "somebody else's address costs nothing")
+        account = self.env["mail.external.address"].search([]).account_id
+        for number in range(5):
+            alias = f"a{number}@x.example"
+            self.address(alias, self.bohdan, account_id=account.id)
+        self.assertEqual(self.posting_costs(), without, "nor do five of one account")
 
     @warmup
     def test_mail_of_cores_gateway_without_accounts(self):

@@ -332,6 +332,72 @@ class TestAccountIsHidden(AccountRightsCase):
         self.assertFalse(self.boss._may_deliver(message))
 
 
+class TestAddressOfAnotherCompany(AccountRightsCase):
+    """One account of the company, with an address for another one of the tenant's."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.brand = cls.env["res.company"].create({"name": "Brand"})
+        cls.hello = cls.address(
+            "hello@brand.example", account_id=cls.account.id, company_id=cls.brand.id
+        )
+        cls.brands_manager = new_test_user(
+            cls.env,
+            "ext_brands_manager",
+            "base.group_user,mail_external_account.group_manager",
+            company_id=cls.brand.id,
+            company_ids=[Command.set(cls.brand.ids)],
+        )
+
+    def test_its_manager_changes_the_address_and_not_the_account(self):
+        own = self.hello.with_user(self.brands_manager)
+        own.sender_name = "Hello"
+        self.assertEqual(own.search([]), own)
+        self.assertEqual(own.account_id.display_name, "Mail account")
+        self.assertFalse(any(own[name] for name in OF_ACCOUNT))
+        for call in (
+            lambda: own.account_id.read(["smtp_host"]),
+            lambda: own.account_id.write({"look_back_days": 3}),
+            lambda: own.account_id.unlink(),
+            lambda: own.account_id.action_remove(),
+            lambda: own.action_connect(),
+            lambda: own.action_move(),
+            lambda: own.action_add_sibling(),
+            lambda: own.action_mailbox(),
+            lambda: own.action_fetch_now(),
+            lambda: self.sales.with_user(self.brands_manager).write({"sequence": 1}),
+        ):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                call()
+            self.env.invalidate_all()
+
+    def test_its_people_use_it_and_the_accounts_do_not(self):
+        both = new_test_user(
+            self.env,
+            "ext_both_companies",
+            "base.group_user",
+            company_id=self.company.id,
+            company_ids=[Command.set((self.company | self.brand).ids)],
+        )
+        for user, may in (
+            (self.brands_manager, True),
+            (both, True),
+            (self.bohdan, False),
+            (self.manager, False),
+        ):
+            self.assertEqual(self.hello._may_send(user), may, user.login)
+            self.assertEqual(self.hello.with_user(user).sudo().can_use, may)
+
+    def test_the_accounts_manager_sees_how_many_there_are(self):
+        seen = self.sales.with_user(self.manager)
+        self.assertEqual(seen.sibling_count, 2)
+        found = seen.search([("account_id", "=", self.account.id)])
+        self.assertEqual(found.sudo(), self.boss | self.sales)
+        with self.assertRaises(AccessError):
+            self.hello.with_user(self.manager).read(["email"])
+
+
 class TestSignedInByAPerson(AccountRightsCase):
     """Anna opened a mailbox of the company with a sign-in of her own."""
 
