@@ -8,7 +8,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from . import connect_test
+from . import connect_test, owner_notices
 from .destination import CONNECTION, READ_PROTOCOLS
 
 
@@ -78,7 +78,7 @@ def _write_address(window, account, proof):
             values.update(_move_values(address, account))
         address.write({**values, "active": True})
     window.project_ids._bind(address)
-    address._tell_of_connection(former, email)
+    owner_notices.tell_of_connection(address, former, email)
     return address
 
 
