@@ -8,7 +8,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from . import connect_test
+from . import connect_test, owner_notices
 from .destination import CONNECTION, READ_PROTOCOLS
 
 
@@ -36,7 +36,7 @@ def save(window, proof):
         address = _write_address(window, account, proof)
         connect_test.store_passwords(window, account)
         account._set_up_reading(folders, anew)
-    address._tell_of_connection(*before)
+    owner_notices.tell_of_connection(address, *before)
     address.account_id._resume()
     return address
 
@@ -46,7 +46,7 @@ def keep_draft(window):
     before = _owner_and_email(window)
     values = {**_owner_values(window), "state": "draft"}
     address = _write_address(window, _write_account(window, values), False)
-    address._tell_of_connection(*before)
+    owner_notices.tell_of_connection(address, *before)
 
 
 def _owner_and_email(window):

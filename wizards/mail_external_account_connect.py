@@ -3,7 +3,6 @@ import logging
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
-from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
 from ..mailkit.checks import Step
@@ -69,13 +68,13 @@ class MailExternalAccountConnect(models.TransientModel):
         help="Other accounts of the owner, to which the address may move.",
     )
     is_address_only = fields.Boolean(compute="_compute_is_address_only")
+    also_for = fields.Char(
+        compute="_compute_is_address_only", help="Further addresses of the account."
+    )
     is_own_sign_in = fields.Boolean(
         "My Own Sign-In",
         help="You open a mailbox of the company with your own user name and password. "
         "Nobody else can use them for anything else, and you can withdraw them.",
-    )
-    same_account_id = fields.Many2one(
-        "mail.external.account", compute="_compute_same_account_id"
     )
     is_company = fields.Boolean("Company Address")
     user_id = fields.Many2one(
@@ -146,6 +145,8 @@ class MailExternalAccountConnect(models.TransientModel):
         "project.project", "Tasks In", ondelete="set null"
     )
     starts_reading = fields.Boolean(compute="_compute_starts_reading")
+    # see tools/connect_probe.py
+    arrival_probe = fields.Json(groups=fields.NO_ACCESS)
     forward_token = fields.Char(groups=fields.NO_ACCESS)
     forward_address = fields.Char(compute="_compute_forwarding")
     forward_problem = fields.Char(compute="_compute_forwarding")
@@ -175,6 +176,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if account:
             connect_rights.check_account(account)
             values.update(self._account_values_of(account))
+            values["receive_replies"] = account.incoming_protocol != "none"
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
@@ -286,6 +288,9 @@ class MailExternalAccountConnect(models.TransientModel):
             window.is_address_only = window.is_move or bool(
                 account and not main and not removed
             )
+            others = account.sudo().address_ids - address.sudo()
+            told = not window.is_address_only and window._may_see()
+            window.also_for = told and ", ".join(others.mapped("email"))
 
     @api.depends("address_id", "is_move")
     def _compute_target_ids(self):
@@ -374,6 +379,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("email")
     def _onchange_email(self):
+        if self.is_address_only:
+            return
         provider = self.env["mail.external.provider"]._find_for_address(self.email)
         if provider and provider != self.provider_id:
             self.provider_id = provider
@@ -385,6 +392,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("is_company")
     def _onchange_is_company(self):
+        if self.is_address_only:
+            return
         if self.is_company:
             self.user_id = False
             self.company_id = self.company_id or self.env.company
@@ -408,6 +417,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_id(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if not provider.smtp_host:
             return
@@ -417,6 +428,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_receives(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if provider:
             self.keep_sent_copy = not provider.saves_sent
@@ -430,6 +443,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("receive_replies")
     def _onchange_receive_replies(self):
+        if self.is_address_only:
+            return
         if not self.receive_replies:
             self.incoming_protocol = "none"
         elif self.incoming_protocol == "none":
@@ -439,6 +454,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("incoming_protocol")
     def _onchange_incoming_protocol(self):
+        if self.is_address_only:
+            return
         self._fill_incoming()
         if self.incoming_protocol in READ_PROTOCOLS and not self.incoming_login:
             self.incoming_login = self.smtp_login
@@ -519,62 +536,6 @@ class MailExternalAccountConnect(models.TransientModel):
                 wizard.sudo().password_sealed or wizard.account_id
             )
 
-    @api.depends(
-        *("smtp_host", "smtp_login", "incoming_protocol", "incoming_host"),
-        *("incoming_login", "account_id", "user_id", "company_id", "is_company"),
-    )
-    def _compute_same_account_id(self):
-        for window in self:
-            is_new = not window.account_id
-            window.same_account_id = is_new and window._same_account()
-
-    def _same_account(self):
-        """Another account of this owner with the same sign-in, to which the address
-        can be added instead. One sign-in of a relay may send for mailboxes that are
-        read apart: these are accounts of their own."""
-        accounts = self.env["mail.external.account"]
-        if self.is_address_only or not (self.smtp_host and self.smtp_login):
-            return accounts
-        owner = [("user_id", "=", self._owner().id)]
-        if not self._owner():
-            owner.append(("company_id", "=", self.company_id.id))
-        found = accounts.search(
-            [
-                *owner,
-                ("active", "=", True),
-                ("id", "!=", self.account_id._origin.id),
-                ("state", "!=", "draft"),
-                ("smtp_host", "=ilike", escape_psql(self.smtp_host)),
-                ("smtp_login", "=ilike", escape_psql(self.smtp_login)),
-            ]
-        )
-        return found.filtered(lambda account: not self._reads_elsewhere(account))[:1]
-
-    def _reads_elsewhere(self, account):
-        """Whether both read a mailbox, and not the same one."""
-        places = [
-            ((each.incoming_host or "").lower(), (each.incoming_login or "").lower())
-            for each in (self, account)
-            if each.incoming_protocol in READ_PROTOCOLS
-        ]
-        return len(set(places)) == 2
-
-    def action_use_same_account(self):
-        """Add the address to the account that has this sign-in already."""
-        self.ensure_one()
-        account = self._same_account()
-        if not account:  # it is not so any more
-            return self._reopen()
-        connect_rights.check_account(account)
-        return self._action_open(
-            self.env._("Another Address of %s", account.display_name),
-            {
-                "default_account_id": account.id,
-                "default_email": self.email,
-                "default_sender_name": self.sender_name,
-            },
-        )
-
     # Testing; proving is in the mixin
 
     @api.depends(
@@ -634,6 +595,8 @@ class MailExternalAccountConnect(models.TransientModel):
                     "fingerprint": fingerprint,
                 }
             )
+            if result.ok and result.step is Step.ARRIVAL:
+                self._note_arrival()
             if folders:
                 offered = self.env["mail.external.account.connect.folder"]
                 offered._offer(self, folders)
@@ -683,6 +646,14 @@ class MailExternalAccountConnect(models.TransientModel):
             or account._reading_place()
             != (self.incoming_protocol, self.incoming_host, self.incoming_login)
         )
+
+    def _read_folders(self):
+        """What is read, or will be: list of (path, whether sent mail is in it)."""
+        if self.is_address_only:
+            # sudo: of an account that this user may connect
+            folders = self.account_id.sudo().folder_ids
+            return [(folder.path, folder.is_sent) for folder in folders]
+        return self._chosen_folders()
 
     def _chosen_folders(self):
         """:return: list of (path, whether sent mail is in it)"""
