@@ -251,8 +251,8 @@ def check_once(window):
     if account:
         raise UserError(
             window.env._(
-                "SMTP User: %(login)s is connected already, as %(account)s. One sign-in "
-                "can have several addresses: add this one to that account, which needs "
+                "SMTP User: %(login)s is connected already, as %(account)s. A sign-in can "
+                "have several addresses: add this one to that account, which needs "
                 "no password, and the mailbox is read once.",
                 login=window.smtp_login,
                 account=account.display_name,
