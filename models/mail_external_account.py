@@ -326,11 +326,18 @@ class MailExternalAccount(models.Model):
 
     def _follow_addresses(self):
         """After an address was added, archived, restored, moved or deleted."""
-        for account in self.sudo().exists():
+        # Whatever a caller's context says of archived ones.
+        accounts = self.sudo().with_context(active_test=False)
+        for account in accounts.exists():
+            if not account._all_addresses():
+                account.unlink()
+                continue
             if own := account._own_address():
                 own._become_main()
-            used = bool(account.address_ids or account.former_address_ids)
-            if account.active and not used and own:
+            used = bool(
+                account.address_ids.filtered("active") or account.former_address_ids
+            )
+            if account.active and not used:
                 account.active = False
                 account._forget_secret()
             elif used and not account.active:

@@ -257,9 +257,10 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _with_account(self, vals):
         """The window of an address is about its account, unless it moves."""
-        default = self.env.context.get("default_address_id")
-        address_id = vals.get("address_id", default)
-        if not address_id or vals.get("account_id") or vals.get("is_move"):
+        default = self.env.context.get
+        address_id = vals.get("address_id", default("default_address_id"))
+        is_move = vals.get("is_move", default("default_is_move"))
+        if not address_id or vals.get("account_id") or is_move:
             return vals
         address = self.env["mail.external.address"].browse(address_id)
         return {**vals, "account_id": address.account_id.id}
@@ -280,9 +281,12 @@ class MailExternalAccountConnect(models.TransientModel):
         for window in self:
             account, address = window.account_id._origin, window.address_id._origin
             # sudo: which of its addresses is the account's own
-            main = address and address.sudo().is_main
+            known = address.sudo()
+            main = known.is_main and known.account_id == account
+            # one that was removed has no password: it is connected as a whole
+            removed = not account.sudo().active
             window.is_address_only = window.is_move or bool(
-                account and not (main and address.sudo().account_id == account)
+                account and not main and not removed
             )
             others = account.sudo().address_ids - address.sudo()
             told = not window.is_address_only and window._may_see()
@@ -337,12 +341,11 @@ class MailExternalAccountConnect(models.TransientModel):
         return self.env.user if own else self.env["res.users"]
 
     def _secret_holder(self):
-        return self.account_id, self._owner(), self._sign_in_user()
-
-    def _secret_context(self, purpose):
         if self.is_address_only:
-            return self.account_id._origin.sudo()._secret_context(purpose)
-        return super()._secret_context(purpose)
+            # The account's, but for where it goes: the connection may be another one
+            # since the window was opened, or in an onchange.
+            return self.account_id._origin.sudo()._secret_holder()
+        return self.account_id, self._owner(), self.company_id, self._sign_in_user()
 
     def _may_see(self):
         """Whether this user may connect the window's account and address, if any."""
@@ -574,10 +577,12 @@ class MailExternalAccountConnect(models.TransientModel):
         """
         self.ensure_one()
         self._check_rights()
+        connect_rights.check_sign_in(self)
         self._check_step(step)
         with Turn(self, step).taken(connect_test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
             self._check_rights()
+            connect_rights.check_sign_in(self)
             self._check_step(step)
             fingerprint = connect_test.fingerprint(self)
             check = connect_test.prepared(self, Step(step))

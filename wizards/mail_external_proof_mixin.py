@@ -314,6 +314,8 @@ class MailExternalProofMixin(models.AbstractModel):
         """Add the address to the account that has this sign-in already."""
         self.ensure_one()
         account = self._same_account()
+        if not account:  # it is not so any more
+            return self._reopen()
         connect_rights.check_account(account)
         return self._action_open(
             self.env._("Another Address of %s", account.display_name),
