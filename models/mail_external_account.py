@@ -381,7 +381,7 @@ class MailExternalAccount(models.Model):
         return ", ".join(addresses.mapped("email"))
 
     def _tell_owner(self, subject, body):
-        """Notify whose account it is; of a company's its managers, and who signed in."""
+        """Notify the employee; of a company's its managers, and who signed in."""
         self.ensure_one()
         account = self.sudo()
         people = account.user_id or (

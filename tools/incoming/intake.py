@@ -7,6 +7,7 @@ from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...mailkit import mime
+from ...mailkit.from_header import address_key
 from ...mailkit.headers import Headers, message_key, parse_headers
 from ...mailkit.loops import automatic
 from ...mailkit.matching import Outcome, Reason, decide, decide_body
@@ -74,6 +75,24 @@ class Intake:
         named = named_addresses(self.account, headers)
         named = named.filtered("active") or self.account._own_address()
         return next(filter(_makes_tasks, named), none)
+
+    def note_sender(self, decision, headers):
+        """A copy in the Sent folder shows under which address the server sent.
+
+        Only there: anybody can send mail into the inbox that looks like a copy.
+        """
+        if decision.reason is not Reason.SENT_BY_ODOO:
+            return
+        message = self.env["mail.message"].browse(decision.message).exists()
+        address = message.external_address_id
+        shown = address_key(headers.author.email)
+        if (
+            address.account_id == self.account
+            and address.state == "working"
+            and shown
+            and shown != address_key(address.email)
+        ):
+            address._stop("sender_replaced", f"From: {headers.author.email}")
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
@@ -203,8 +222,10 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        if not self.account.active:
-            _logger.info("Dropped: a mail that a removed account still forwards")
+        account = self.account
+        wanted = account.receives and account.incoming_protocol == "forwarded"
+        if not (account.active and wanted):
+            _logger.info("Dropped: a mail that is still forwarded for an account")
             return False
         intake = Intake(as_odoo(self.account))
         headers = parse_headers(raw)
