@@ -231,9 +231,10 @@ def stopped(scene: Scene) -> Iterator[tuple[int, dict[str, Any]]]:
         scene.site.odoo,
         "SELECT max(id) FROM mail_message WHERE external_address_id IS NOT NULL",
     )
-    steps.sql(scene.site.odoo, "UPDATE mail_external_account SET state = 'refused'")
+    every = "env['mail.external.account'].search([])"
+    scene.site.run_code(f"{every}.write({{'state': 'refused'}})")
     yield rows[0][0], by_route(scene.portal, scene)
-    steps.sql(scene.site.odoo, "UPDATE mail_external_account SET state = 'working'")
+    scene.site.run_code(f"{every}.write({{'state': 'working'}})")
 
 
 def test_nothing_is_told_about_the_address(

@@ -72,7 +72,8 @@ def steps(wizard):
 def _is_named_in_login(wizard):
     """Whether the mailbox is opened by the address's own name."""
     login, email = (wizard.incoming_login or "").lower(), (wizard.email or "").lower()
-    usual = wizard.provider_id._login_for(wizard.email or "") or ""
+    provider = wizard.provider_id
+    usual = provider._login_for(email) if provider else email
     return login in (email, email.rpartition("@")[0], usual.lower())
 
 

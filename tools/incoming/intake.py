@@ -222,10 +222,8 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        account = self.account
-        wanted = account.receives and account.incoming_protocol == "forwarded"
-        if not (account.active and wanted):
-            _logger.info("Dropped: a mail that is still forwarded for an account")
+        if not self.account._takes_forwarded():
+            _logger.info("Dropped: a mailbox redirects what is not read here any more")
             return False
         intake = Intake(as_odoo(self.account))
         headers = parse_headers(raw)
