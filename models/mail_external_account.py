@@ -220,7 +220,11 @@ class MailExternalAccount(models.Model):
                     labels,
                 )
             )
-        return super().write(vals)
+        result = super().write(vals)
+        if {"state", "user_id"}.intersection(vals):
+            # Its addresses follow by their computed fields, not by a write of theirs.
+            self.env["mail.external.sender"]._clear_sender_cache()
+        return result
 
     def unlink(self):
         """With all its addresses; its secret and what was read of it go by the
@@ -364,7 +368,7 @@ class MailExternalAccount(models.Model):
         return ", ".join(addresses.mapped("email"))
 
     def _tell_owner(self, subject, body):
-        """Notify whose account it is; of a company's its managers, and who signed in."""
+        """Notify whose account it is; of a company's its managers and who signed in."""
         self.ensure_one()
         account = self.sudo()
         people = account.user_id or (
@@ -660,9 +664,7 @@ class MailExternalAccount(models.Model):
         """Whether its answers come in by Odoo's gateway: removed, or read otherwise,
         what a mailbox goes on redirecting is dropped."""
         self.ensure_one()
-        return (
-            self.active and self.receives and self.incoming_protocol == "forwarded"
-        )
+        return self.active and self.receives and self.incoming_protocol == "forwarded"
 
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.
