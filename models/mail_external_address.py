@@ -4,10 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools.misc import clean_context
 
-from ..tools import owner_notices
+from ..tools import account_screen, owner_notices
 from ..tools.during import during
-from ..tools.explanations import cause_and_remedy
-from ..tools.fresh_cache import fresh_ormcache
 
 # Deleting archives first, which is no news of its own.
 _DELETING = ContextVar("mail_external_account_deleting", default=False)
@@ -70,7 +68,8 @@ class MailExternalAddress(models.Model):
     _inherit = ["mail.external.owner.mixin", "mail.external.look.mixin"]
     _allow_sudo_commands = False
     _description = "External Address"
-    _order = "user_id, sequence, email, id"
+    # Those of one account stand together, its own one first.
+    _order = "user_id, sequence, account_id.id, is_main desc, email, id"
     _rec_name = "email"
     _check_company_auto = False
 
@@ -96,7 +95,7 @@ class MailExternalAddress(models.Model):
     )
     active = fields.Boolean(default=True, copy=False)
     sequence = fields.Integer(default=10)
-    user_id = fields.Many2one(related="account_id.user_id", store=True)
+    user_id = fields.Many2one(compute="_compute_user_id", store=True, readonly=True)
     allowed_user_ids = fields.Many2many(
         "res.users",
         "mail_external_address_user_rel",
@@ -149,11 +148,10 @@ class MailExternalAddress(models.Model):
     )
     proof_user_id = fields.Many2one("res.users", copy=False, ondelete="set null")
     proof_date = fields.Datetime(copy=False)
-    # What stopped this address alone; what stops the account stands there.
-    failure_code = fields.Char(copy=False)
-    failure_reply = fields.Char(
-        "Server's Answer", copy=False, help="What the mail server said last."
-    )
+    # What stopped this address alone; what stops the account stands there. Shown by
+    # ``failure_text`` and ``failure_answer``: a server says its name, and whose login.
+    failure_code = fields.Char(copy=False, groups=fields.NO_ACCESS)
+    failure_reply = fields.Char(copy=False, groups=fields.NO_ACCESS)
     state = fields.Selection(
         [
             ("draft", "Draft"),
@@ -178,6 +176,7 @@ class MailExternalAddress(models.Model):
     sibling_count = fields.Integer(
         "Other Addresses of Its Account", compute="_compute_of_account"
     )
+    list_name = fields.Char("Address", compute="_compute_of_account")
     account_label = fields.Char("Same Account As", compute="_compute_of_account")
     connection = fields.Char(compute="_compute_of_account")
     failure_text = fields.Char(compute="_compute_of_account")
@@ -234,12 +233,30 @@ class MailExternalAddress(models.Model):
             name = address.sender_name or owner.sudo().name
             address.display_name = f"{name} <{email}>" if name else email
 
+    @api.depends("account_id.user_id")
+    def _compute_user_id(self):
+        for address in self:
+            address.user_id = address._known_account().user_id
+
     @api.depends("account_id.state", "failure_code")
     def _compute_state(self):
         for address in self:
-            state = address.account_id.state or "draft"
-            stopped = state == "working" and address.failure_code
+            state = address._known_account().state or "draft"
+            stopped = state == "working" and address._saved().sudo().failure_code
             address.state = "stopped" if stopped else state
+
+    def _known_account(self):
+        """The account behind it, in superuser mode.
+
+        A new record is of any account that an onchange's caller names: then only of one
+        that they may see.
+        """
+        saved = self._saved().sudo()
+        if saved.id:
+            return saved.account_id
+        # the origin: everybody has access to what is not saved
+        named = saved.account_id._origin
+        return named.sudo(self.env.su)._filtered_access("read").sudo()
 
     @api.depends("binding_ids.project_id", "binding_ids.is_default")
     def _compute_project_names(self):
@@ -284,52 +301,17 @@ class MailExternalAddress(models.Model):
 
     @api.depends_context("uid", "lang")
     @api.depends(
-        *("active", "receive_replies", "failure_code", "failure_reply"),
+        *("email", "active", "receive_replies", "failure_code", "failure_reply"),
         *("account_id.address_ids", "account_id.mailbox_status", "account_id.state"),
         *("account_id.failure_code", "account_id.delivery_next_try"),
     )
     def _compute_of_account(self):
-        names = self._OF_ACCOUNT
         for address in self:
-            values = address._account_values() if address._sees_account() else {}
-            for name in names:
+            seen = address._sees_account()
+            values = account_screen.shown(address._saved()) if seen else {}
+            for name in account_screen.NAMES:
                 address[name] = values.get(name, False)
-
-    _OF_ACCOUNT = (
-        *("sibling_count", "account_label", "connection", "failure_text"),
-        *("failure_answer", "last_check", "delivery_next_try", "can_fetch"),
-        *("mailbox_status", "mailbox_failed", "mailbox_last_look"),
-        *("mailbox_answer_count", "mailbox_unrelated_count"),
-    )
-
-    def _account_values(self):
-        """What the screens show of the account, in one place for who may see it."""
-        # sudo: see ``_sees_account``
-        account = self.sudo().account_id
-        mailbox, own = account.mailbox_ids, account._own_address()
-        code = self.sudo().failure_code or account.failure_code
-        text = code and " ".join(cause_and_remedy(self.env, code))
-        replies = self.receive_replies
-        return {
-            "sibling_count": len(account.address_ids - self.sudo()),
-            "account_label": own != self.sudo() and own.email,
-            "connection": account._connection_text(),
-            "failure_text": text,
-            "failure_answer": self.sudo().failure_reply or account.failure_reply,
-            "last_check": account.last_check,
-            "delivery_next_try": account.delivery_next_try,
-            "can_fetch": (
-                replies
-                and bool(mailbox)
-                and account._reads_mailbox()
-                and self._may_connect()
-            ),
-            "mailbox_status": replies and account.mailbox_status,
-            "mailbox_failed": replies and account.mailbox_failed,
-            "mailbox_last_look": replies and mailbox.last_look,
-            "mailbox_answer_count": replies and mailbox.answer_count,
-            "mailbox_unrelated_count": replies and mailbox.unrelated_count,
-        }
+            address.list_name = values.get("list_name") or address.email
 
     @api.depends_context("uid")
     def _compute_quarantine_count(self):
@@ -411,6 +393,8 @@ class MailExternalAddress(models.Model):
 
         :param user: res.users in superuser mode, or the reader's own
         """
+        if user.share or not user.active:
+            return [(0, "=", 1)]
         return [
             "|",
             ("user_id", "=", user.id),
@@ -430,11 +414,12 @@ class MailExternalAddress(models.Model):
     @api.depends_context("uid")
     @api.depends("user_id", "company_id", "allowed_user_ids", "allowed_group_ids")
     def _compute_can_use(self):
-        # sudo: whom else it is for is told by yes or no
+        # sudo: whom else it is for is told by yes or no. Archived users count, as in a
+        # search: an address for nobody but one who left is not everybody's.
         domain = self._access_domain(self.env.user.sudo())
-        usable = self.sudo().filtered_domain(domain)
+        usable = self.sudo().with_context(active_test=False).filtered_domain(domain)
         for address in self:
-            address.can_use = address.sudo() in usable
+            address.can_use = address.id in usable._ids
 
     def _search_can_use(self, operator, value):
         if operator != "in":
@@ -466,7 +451,8 @@ class MailExternalAddress(models.Model):
     def _sees_account(self):
         """Whether the current user may know what is behind it: hosts, mailbox."""
         self.ensure_one()
-        account = self._saved().account_id
+        # the origin: everybody has access to what is not saved
+        account = self._saved().account_id._origin
         return bool(account) and account.sudo(self.env.su).has_access("read")
 
     def _may_connect(self):
@@ -514,12 +500,13 @@ class MailExternalAddress(models.Model):
             self.env["mail.external.sender"]._clear_sender_cache()
         if vals.get("active") is False:
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.
-            self.env["mail.mail"]._external_waiting(self)._release("account_gone")
+            self.env["mail.mail"]._external_waiting(self)._release("address_gone")
         if {"active", "account_id", "receive_replies"}.intersection(vals):
             # sudo: who may archive an address need not see its account
             self.sudo().account_id._follow_addresses()
         if changed:
-            changed._tell_owners("taken_up" if vals["active"] else "archived")
+            kind = "taken_up" if vals["active"] else "archived"
+            owner_notices.tell_owners(changed, kind)
         return result
 
     def unlink(self):
@@ -538,7 +525,7 @@ class MailExternalAddress(models.Model):
             self.env["mail.mail"]._external_fail_waiting(
                 self, self.env._("The external address of this mail was deleted.")
             )
-            self._leave_ledger()
+            self.env["mail.external.delivery"]._outlive(self)
             result = super().unlink()
         left = accounts.exists()
         left._follow_addresses()
@@ -596,14 +583,6 @@ class MailExternalAddress(models.Model):
             siblings.filtered("is_main").is_main = False
             self.is_main = True
 
-    def _leave_ledger(self):
-        """What was sent stays noted, for the managers of who sent it, and no others."""
-        # sudo: the ledger is written by the server only
-        rows = self.env["mail.external.delivery"].sudo()
-        for address in self.sudo().filtered("user_id"):
-            domain = [("address_id", "=", address.id), ("company_id", "=", False)]
-            rows.search(domain).company_id = address.user_id.company_id
-
     @api.model
     def _check_still_restricted(self, field, records):
         """Nobody is left in an access list = everybody may: refuse that by accident.
@@ -626,48 +605,7 @@ class MailExternalAddress(models.Model):
                 )
             address[field] -= records
 
-    # Whoever's address somebody else changes is told
-
-    def _tell_owners(self, kind):
-        """One notification for each owner, whatever number of addresses it is about."""
-        for owner, addresses in self.grouped("user_id").items():
-            owner_notices.tell_of_change(
-                self.env, owner, kind, addresses.mapped("email"), addresses
-            )
-
-    def _tell_of_connection(self, former, email):
-        """The connect window wrote this address.
-
-        :param former: the employee whose it was before; none of a new one, or of a
-            company's
-        :param email: the address then
-        """
-        self.ensure_one()
-        tell = owner_notices.tell_of_change
-        if former != self.user_id:
-            tell(self.env, former, "moved", [email])
-        if self.state != "draft":  # which sends nothing in anybody's name
-            kind = "changed" if former == self.user_id else "connected"
-            tell(self.env, self.user_id, kind, [self.email], self)
-
     # What waits for it
-
-    @api.model
-    @fresh_ormcache("address_id")
-    def _address_of(self, address_id):
-        """The e-mail of an address, for who may know it: no query when warm."""
-        # cleared with the senders, see SENDER_FIELDS
-        return self.sudo().browse(address_id).email
-
-    @api.model
-    @fresh_ormcache("address_id")
-    def _is_in_use(self, address_id):
-        """Whether there is this address, and neither it nor its owner is archived: no
-        query when warm."""
-        domain = [("id", "=", address_id), ("active", "=", True)]
-        for owner in ("user_id", "company_id"):
-            domain += ["|", (owner, "=", False), (f"{owner}.active", "=", True)]
-        return bool(self.sudo().search_count(domain, limit=1))
 
     def _stop(self, code, reply):
         """The server does not let the account send from it: what waits goes on
@@ -676,20 +614,7 @@ class MailExternalAddress(models.Model):
         if self.failure_code:
             return
         self.sudo().write({"failure_code": code, "failure_reply": reply})
-        people = self.user_id or owner_notices.managers_of(
-            self, self.user_id, self.company_id
-        )
-        owner_notices.tell(
-            self,
-            people,
-            self.env._("%s: the mail server refused this sender", self.email),
-            self.env._(
-                "Mail from %(email)s waits until the address was tested again. "
-                "%(text)s",
-                email=self.email,
-                text=" ".join(cause_and_remedy(self.env, code)),
-            ),
-        )
+        owner_notices.tell_of_stop(self, code)
 
     # What people press
 
@@ -737,24 +662,22 @@ class MailExternalAddress(models.Model):
     def action_settings(self):
         """Open what can be changed without a test: name, projects, access."""
         self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.display_name,
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return self._action_form(self, self.display_name)
 
     def action_mailbox(self):
         """Open what can be changed about the mailbox behind it: folders, copies."""
         self.ensure_one()
         self._check_may_connect()
+        return self._action_form(
+            self.account_id, self.env._("Mailbox of %s", self.email)
+        )
+
+    def _action_form(self, record, name):
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Mailbox of %s", self.email),
-            "res_model": "mail.external.account",
-            "res_id": self.account_id.id,
+            "name": name,
+            "res_model": record._name,
+            "res_id": record.id,
             "view_mode": "form",
             "target": "new",
         }

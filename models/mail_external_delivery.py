@@ -185,6 +185,15 @@ class MailExternalDelivery(models.Model):
                 room, again = left, (oldest or now) + window
         return room, again
 
+    @api.model
+    def _outlive(self, addresses):
+        """What was sent from addresses that are deleted stays noted, for the managers
+        of who sent it, and no others."""
+        # sudo: the ledger is written by the server only
+        for address in addresses.sudo().filtered("user_id"):
+            domain = [("address_id", "=", address.id), ("company_id", "=", False)]
+            self.sudo().search(domain).company_id = address.user_id.company_id
+
     @api.autovacuum
     def _gc_old_rows(self):
         limit = fields.Datetime.now() - timedelta(days=KEEP_DAYS)

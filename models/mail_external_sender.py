@@ -111,6 +111,24 @@ class MailExternalSender(models.AbstractModel):
         return frozenset(address.email.lower() for address in proven)
 
     @api.model
+    @fresh_ormcache("address_id")
+    def _address_of(self, address_id):
+        """The e-mail of an address, for who may know it: no query when warm."""
+        # cleared with the others, see SENDER_FIELDS of mail.external.address
+        return self.env["mail.external.address"].sudo().browse(address_id).email
+
+    @api.model
+    @fresh_ormcache("address_id")
+    def _is_in_use(self, address_id):
+        """Whether there is this address, and neither it nor its owner is archived: no
+        query when warm."""
+        domain = [("id", "=", address_id), ("active", "=", True)]
+        for owner in ("user_id", "company_id"):
+            domain += ["|", (owner, "=", False), (f"{owner}.active", "=", True)]
+        addresses = self.env["mail.external.address"].sudo()
+        return bool(addresses.search_count(domain, limit=1))
+
+    @api.model
     @fresh_ormcache("project_id")
     def _project_rows(self, project_id):
         """The working company addresses of a project, for mail that no person writes.

@@ -339,8 +339,8 @@ class MailMessage(models.Model):
         if not message.external_origin:
             return False
         address_id = message.external_address_id.id
-        addresses = self.env["mail.external.address"]
-        return not (address_id and addresses._is_in_use(address_id))
+        senders = self.env["mail.external.sender"]
+        return not (address_id and senders._is_in_use(address_id))
 
     def _external_sender_thread(self):
         """The record whose customers get the message (sudo), or None."""
@@ -459,7 +459,7 @@ class MailMessage(models.Model):
 
     def _external_sender_data(self):
         """The line "sent through ..." of a message; why it still waits, if it does."""
-        addresses = self.env["mail.external.address"]
+        senders = self.env["mail.external.sender"]
         # sudo: who may read the message may know which address it left through; why
         # it waits is told to employees, also when a customer's request does so
         message = self.sudo()
@@ -472,7 +472,7 @@ class MailMessage(models.Model):
         else:
             waiting = ""
         return {
-            "label": addresses._address_of(message.external_address_id.id),
+            "label": senders._address_of(message.external_address_id.id),
             "waiting": waiting,
             "writer_id": message.create_uid.id,
         }

@@ -8,6 +8,13 @@ class ProjectProject(models.Model):
         "mail.external.address.project", "project_id", "External Addresses", copy=False
     )
 
+    def copy(self, default=None):
+        """With its bindings, as far as who copies may bind the addresses."""
+        copies = super().copy(default=default)
+        for project, copied in zip(self, copies, strict=True):
+            project.external_address_binding_ids._copy_to(copied)
+        return copies
+
     def unlink(self):
         # sudo: an address for this project only must not become one for all of them
         bindings = self.sudo().external_address_binding_ids

@@ -13,7 +13,7 @@ from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.imap_mailbox import ImapMailbox
 from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Protocol
-from . import vault
+from . import connect_probe, vault
 from .destination import READ_PROTOCOLS
 from .explanations import cause_and_remedy
 from .step_labels import step_label
@@ -32,12 +32,15 @@ INCOMING_STEPS = (
     checks.Step.INCOMING_LOGIN,
     checks.Step.INCOMING_LISTING,
 )
+# Mail that is sent in order to be found, see ``connect_probe``.
+PROBE_STEPS = (checks.Step.ARRIVAL, checks.Step.ROUND_TRIP)
 _WITH_SIGN_IN = frozenset(
     {
         checks.Step.SMTP_LOGIN,
         checks.Step.SMTP_SENDER,
         checks.Step.INCOMING_LOGIN,
         checks.Step.INCOMING_LISTING,
+        *PROBE_STEPS,
     }
 )
 
@@ -50,10 +53,27 @@ class Passwords(NamedTuple):
 
 
 def steps(wizard):
-    """The checks that must pass before ``wizard`` may be saved, in order."""
-    if wizard.incoming_protocol in READ_PROTOCOLS:
-        return SMTP_STEPS + INCOMING_STEPS
-    return SMTP_STEPS
+    """The checks that must pass before ``wizard`` may be saved, in order.
+
+    Of another address of an account: its own ones only. That mail to an account's own
+    address arrives in its mailbox is plain where the mailbox is opened by its name.
+    """
+    reads = wizard.incoming_protocol in READ_PROTOCOLS
+    found = [checks.Step.SMTP_SENDER] if wizard.is_address_only else [*SMTP_STEPS]
+    if reads and not wizard.is_address_only:
+        found += INCOMING_STEPS
+    if reads and (wizard.is_address_only or not _is_named_in_login(wizard)):
+        if wizard.receive_replies:
+            found.append(checks.Step.ARRIVAL)
+        found.append(checks.Step.ROUND_TRIP)
+    return tuple(found)
+
+
+def _is_named_in_login(wizard):
+    """Whether the mailbox is opened by the address's own name."""
+    login, email = (wizard.incoming_login or "").lower(), (wizard.email or "").lower()
+    usual = wizard.provider_id._login_for(wizard.email or "") or ""
+    return login in (email, email.rpartition("@")[0], usual.lower())
 
 
 def passwords(wizard):
@@ -146,6 +166,8 @@ def store_passwords(wizard, account):
 
 def seconds(step):
     """How long a check takes at the most, Odoo's own part of it included."""
+    if step in [each.value for each in PROBE_STEPS]:
+        return NETWORK_SECONDS + connect_probe.ARRIVAL_SECONDS + 2.0
     sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
     return sessions * NETWORK_SECONDS + 2.0
 
@@ -157,6 +179,8 @@ def prepared(wizard, step):
     :return: function without parameters, which returns what ``_run`` does
     """
     try:
+        if step in PROBE_STEPS:
+            return _prepared_probe(wizard, step)
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
         target = wizard._server(purpose, NETWORK_SECONDS)
         credentials = _credentials(wizard, step)
@@ -164,6 +188,31 @@ def prepared(wizard, step):
         failed = checks.CheckResult(step, False, 0.0, {}, error)
         return lambda: (failed, ())
     return partial(_run, step, target, credentials, wizard.email or "")
+
+
+def _prepared_probe(wizard, step):
+    """A mail is sent by Odoo now, or by the account later; then it is looked for."""
+    mailbox = connect_probe.Mailbox(
+        wizard._server("incoming", NETWORK_SECONDS),
+        _credentials(wizard, checks.Step.INCOMING_LISTING),
+        tuple(path for path, _sent in wizard._read_folders()),
+    )
+    if step is checks.Step.ARRIVAL:
+        sent = connect_probe.send_from_odoo(wizard)
+        return lambda: (connect_probe.arrival(mailbox, *sent), ())
+    # sudo: of an account that this user may connect
+    own = wizard.account_id.sudo()._own_address().email
+    email = wizard.email or ""
+    recipient = email if wizard.receive_replies or not own else own
+    content, message_id = connect_probe.round_trip_mail(wizard, recipient)
+    smtp = wizard._server("smtp", NETWORK_SECONDS)
+    credentials = _credentials(wizard, checks.Step.SMTP_LOGIN)
+    return lambda: (
+        connect_probe.round_trip(
+            smtp, credentials, (email, recipient), content, mailbox, message_id
+        ),
+        (),
+    )
 
 
 def _run(step, target, credentials, email):

@@ -12,8 +12,11 @@ from .own_transaction import may_end_transaction
 CHECKS_PER_TEN_MINUTES = 120
 # Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
 CODES_PER_DAY = 10
+# Mails of Odoo's that are looked for, see ``connect_probe``.
+ARRIVALS_PER_DAY = 20
 # As how many checks what is done counts: codes must not flood anybody's mailbox.
-COUNTS_AS = {"code": 10}
+COUNTS_AS = {"code": 10, "arrival": 5}
+_PER_DAY = {"code": CODES_PER_DAY, "arrival": ARRIVALS_PER_DAY}
 # First halves of the keys of PostgreSQL's advisory locks: on a user's turn ("meac"),
 # and on all of them ("meat").
 USER_CLASS = 0x6D656163
@@ -140,8 +143,8 @@ class Turn:
 
     def _check_limits(self):
         """:raise UserError: this user had their share of tests or codes"""
-        if self.step == "code":
-            self._check_codes_sent()
+        if self.step in _PER_DAY:
+            self._check_mails_sent()
         since = self.env.cr.now() - timedelta(minutes=10)
         domain = [("create_uid", "=", self.env.uid), ("create_date", ">", since)]
         count = self._lines().search_count(domain) + COUNTS_AS.get(self.step, 1)
@@ -152,20 +155,21 @@ class Turn:
                 )
             )
 
-    def _check_codes_sent(self):
-        """:raise UserError: no further code today"""
+    def _check_mails_sent(self):
+        """:raise UserError: no further mail today"""
+        limit = _PER_DAY[self.step]
         since = self.env.cr.now() - timedelta(days=1)
         domain = [
             ("create_uid", "=", self.env.uid),
             ("create_date", ">", since),
-            ("step", "=", "code"),
+            ("step", "=", self.step),
         ]
-        if self._lines().search_count(domain) >= CODES_PER_DAY * COUNTS_AS["code"]:
+        if self._lines().search_count(domain) >= limit * COUNTS_AS[self.step]:
             raise UserError(
                 self.env._(
-                    "You let %s codes be sent today, which is the limit. Go on "
-                    "tomorrow, or ask a manager to vouch for the address.",
-                    CODES_PER_DAY,
+                    "You let %s codes or test mails be sent today, which is the limit. "
+                    "Go on tomorrow, or ask a manager to vouch for the address.",
+                    limit,
                 )
             )
 

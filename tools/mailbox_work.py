@@ -76,6 +76,9 @@ class MailboxWork(VisitEnd):
 
     def _choose(self, seen):
         self.batch, spent = self._judge(seen.headers)
+        if seen.folder.is_sent:
+            for decision, header, _facts in self.batch:
+                self.intake.note_sender(decision, header)
         heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
         for position in heavy:
             name = seen.names[position]

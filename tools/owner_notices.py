@@ -8,6 +8,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
 from .as_odoo import as_odoo
+from .explanations import cause_and_remedy
 
 _logger = logging.getLogger(__name__)
 _lt = LazyTranslate(__name__)
@@ -95,6 +96,43 @@ def tell_of_change(env, owner, kind, emails, about=None):
         raise
     except Exception:
         _logger.exception("User %s was not told: %s", owner.id, kind)
+
+
+def tell_owners(addresses, kind):
+    """One notification for each owner, whatever number of addresses it is about."""
+    for owner, owned in addresses.grouped("user_id").items():
+        tell_of_change(addresses.env, owner, kind, owned.mapped("email"), owned)
+
+
+def tell_of_connection(address, former, email):
+    """The connect window wrote this address.
+
+    :param former: the employee whose it was before; none of a new one, or of a
+        company's
+    :param email: the address then
+    """
+    env, owner = address.env, address.user_id
+    if former != owner:
+        tell_of_change(env, former, "moved", [email])
+    if address.state != "draft":  # which sends nothing in anybody's name
+        kind = "changed" if former == owner else "connected"
+        tell_of_change(env, owner, kind, [address.email], address)
+
+
+def tell_of_stop(address, code):
+    """The mail server refuses this sender: tell the employee, or the managers."""
+    env, owner = address.env, address.user_id
+    people = owner or managers_of(address, owner, address.company_id)
+    tell(
+        address,
+        people,
+        env._("%s: the mail server refused this sender", address.email),
+        env._(
+            "Mail from %(email)s waits until the address was tested again. %(text)s",
+            email=address.email,
+            text=" ".join(cause_and_remedy(env, code)),
+        ),
+    )
 
 
 def tell(record, users, subject, body):

@@ -6,7 +6,12 @@ from ..mailkit.checks import Step
 def step_label(wizard, step, result=None):
     """What a check is about; what it found, once it passed."""
     names = _names(wizard, result)
-    texts = _passed(wizard.env) if result and result.ok else _pending(wizard.env)
+    passed = result and result.ok
+    texts = (
+        _passed(wizard.env, result.facts.get("seen"))
+        if passed
+        else _pending(wizard.env)
+    )
     return texts[step] % names
 
 
@@ -40,15 +45,17 @@ def _pending(env):
         Step.INCOMING_PORT: env._("%(kind)s: connection on port %(incoming_port)s"),
         Step.INCOMING_LOGIN: env._("%(kind)s: sign-in as %(incoming_login)s"),
         Step.INCOMING_LISTING: env._("%(kind)s: list of messages"),
+        Step.ARRIVAL: env._("Mail to %(email)s arrives in this mailbox"),
+        Step.ROUND_TRIP: env._("A mail that is sent from %(email)s"),
     }
 
 
-def _passed(env):
+def _passed(env, seen):
     return {
         Step.SMTP_HOST: env._("Host %(smtp)s found"),
         Step.SMTP_PORT: env._("Connected on port %(smtp_port)s, %(tls)s"),
         Step.SMTP_LOGIN: env._("Signed in as %(smtp_login)s"),
-        Step.SMTP_SENDER: env._("The server lets you send as %(email)s"),
+        Step.SMTP_SENDER: env._("The server accepts %(email)s as sender so far"),
         Step.INCOMING_HOST: env._("%(kind)s: host %(incoming)s found"),
         Step.INCOMING_PORT: env._(
             "%(kind)s: connected on port %(incoming_port)s, %(tls)s"
@@ -57,4 +64,14 @@ def _passed(env):
         Step.INCOMING_LISTING: env._(
             "%(kind)s: mailbox can be read, %(count)s messages"
         ),
+        Step.ARRIVAL: env._("Mail to %(email)s arrives in this mailbox"),
+        Step.ROUND_TRIP: _came_back(env, seen),
     }
+
+
+def _came_back(env, seen):
+    if seen:
+        return env._("A mail sent from %(email)s came back with this sender")
+    return env._(
+        "A mail sent from %(email)s was accepted so far, but not seen again yet"
+    )

@@ -3,7 +3,6 @@ import logging
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
-from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
 from ..mailkit.checks import Step
@@ -23,11 +22,13 @@ class MailExternalAccountConnect(models.TransientModel):
     """The connect window: nothing untested or unproven becomes an address.
 
     A person meets it in the order of this page: they open it, for a new address or for
-    one that is there (then its settings stand in it, but no secret); fill it in, helped by the
-    presets of mail services; enter a password, which is sealed at once for this window
-    and this user; let it be tested, one check a request (``tools/connect_test.py``), in
-    turns with everybody else's (``tools/connect_turn.py``); prove the address where the
-    test did not (``mail.external.proof.mixin``); choose how replies come in; and save.
+    one that is there (then its settings stand in it, but no secret); fill it in, helped
+    by the presets of mail services; enter a password, which is sealed at once for this
+    window and this user; let it be tested, one check a request
+    (``tools/connect_test.py``), in turns with everybody else's
+    (``tools/connect_turn.py``); prove the address where the test did not
+    (``mail.external.proof.mixin``); choose how replies come in; and save
+    (``tools/connect_saving.py``).
 
     It is about an account with its own address; or only about an address: another one
     of an account, an alias that is tested again, or one that moves to another account
@@ -67,13 +68,13 @@ class MailExternalAccountConnect(models.TransientModel):
         help="Other accounts of the owner, to which the address may move.",
     )
     is_address_only = fields.Boolean(compute="_compute_is_address_only")
+    also_for = fields.Char(
+        compute="_compute_is_address_only", help="Further addresses of the account."
+    )
     is_own_sign_in = fields.Boolean(
         "My Own Sign-In",
         help="You open a mailbox of the company with your own user name and password. "
         "Nobody else can use them for anything else, and you can withdraw them.",
-    )
-    same_account_id = fields.Many2one(
-        "mail.external.account", compute="_compute_same_account_id"
     )
     is_company = fields.Boolean("Company Address")
     user_id = fields.Many2one(
@@ -144,6 +145,8 @@ class MailExternalAccountConnect(models.TransientModel):
         "project.project", "Tasks In", ondelete="set null"
     )
     starts_reading = fields.Boolean(compute="_compute_starts_reading")
+    # see tools/connect_probe.py
+    arrival_probe = fields.Json(groups=fields.NO_ACCESS)
     forward_token = fields.Char(groups=fields.NO_ACCESS)
     forward_address = fields.Char(compute="_compute_forwarding")
     forward_problem = fields.Char(compute="_compute_forwarding")
@@ -173,6 +176,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if account:
             connect_rights.check_account(account)
             values.update(self._account_values_of(account))
+            values["receive_replies"] = account.incoming_protocol != "none"
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
@@ -280,6 +284,9 @@ class MailExternalAccountConnect(models.TransientModel):
             window.is_address_only = window.is_move or bool(
                 account and not (main and address.sudo().account_id == account)
             )
+            others = account.sudo().address_ids - address.sudo()
+            told = not window.is_address_only and window._may_see()
+            window.also_for = told and ", ".join(others.mapped("email"))
 
     @api.depends("address_id", "is_move")
     def _compute_target_ids(self):
@@ -338,7 +345,7 @@ class MailExternalAccountConnect(models.TransientModel):
         return super()._secret_context(purpose)
 
     def _may_see(self):
-        """Whether the window's account and address are ones that this user may connect."""
+        """Whether this user may connect the window's account and address, if any."""
         # The saved ones: an onchange may say anything about new ones.
         account, address = self.account_id._origin, self.address_id._origin
         return all(
@@ -351,6 +358,8 @@ class MailExternalAccountConnect(models.TransientModel):
         connect_rights.check_owner(self)
         if self.is_address_only:
             connect_saving.check_target(self)
+        else:
+            connect_saving.check_new_owner(self)
 
     def _compute_is_manager(self):
         self.is_manager = self._is_manager()
@@ -367,6 +376,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("email")
     def _onchange_email(self):
+        if self.is_address_only:
+            return
         provider = self.env["mail.external.provider"]._find_for_address(self.email)
         if provider and provider != self.provider_id:
             self.provider_id = provider
@@ -378,6 +389,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("is_company")
     def _onchange_is_company(self):
+        if self.is_address_only:
+            return
         if self.is_company:
             self.user_id = False
             self.company_id = self.company_id or self.env.company
@@ -401,6 +414,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_id(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if not provider.smtp_host:
             return
@@ -410,6 +425,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_receives(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if provider:
             self.keep_sent_copy = not provider.saves_sent
@@ -423,6 +440,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("receive_replies")
     def _onchange_receive_replies(self):
+        if self.is_address_only:
+            return
         if not self.receive_replies:
             self.incoming_protocol = "none"
         elif self.incoming_protocol == "none":
@@ -432,6 +451,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("incoming_protocol")
     def _onchange_incoming_protocol(self):
+        if self.is_address_only:
+            return
         self._fill_incoming()
         if self.incoming_protocol in READ_PROTOCOLS and not self.incoming_login:
             self.incoming_login = self.smtp_login
@@ -512,44 +533,6 @@ class MailExternalAccountConnect(models.TransientModel):
                 wizard.sudo().password_sealed or wizard.account_id
             )
 
-    @api.depends("smtp_host", "smtp_login", "account_id", "user_id", "is_company")
-    def _compute_same_account_id(self):
-        for window in self:
-            window.same_account_id = window._same_account()
-
-    def _same_account(self):
-        """An account of this owner with the same sign-in, to which the address could be
-        added instead; none where the window is about one."""
-        accounts = self.env["mail.external.account"]
-        if self.account_id or not (self.smtp_host and self.smtp_login):
-            return accounts
-        owner = [("user_id", "=", self._owner().id)]
-        if not self._owner():
-            owner.append(("company_id", "=", self.company_id.id))
-        return accounts.search(
-            [
-                *owner,
-                ("state", "!=", "draft"),
-                ("smtp_host", "=ilike", escape_psql(self.smtp_host)),
-                ("smtp_login", "=ilike", escape_psql(self.smtp_login)),
-            ],
-            limit=1,
-        )
-
-    def action_use_same_account(self):
-        """Add the address to the account that has this sign-in already."""
-        self.ensure_one()
-        account = self._same_account()
-        connect_rights.check_account(account)
-        return self._action_open(
-            self.env._("Another Address of %s", account.display_name),
-            {
-                "default_account_id": account.id,
-                "default_email": self.email,
-                "default_sender_name": self.sender_name,
-            },
-        )
-
     # Testing; proving is in the mixin
 
     @api.depends(
@@ -607,6 +590,8 @@ class MailExternalAccountConnect(models.TransientModel):
                     "fingerprint": fingerprint,
                 }
             )
+            if result.ok and result.step is Step.ARRIVAL:
+                self._note_arrival()
             if folders:
                 offered = self.env["mail.external.account.connect.folder"]
                 offered._offer(self, folders)
@@ -651,10 +636,19 @@ class MailExternalAccountConnect(models.TransientModel):
         # sudo: whether it is read, of an account that this user may connect
         account = self._may_see() and self.account_id._origin.sudo()
         return not account or (
-            not account.mailbox_ids
+            # one that was removed is read on from where it was
+            not (account.mailbox_ids or account.folder_ids)
             or account._reading_place()
             != (self.incoming_protocol, self.incoming_host, self.incoming_login)
         )
+
+    def _read_folders(self):
+        """What is read, or will be: list of (path, whether sent mail is in it)."""
+        if self.is_address_only:
+            # sudo: of an account that this user may connect
+            folders = self.account_id.sudo().folder_ids
+            return [(folder.path, folder.is_sent) for folder in folders]
+        return self._chosen_folders()
 
     def _chosen_folders(self):
         """:return: list of (path, whether sent mail is in it)"""
@@ -675,6 +669,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         connect_rights.check_sign_in(self)
         connect_reading.check(self)
+        connect_saving.check_once(self)
         missing = connect_test.untested(self)
         if missing:
             raise UserError(

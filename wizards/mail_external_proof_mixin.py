@@ -12,9 +12,10 @@ from ..mailkit.addresses import same_mailbox
 from ..mailkit.errors import MailError
 from ..mailkit.from_header import address_key, header_addresses
 from ..mailkit.settings import normalize_address, same_address
-from ..tools import code_mail, vault
+from ..tools import code_mail, connect_rights, vault
 from ..tools.as_odoo import as_odoo
 from ..tools.connect_turn import Turn
+from ..tools.destination import READ_PROTOCOLS
 from ..tools.own_transaction import may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
@@ -68,6 +69,10 @@ class MailExternalProofMixin(models.AbstractModel):
     )
     needs_word = fields.Boolean(
         compute="_compute_proof", help="Others have the address: a code shows nothing."
+    )
+
+    same_account_id = fields.Many2one(
+        "mail.external.account", compute="_compute_same_account_id"
     )
 
     @api.depends("email", "code_hash")
@@ -126,6 +131,12 @@ class MailExternalProofMixin(models.AbstractModel):
         return address.user_id == self._owner() and same_address(
             address.email or "", self.email or ""
         )
+
+    def _note_arrival(self):
+        """Who opens the mailbox has got Odoo's mail there, as with a code that is
+        entered; a manager's word counts more."""
+        if not self._has_proof_token("manager"):
+            self.sudo().proof_token = self._proof_fingerprint("code")
 
     def _proof_fingerprint(self, kind):
         owner = f"user:{self._owner().id}" if self._owner() else "company"
@@ -257,6 +268,60 @@ class MailExternalProofMixin(models.AbstractModel):
                 if address.user_id or owner
                 else address.company_id != company
             )
+        )
+
+    @api.depends(
+        *("smtp_host", "smtp_login", "incoming_protocol", "incoming_host"),
+        *("incoming_login", "account_id", "user_id", "company_id", "is_company"),
+    )
+    def _compute_same_account_id(self):
+        for window in self:
+            is_new = not window.account_id
+            window.same_account_id = is_new and window._same_account()
+
+    def _same_account(self):
+        """Another account of this owner with the same sign-in, to which the address
+        can be added instead. One sign-in of a relay may send for mailboxes that are
+        read apart: these are accounts of their own."""
+        accounts = self.env["mail.external.account"]
+        if self.is_address_only or not (self.smtp_host and self.smtp_login):
+            return accounts
+        owner = [("user_id", "=", self._owner().id)]
+        if not self._owner():
+            owner.append(("company_id", "=", self.company_id.id))
+        found = accounts.search(
+            [
+                *owner,
+                ("active", "=", True),
+                ("id", "!=", self.account_id._origin.id),
+                ("state", "!=", "draft"),
+                ("smtp_host", "=ilike", escape_psql(self.smtp_host)),
+                ("smtp_login", "=ilike", escape_psql(self.smtp_login)),
+            ]
+        )
+        return found.filtered(lambda account: not self._reads_elsewhere(account))[:1]
+
+    def _reads_elsewhere(self, account):
+        """Whether both read a mailbox, and not the same one."""
+        places = [
+            ((each.incoming_host or "").lower(), (each.incoming_login or "").lower())
+            for each in (self, account)
+            if each.incoming_protocol in READ_PROTOCOLS
+        ]
+        return len(set(places)) == 2
+
+    def action_use_same_account(self):
+        """Add the address to the account that has this sign-in already."""
+        self.ensure_one()
+        account = self._same_account()
+        connect_rights.check_account(account)
+        return self._action_open(
+            self.env._("Another Address of %s", account.display_name),
+            {
+                "default_account_id": account.id,
+                "default_email": self.email,
+                "default_sender_name": self.sender_name,
+            },
         )
 
     def _manages_claims(self):

@@ -39,12 +39,11 @@ def set_up(mailboxes, tasks, ca, password):
 
 
 def connect(ca, password, email, protocol, port, security, look_back=0):
+    """An account with one address."""
     account = accounts.create(
         {
-            "email": email,
             "company_id": env.company.id,  # noqa: F821
             "state": "working",
-            "receive_replies": True,
             "incoming_protocol": protocol,
             "incoming_host": "localhost",
             "incoming_port": port,
@@ -66,16 +65,18 @@ def connect(ca, password, email, protocol, port, security, look_back=0):
             ),
         }
     )
-    now = fields.Datetime.now()
-    env["mail.external.mailbox"].sudo().create(  # noqa: F821
+    env["mail.external.address"].sudo().create(  # noqa: F821
         {
             "account_id": account.id,
-            "next_look": now + LATER,
-            "reading_since": now - timedelta(days=look_back),
+            "email": email,
+            "company_id": env.company.id,  # noqa: F821
+            "is_main": True,
+            "receive_replies": True,
         }
     )
-    env["mail.external.folder"].sudo().create(  # noqa: F821
-        {"account_id": account.id, "path": "INBOX"}
+    now = fields.Datetime.now()
+    account.mailbox_ids.write(
+        {"next_look": now + LATER, "reading_since": now - timedelta(days=look_back)}
     )
     return account
 

@@ -1,4 +1,4 @@
-"""The precedence of senders, case by case, and for any accounts at all."""
+"""The precedence of senders, case by case, and for any addresses at all."""
 
 import itertools
 
@@ -104,7 +104,7 @@ POLICY_CASES = [
     # ... and the usual rule when it went to none of these
     (CUSTOMER, [OWN_FREE, TEAM_DEFAULT], 1, Reason.GENERAL_DEFAULT),
     (CUSTOMER, [TEAM_FREE, TEAM_BOUND], 5, Reason.PROJECT),
-    # "the project's default first": before the employee's unbound accounts only
+    # "the project's default first": before the employee's unbound addresses only
     (PROJECT, [OWN_FREE, TEAM_DEFAULT], 6, Reason.PROJECT_DEFAULT),
     (PROJECT, [OWN_BOUND, TEAM_DEFAULT], 2, Reason.PROJECT),
     (PROJECT, [OWN_DEFAULT, TEAM_DEFAULT], 3, Reason.PROJECT_DEFAULT),
@@ -133,8 +133,8 @@ def test_the_picker_lists_the_own_addresses_first() -> None:
     assert [c.address_id for c in listed] == [2, 1, 6, 4]
 
 
-def account(number: int) -> st.SearchStrategy[Candidate]:
-    """Any account that may exist: a default binding is a binding."""
+def address(number: int) -> st.SearchStrategy[Candidate]:
+    """Any address that may exist: a default binding is a binding."""
     flag = st.booleans()
     return st.builds(
         lambda personal, binding, general, sequence, addressed: Candidate(
@@ -155,13 +155,13 @@ def account(number: int) -> st.SearchStrategy[Candidate]:
 
 
 ACCOUNTS = st.integers(0, 6).flatmap(
-    lambda n: st.tuples(*map(account, range(1, n + 1)))
+    lambda n: st.tuples(*map(address, range(1, n + 1)))
 )
 POLICIES = st.sampled_from(Policy)
 
 
 def beats(a: Candidate, b: Candidate, policy: Policy) -> bool:
-    """The rules of the README, one after the other, between two accounts."""
+    """The rules of the README, one after the other, between two addresses."""
     if policy is CUSTOMER and a.addressed != b.addressed:
         return a.addressed
     if a.personal != b.personal:
@@ -207,7 +207,7 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
 
 
 @given(ACCOUNTS, POLICIES)
-def test_an_account_that_others_may_use_changes_nothing_for_them(
+def test_an_address_that_others_may_use_changes_nothing_for_them(
     candidates: tuple[Candidate, ...], policy: Policy
 ) -> None:
     """Taking away any but the chosen one leaves the choice as it is."""

@@ -7,6 +7,7 @@ from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...mailkit import mime
+from ...mailkit.from_header import address_key
 from ...mailkit.headers import Headers, message_key, parse_headers
 from ...mailkit.loops import automatic
 from ...mailkit.matching import Outcome, Reason, decide, decide_body
@@ -74,6 +75,24 @@ class Intake:
         named = named_addresses(self.account, headers)
         named = named.filtered("active") or self.account._own_address()
         return next(filter(_makes_tasks, named), none)
+
+    def note_sender(self, decision, headers):
+        """A copy in the Sent folder shows under which address the server sent.
+
+        Only there: anybody can send mail into the inbox that looks like a copy.
+        """
+        if decision.reason is not Reason.SENT_BY_ODOO:
+            return
+        message = self.env["mail.message"].browse(decision.message).exists()
+        address = message.external_address_id
+        shown = address_key(headers.author.email)
+        if (
+            address.account_id == self.account
+            and address.state == "working"
+            and shown
+            and shown != address_key(address.email)
+        ):
+            address._stop("sender_replaced", f"From: {headers.author.email}")
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
