@@ -237,7 +237,11 @@ class MailExternalAccount(models.Model):
                     labels,
                 )
             )
-        return super().write(vals)
+        result = super().write(vals)
+        if {"state", "user_id"}.intersection(vals):
+            # Its addresses follow by their computed fields, not by a write of theirs.
+            self.env["mail.external.sender"]._clear_sender_cache()
+        return result
 
     def unlink(self):
         """With all its addresses; its secret and what was read of it go by the
@@ -527,7 +531,7 @@ class MailExternalAccount(models.Model):
             return  # as core: nothing goes over the network in test mode
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
-        self.env["mail.external.arrival"]._process_waiting()
+        self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with mailbox_claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
