@@ -4,6 +4,7 @@ from datetime import timedelta
 from odoo import api, fields, models, modules
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
+from odoo.tools.misc import clean_context
 
 from ..tools import mailbox_claims, owner_notices
 from ..tools.delivery import AccountDelivery
@@ -64,6 +65,7 @@ class MailExternalAccount(models.Model):
     _allow_sudo_commands = False
     _description = "External Mail Account"
     _order = "user_id, id"
+    _rec_names_search = ("address_ids.email", "smtp_login")
     _check_company_auto = False
 
     active = fields.Boolean(default=True, copy=False)
@@ -206,6 +208,21 @@ class MailExternalAccount(models.Model):
             account.mailbox_failed, account.mailbox_status = failed, text
 
     # Writing
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if not self.env.su:
+            # as the access rights say; a defence of its own
+            raise AccessError(
+                self.env._(
+                    "External addresses are added in the connect window, which tests "
+                    "them first. Choose “Add external address”."
+                )
+            )
+        # What is not in the values must not come in by the context either.
+        clean = clean_context(self.env.context)
+        model = self.with_context(clean)  # pylint: disable=context-overridden
+        return super(MailExternalAccount, model).create(vals_list)
 
     def write(self, vals):
         names = sorted(PROTECTED.intersection(vals))
@@ -655,6 +672,12 @@ class MailExternalAccount(models.Model):
         return False, self.env._("Works.")
 
     # Forwarding
+
+    def _takes_forwarded(self):
+        """Whether its answers come in by Odoo's gateway: removed, or read otherwise,
+        what a mailbox goes on redirecting is dropped."""
+        self.ensure_one()
+        return self.active and self.receives and self.incoming_protocol == "forwarded"
 
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.

@@ -95,7 +95,7 @@ class MailExternalAddress(models.Model):
     )
     active = fields.Boolean(default=True, copy=False)
     sequence = fields.Integer(default=10)
-    user_id = fields.Many2one(related="account_id.user_id", store=True)
+    user_id = fields.Many2one(compute="_compute_user_id", store=True, readonly=True)
     allowed_user_ids = fields.Many2many(
         "res.users",
         "mail_external_address_user_rel",
@@ -148,11 +148,10 @@ class MailExternalAddress(models.Model):
     )
     proof_user_id = fields.Many2one("res.users", copy=False, ondelete="set null")
     proof_date = fields.Datetime(copy=False)
-    # What stopped this address alone; what stops the account stands there.
-    failure_code = fields.Char(copy=False)
-    failure_reply = fields.Char(
-        "Server's Answer", copy=False, help="What the mail server said last."
-    )
+    # What stopped this address alone; what stops the account stands there. Shown by
+    # ``failure_text`` and ``failure_answer``: a server says its name, and whose login.
+    failure_code = fields.Char(copy=False, groups=fields.NO_ACCESS)
+    failure_reply = fields.Char(copy=False, groups=fields.NO_ACCESS)
     state = fields.Selection(
         [
             ("draft", "Draft"),
@@ -234,12 +233,30 @@ class MailExternalAddress(models.Model):
             name = address.sender_name or owner.sudo().name
             address.display_name = f"{name} <{email}>" if name else email
 
+    @api.depends("account_id.user_id")
+    def _compute_user_id(self):
+        for address in self:
+            address.user_id = address._known_account().user_id
+
     @api.depends("account_id.state", "failure_code")
     def _compute_state(self):
         for address in self:
-            state = address.account_id.state or "draft"
-            stopped = state == "working" and address.failure_code
+            state = address._known_account().state or "draft"
+            stopped = state == "working" and address._saved().sudo().failure_code
             address.state = "stopped" if stopped else state
+
+    def _known_account(self):
+        """The account behind it, in superuser mode.
+
+        A new record is of any account that an onchange's caller names: then only of one
+        that they may see.
+        """
+        saved = self._saved().sudo()
+        if saved.id:
+            return saved.account_id
+        # the origin: everybody has access to what is not saved
+        named = saved.account_id._origin
+        return named.sudo(self.env.su)._filtered_access("read").sudo()
 
     @api.depends("binding_ids.project_id", "binding_ids.is_default")
     def _compute_project_names(self):
@@ -290,7 +307,8 @@ class MailExternalAddress(models.Model):
     )
     def _compute_of_account(self):
         for address in self:
-            values = account_screen.shown(address) if address._sees_account() else {}
+            seen = address._sees_account()
+            values = account_screen.shown(address._saved()) if seen else {}
             for name in account_screen.NAMES:
                 address[name] = values.get(name, False)
             address.list_name = values.get("list_name") or address.email
@@ -375,6 +393,8 @@ class MailExternalAddress(models.Model):
 
         :param user: res.users in superuser mode, or the reader's own
         """
+        if user.share or not user.active:
+            return [(0, "=", 1)]
         return [
             "|",
             ("user_id", "=", user.id),
@@ -394,11 +414,12 @@ class MailExternalAddress(models.Model):
     @api.depends_context("uid")
     @api.depends("user_id", "company_id", "allowed_user_ids", "allowed_group_ids")
     def _compute_can_use(self):
-        # sudo: whom else it is for is told by yes or no
+        # sudo: whom else it is for is told by yes or no. Archived users count, as in a
+        # search: an address for nobody but one who left is not everybody's.
         domain = self._access_domain(self.env.user.sudo())
-        usable = self.sudo().filtered_domain(domain)
+        usable = self.sudo().with_context(active_test=False).filtered_domain(domain)
         for address in self:
-            address.can_use = address.sudo() in usable
+            address.can_use = address.id in usable._ids
 
     def _search_can_use(self, operator, value):
         if operator != "in":
@@ -430,7 +451,8 @@ class MailExternalAddress(models.Model):
     def _sees_account(self):
         """Whether the current user may know what is behind it: hosts, mailbox."""
         self.ensure_one()
-        account = self._saved().account_id
+        # the origin: everybody has access to what is not saved
+        account = self._saved().account_id._origin
         return bool(account) and account.sudo(self.env.su).has_access("read")
 
     def _may_connect(self):
@@ -478,7 +500,7 @@ class MailExternalAddress(models.Model):
             self.env["mail.external.sender"]._clear_sender_cache()
         if vals.get("active") is False:
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.
-            self.env["mail.mail"]._external_waiting(self)._release("account_gone")
+            self.env["mail.mail"]._external_waiting(self)._release("address_gone")
         if {"active", "account_id", "receive_replies"}.intersection(vals):
             # sudo: who may archive an address need not see its account
             self.sudo().account_id._follow_addresses()

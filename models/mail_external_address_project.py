@@ -31,17 +31,33 @@ class MailExternalAddressProject(models.Model):
         help="Picked by itself in this project by those who may use the address. "
         "Marking another address of the same owner takes the mark off this one.",
     )
-    # By the reader's own rights: a new line may name any address.
     address_user_id = fields.Many2one(
-        related="address_id.user_id", related_sudo=False, string="Employee"
+        "res.users", "Employee", compute="_compute_of_address"
     )
     address_state = fields.Selection(
-        related="address_id.state", related_sudo=False, string="Status"
+        "_states_of_address", "Status", compute="_compute_of_address"
     )
 
     _one_binding = models.UniqueIndex(
         "(address_id, project_id)", "This address is already bound to the project."
     )
+
+    @api.model
+    def _states_of_address(self):
+        state = self.env["mail.external.address"]._fields["state"]
+        return state._description_selection(self.env)
+
+    @api.depends_context("uid")
+    @api.depends("address_id.user_id", "address_id.state")
+    def _compute_of_address(self):
+        # By the reader's own rights: a new line may name any address. What is in the
+        # cache, or not saved, everybody may read, so that is asked first.
+        addresses = self.address_id._origin.sudo(self.env.su)
+        seen = addresses._filtered_access("read")
+        for binding in self:
+            address = binding.address_id._origin & seen
+            binding.address_user_id = address.user_id
+            binding.address_state = address.state
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -35,6 +35,7 @@ from . import (
     test_queries,
     test_remote_calls,
     test_rights,
+    test_rights_account,
     test_rights_reading,
     test_rows_guard,
     test_runs,

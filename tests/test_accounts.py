@@ -61,14 +61,20 @@ class TestAccounts(ExternalAccountCase):
         with self.assertRaises(UserError):
             self.address("a@x.example", self.anna).copy()
 
-    def test_a_created_account_is_a_draft(self):
-        model = self.env["mail.external.address"].with_user(self.anna)
-        with self.assertRaises(AccessError):
-            model.create(
-                {"email": "a@x.example", "user_id": self.anna.id, "state": "working"}
-            )
-        draft = model.create({"email": "a@x.example", "user_id": self.anna.id})
-        self.assertEqual(draft.state, "draft")
+    def test_nothing_is_created_but_by_the_connect_window(self):
+        """Not even a draft, nor by managers."""
+        account = self.address("b@x.example", self.anna).account_id
+        for user in (self.anna, self.manager):
+            addresses = self.env["mail.external.address"].with_user(user)
+            for values in (
+                {"user_id": self.anna.id},
+                {"user_id": self.anna.id, "state": "draft"},
+                {"account_id": account.id},
+            ):
+                with self.assertRaises(AccessError, msg=values):
+                    addresses.create({"email": "a@x.example", **values})
+            with self.assertRaises(AccessError):
+                account.with_user(user).create({"user_id": user.id})
 
     def test_projects_are_edited_on_the_account(self):
         address = self.address("a@x.example", self.anna)

@@ -39,24 +39,24 @@ class TestArchived(ProofCase):
         shared = self.address("desk@brand-a.example")
         (mine | shared).active = False
         self.address("other@brand-a.example", self.bohdan, proof="manager")
-        addresses = self.env["mail.external.address"]
-        asked = addresses.with_user(self.bohdan).with_context(**self.everything)
+        senders = self.env["mail.external.sender"]
+        asked = senders.with_user(self.bohdan).with_context(**self.everything)
         for name, args in (
             ("_addresses_of", (self.bohdan.id,)),
             ("_external_addresses", ()),
         ):
             # the caller fills the cache, then all are answered from it
             getattr(asked, name)(*args)
-            self.assertEqual(getattr(addresses, name)(*args), {"other@brand-a.example"})
+            self.assertEqual(getattr(senders, name)(*args), {"other@brand-a.example"})
 
     def test_an_archived_address_is_not_offered(self):
         self.address(CEO, self.bohdan, active=False)
         self.address("desk@brand-a.example", active=False)
         mine = self.address("mine@brand-a.example", self.bohdan)
         task = self.task.with_user(self.bohdan)
-        addresses = self.env["mail.external.address"].with_user(self.bohdan)
-        addresses.with_context(**self.everything)._sender_options(task)
-        self.assertEqual(addresses._usable_ids(task), {mine.id})
+        senders = self.env["mail.external.sender"].with_user(self.bohdan)
+        senders.with_context(**self.everything)._sender_options(task)
+        self.assertEqual(senders._usable_ids(task), {mine.id})
 
     def test_an_archived_preset_proves_nothing(self):
         self.provider.active = False
@@ -72,7 +72,7 @@ class TestAccessEnds(ProofCase):
         """From whatever side, at once: what may be used is cached."""
         other = self.env["res.company"].create({"name": "Another"})
         self.address(CEO, company_id=other.id)
-        addresses = self.env["mail.external.address"]
+        senders = self.env["mail.external.sender"]
         bohdan = self.bohdan.id
         for record, field, joins, leaves in (
             (self.bohdan, "company_ids", Command.link(other.id), other.id),
@@ -80,9 +80,9 @@ class TestAccessEnds(ProofCase):
         ):
             with self.subTest(field):
                 record.write({field: [joins]})
-                self.assertEqual(addresses._addresses_of(bohdan), {CEO})
+                self.assertEqual(senders._addresses_of(bohdan), {CEO})
                 record.write({field: [Command.unlink(leaves)]})
-                self.assertFalse(addresses._addresses_of(bohdan))
+                self.assertFalse(senders._addresses_of(bohdan))
 
 
 class TestOtherCompanies(ProofCase):

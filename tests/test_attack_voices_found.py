@@ -9,6 +9,7 @@ from odoo.tests import new_test_user
 from ..hooks import uninstall_hook
 from ..mailkit.headers import parse_headers
 from ..tools import arrival_processing
+from ..tools.incoming.intake import Intake
 from .common_hearers import STRANGER, HearersCase
 
 
@@ -51,14 +52,18 @@ class TestColleaguesVoice(HearersCase):
     def test_nor_out_of_the_quarantine(self):
         raw = self.mail("Bohdan M <bohdan@corp.example>")
         headers = parse_headers(raw)
-        arrival = self.own._claim_arrival(headers, raw, "answer", "INBOX 1")
+        arrival = Intake(self.own.account_id)._claim(
+            headers, raw, "answer", "INBOX 1", self.own
+        )
         arrival.write({"state": "quarantine", "raw": base64.b64encode(raw)})
         arrival.action_retry()
         self.assert_for_the_team(arrival.mail_message_id)
 
     def test_nor_forwarded(self):
         token = "abcdefghijklmnopqrstuvwx23"
-        self.own.write({"incoming_protocol": "forwarded", "forward_token": token})
+        self.own.account_id.write(
+            {"incoming_protocol": "forwarded", "forward_token": token}
+        )
         extra = f"Delivered-To: reply-{token}@corp.example\r\n".encode()
         raw = extra + self.mail("Bohdan M <bohdan@corp.example>")
         known = self.task.message_ids
@@ -233,9 +238,10 @@ class TestForeignCopies(HearersCase):
         self.assert_heard()
 
     def test_she_serves_a_header_only_and_gives_it_up(self):
-        self.eves._keep_place(parse_headers(self.mail()), "answer", "1", "unreadable")
+        headers = parse_headers(self.mail())
+        Intake(self.eves.account_id).keep_place(headers, "answer", "1", "unreadable")
         arrivals = self.env["mail.external.arrival"]
-        arrivals.search([("account_id", "=", self.eves.id)]).action_dismiss()
+        arrivals.search([("account_id", "=", self.eves.account_id.id)]).action_dismiss()
         self.assert_heard()
 
     def test_she_makes_a_loop_of_it(self):

@@ -51,12 +51,14 @@ class TestConnect(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
         window.action_save()
-        address = window.account_id.sudo()
+        address = window.address_id.sudo()
+        self.assertEqual(address.account_id, window.account_id.sudo())
+        self.assertTrue(address.is_main)
         self.assertEqual(address.state, "working")
         self.assertEqual(address.user_id, self.anna)
         self.assertEqual(address.binding_ids.project_id, self.project_a)
         secret = self.env["mail.external.secret"].search(
-            [("account_id", "=", address.id)]
+            [("account_id", "=", address.account_id.id)]
         )
         self.assertEqual(secret.purpose, "smtp")
         opened = vault.unseal(
@@ -181,7 +183,7 @@ class TestConnect(ConnectCase):
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        self.assertEqual(window.account_id.proof_user_id, self.manager)
+        self.assertEqual(window.address_id.proof_user_id, self.manager)
 
     def test_owners(self):
         for values in (
@@ -237,24 +239,26 @@ class TestConnect(ConnectCase):
     def test_draft_holds_no_secret(self):
         window = self.window()
         window.action_keep_draft()
-        address = window.account_id.sudo()
+        address = window.address_id.sudo()
         self.assertEqual(address.state, "draft")
         self.assertFalse(
-            self.env["mail.external.secret"].search([("account_id", "=", address.id)])
+            self.env["mail.external.secret"].search(
+                [("account_id", "=", address.account_id.id)]
+            )
         )
         again = self.env["mail.external.account.connect"].with_user(self.anna)
-        again = again.with_context(default_account_id=address.id).create({})
+        again = again.with_context(default_address_id=address.id).create({})
         self.assertEqual(again.email, "anna@brand-a.example")
 
     def test_old_settings_go_on_until_new_ones_passed(self):
         window = self.window()
         self.passed(window)
         window.action_save()
-        address = window.account_id
+        address = window.address_id
         second = (
             self.env["mail.external.account.connect"]
             .with_user(self.anna)
-            .with_context(default_account_id=address.id)
+            .with_context(default_address_id=address.id)
             .create({})
         )
         self.assertEqual(second.smtp_host, address.account_id.smtp_host)
@@ -314,7 +318,7 @@ class TestConnect(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
         window.action_save()
-        self.assertEqual(window.account_id.email, "Anna@brand-a.example")
+        self.assertEqual(window.address_id.email, "Anna@brand-a.example")
 
     def test_only_the_listed_checks_can_be_run(self):
         for step in ("incoming_host", "nonsense", ""):
@@ -344,13 +348,13 @@ class TestConnect(ConnectCase):
         second = (
             self.env["mail.external.account.connect"]
             .with_user(self.anna)
-            .with_context(default_account_id=window.account_id.id)
+            .with_context(default_address_id=window.address_id.id)
             .create({"password": "new one"})
         )
         self.passed(second)
         second.action_save()
         self.assertEqual(
-            window.account_id.sudo().binding_ids.project_id, self.project_a
+            window.address_id.sudo().binding_ids.project_id, self.project_a
         )
 
     def test_proof_is_for_one_address_and_owner(self):
@@ -361,7 +365,7 @@ class TestConnect(ConnectCase):
         other = (
             self.env["mail.external.account.connect"]
             .with_user(self.manager)
-            .with_context(default_account_id=window.account_id.id)
+            .with_context(default_address_id=window.address_id.id)
             .create({"password": "hunter2"})
         )
         self.assertEqual(other.proof, "manager")

@@ -39,7 +39,7 @@ class TestConnectReading(ExternalAccountCase):
         user = user or self.anna
         model = self.env["mail.external.account.connect"].with_user(user)
         if address:
-            return model.with_context(default_account_id=address.id).create(values)
+            return model.with_context(default_address_id=address.id).create(values)
         email = values.get("email", "anna@brand-a.example")
         return model.create(
             {
@@ -85,7 +85,7 @@ class TestConnectReading(ExternalAccountCase):
             window.write(values)
         self.passed(window)
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
     def paths(self, address):
         return {folder.path: folder.is_sent for folder in address.account_id.folder_ids}
@@ -144,14 +144,18 @@ class TestConnectReading(ExternalAccountCase):
 
     def test_switch_of_an_account_cannot_be_written(self):
         address = self.saved(self.window())
+        own = address.with_user(self.anna)
+        with self.assertRaises(AccessError):
+            own.write({"receive_replies": True})
         for values in (
-            {"receive_replies": True},
+            {"receives": True},
+            {"incoming_protocol": "imap"},
             {"forward_token": "a" * 26},
             {"forward_confirmation": "x"},
             {"forward_notice": "x"},
         ):
             with self.assertRaises(AccessError, msg=values):
-                address.with_user(self.anna).write(values)
+                own.account_id.write(values)
 
     def test_values_out_of_range(self):
         for values, words in (
@@ -271,7 +275,7 @@ class TestConnectReading(ExternalAccountCase):
     def test_switched_off_again(self):
         address = self.saved(self.imap())
         address.account_id.keep_sent_copy = True
-        address._keep_copy("<1@x>", b"x")
+        self.env["mail.external.sent.copy"]._keep(address.account_id, "<1@x>", b"x")
         window = self.window(
             address=address, receive_replies=False, incoming_protocol="none"
         )
@@ -285,7 +289,10 @@ class TestConnectReading(ExternalAccountCase):
         address.account_id.folder_ids.state = {"next_uid": 5}
         address.with_user(self.anna).active = False
         self.assertFalse(address.account_id.mailbox_ids)
-        address.with_user(self.anna).active = True
+        with self.assertRaises(AccessError):
+            address.with_user(self.anna).active = True
+        self.saved(self.window(address=address, password="hunter2"))
+        self.assertTrue(address.active and address.account_id.active)
         self.assertEqual(len(address.account_id.mailbox_ids), 1)
         self.assertEqual(address.account_id.folder_ids[0].state, {"next_uid": 5})
         address.with_user(self.anna).unlink()
@@ -294,17 +301,20 @@ class TestConnectReading(ExternalAccountCase):
     def test_choosing_folders_later(self):
         address = self.saved(self.imap())
         address.account_id.folder_ids.state = {"next_uid": 5}
-        own = address.with_user(self.anna)
-        own._set_folders(["INBOX", "Work"])
+        account = address.account_id.with_user(self.anna)
+        folders = self.env["mail.external.folder"].with_user(self.anna)
+        folders._choose(account, {"INBOX": None, "Work": None})
         self.assertEqual(
             [(f.path, bool(f.state)) for f in address.account_id.folder_ids],
             [("INBOX", True), ("Work", False)],
         )
         for paths in ([], ["INBOX\r\nA1 DELETE INBOX"], ["Надіслані"], [""]):
             with self.assertRaises(UserError, msg=paths):
-                own._set_folders(paths)
+                folders._choose(account, dict.fromkeys(paths))
         with self.assertRaises(AccessError):
-            address.with_user(self.bohdan)._set_folders(["INBOX"])
+            folders.with_user(self.bohdan)._choose(
+                account.with_user(self.bohdan), {"INBOX": None}
+            )
 
     # New mail of company addresses
 
@@ -316,7 +326,7 @@ class TestConnectReading(ExternalAccountCase):
             window.action_save()
         window.new_mail_project_id = self.project_a
         window.action_save()
-        address = window.account_id.sudo()
+        address = window.address_id.sudo()
         self.assertEqual(address.new_mail, "task")
         self.assertEqual(address.new_mail_project_id, self.project_a)
 
@@ -365,35 +375,40 @@ class TestConnectReading(ExternalAccountCase):
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        address = window.account_id
-        address.sudo().account_id.forward_confirmation = "Code 4711"
-        self.assertTrue(address.with_user(self.manager).account_id.forward_address)
+        address = window.address_id
+        account = address.sudo().account_id
+        account.forward_notice = "Code 4711"
+        self.assertTrue(account.with_user(self.manager).forward_address)
         self.assertEqual(
-            address.with_user(self.manager).account_id.forward_confirmation, "Code 4711"
+            account.with_user(self.manager).forward_confirmation, "Code 4711"
         )
         reopened = self.window(self.manager, address)
         self.assertEqual(reopened.forward_confirmation, "Code 4711")
         seen = address.with_user(self.anna)  # may send from it
         self.assertEqual(seen.email, "anna@brand-a.example")
-        self.assertFalse(seen.forward_address)
-        self.assertFalse(seen.forward_confirmation)
-        for name in ("forward_token", "forward_notice"):
+        account = account.with_user(self.anna)
+        for name in ("forward_address", "forward_confirmation", "smtp_host"):
+            account.invalidate_recordset()
             with self.assertRaises(AccessError):
-                seen.read([name])
-            with self.assertRaises(AccessError):
-                seen.search([(name, "ilike", "a")])
+                account.read([name])
+        for user in (self.anna, self.manager):
+            for name in ("forward_token", "forward_notice"):
+                with self.assertRaises(AccessError):
+                    account.with_user(user).read([name])
+                with self.assertRaises(AccessError):
+                    account.with_user(user).search([(name, "ilike", "a")])
         with self.assertRaises(AccessError):
             window.with_user(self.manager).read(["forward_token"])
 
     def test_window_tells_nobody_the_address_of_others(self):
         address = self.saved(self.forwarded())
-        address.account_id.forward_confirmation = "Code 4711"
+        address.account_id.forward_notice = "Code 4711"
         for user_id in (self.bohdan, self.anna):
             window = self.window(self.bohdan, user_id=user_id.id)
             with self.assertRaises(AccessError):
                 window.write(
                     {
-                        "account_id": address.id,
+                        "account_id": address.account_id.id,
                         "receive_replies": True,
                         "incoming_protocol": "forwarded",
                     }
@@ -407,7 +422,7 @@ class TestConnectReading(ExternalAccountCase):
     def test_another_owner_gets_another_address(self):
         address = self.saved(self.forwarded())
         before = address.account_id.forward_address
-        address.account_id.forward_confirmation = "Code 4711"
+        address.account_id.forward_notice = "Code 4711"
         window = self.window(self.manager, address, password="hunter2")
         window.user_id = self.bohdan
         self.passed(window)

@@ -13,13 +13,13 @@ class TestConnectScope(ConnectCase):
     def connected(self, window):
         self.passed(window)
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
     def for_company(self, address, **values):
         """The manager's window that makes a company's address of ``address``."""
         window = self.window(
             self.manager,
-            account_id=address.id,
+            address_id=address.id,
             is_company=True,
             company_id=self.company.id,
             **values,
@@ -60,7 +60,7 @@ class TestConnectScope(ConnectCase):
         )
         address = self.connected(window)
         self.provider.active = False
-        window = self.window(self.manager, account_id=address.id)
+        window = self.window(self.manager, address_id=address.id)
         self.passed(window)
         self.assertFalse(window.proof)
 

@@ -42,10 +42,10 @@ class TestCrons(ExternalAccountCase):
 
     def test_how_many_accounts_at_a_time(self):
         parameters = self.env["ir.config_parameter"]
-        addresses = self.env["mail.external.address"]
+        crons = self.env["ir.cron"]
         for text, threads in (("", 8), ("3", 3), ("0", 1), ("many", 8), ("-2", 8)):
             parameters.set_param("mail_external_account.deliver_threads", text)
-            self.assertEqual(addresses._threads("deliver", 8), threads, text)
+            self.assertEqual(crons._external_threads("deliver", 8), threads, text)
 
     def test_copies_go_with_the_addon(self):
         """Uninstalling deletes what has an external id of the addon."""
@@ -57,9 +57,9 @@ class TestCrons(ExternalAccountCase):
     def test_the_others_are_woken_when_there_is_much_to_do(self):
         self.choose(external_deliver_crons=3)
         first, *others = self.crons("_cron_deliver")
-        running = self.env["mail.external.address"].with_context(cron_id=others[0].id)
+        running = self.env["ir.cron"].with_context(cron_id=others[0].id)
         before = self.env["ir.cron.trigger"].search([])
-        running._wake_identical_crons("deliver")
+        running._external_wake_others("deliver")
         woken = (self.env["ir.cron.trigger"].search([]) - before).cron_id
         self.assertEqual(woken, first | others[1])
 
@@ -67,7 +67,7 @@ class TestCrons(ExternalAccountCase):
 class TestCronsGone(ExternalAccountCase):
     """An administrator deleted or archived scheduled actions: people work on."""
 
-    CRONS = "odoo.addons.mail_external_account.models.mail_external_account_crons"
+    CRONS = "odoo.addons.mail_external_account.models.ir_cron"
 
     def crons(self):
         codes = ["model._cron_deliver()", "model._cron_fetch()"]
@@ -124,7 +124,6 @@ class TestCronsGone(ExternalAccountCase):
         address = self.address(
             "a@x.example", self.anna, receive_replies=True, incoming_protocol="imap"
         )
-        self.env["mail.external.mailbox"].create({"account_id": address.id})
         for name, way in self.ways().items():
             with self.subTest(name), self.gone(way):
                 self.connect_and_fetch(address)
@@ -181,8 +180,8 @@ class TestCronsGone(ExternalAccountCase):
 
     def test_a_caller_wakes_no_other_scheduled_action(self):
         other = self.env.ref("mail.ir_cron_module_update_notification")
-        address = self.address("a@x.example", self.anna)
-        address.with_context(cron_id=other.id)._trigger_cron("deliver")
+        crons = self.env["ir.cron"].with_context(cron_id=other.id)
+        crons._external_trigger("deliver")
         self.assertFalse(
             self.env["ir.cron.trigger"].search([("cron_id", "=", other.id)])
         )

@@ -161,7 +161,7 @@ class TestFromGuard(ExternalAccountCase):
         self.assertTrue(address._may_send(self.bohdan))
         self.bohdan.group_ids = self.env.ref("base.group_portal")
         self.assertFalse(address._may_send(self.bohdan))
-        self.assertFalse(address._addresses_of(self.bohdan.id))
+        self.assertFalse(self.env["mail.external.sender"]._addresses_of(self.bohdan.id))
 
     def test_without_an_address_of_its_own_odoo_fails_visibly(self):
         self.address(CEO, self.anna)

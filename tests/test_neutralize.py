@@ -25,18 +25,24 @@ class TestNeutralize(ConnectCase):
             keep_sent_copy=True,
             forward_token="a" * 26,
             forward_notice="https://mail.example/confirm?token=1",
-            verified_fingerprint="f",
         )
         cls.address_a.account_id._set_up_reading([("INBOX", False)], anew=True)
         cls.address_a.account_id.folder_ids.state = {"uid": 7}
         cls.env["mail.external.secret"].create(
-            {"account_id": cls.address_a.id, "purpose": "smtp", "sealed": "sealed"}
+            {
+                "account_id": cls.address_a.account_id.id,
+                "purpose": "smtp",
+                "sealed": "sealed",
+            }
         )
-        cls.address_a._keep_copy("<copy@x.example>", SECRET)
+        cls.env["mail.external.sent.copy"]._keep(
+            cls.address_a.account_id, "<copy@x.example>", SECRET
+        )
         cls.arrival = cls.env["mail.external.arrival"].create(
             {
                 "key": "kept",
-                "account_id": cls.address_a.id,
+                "account_id": cls.address_a.account_id.id,
+                "address_id": cls.address_a.id,
                 "user_id": cls.anna.id,
                 "state": "quarantine",
                 "reason": "loop",
@@ -62,10 +68,12 @@ class TestNeutralize(ConnectCase):
 
     def test_accounts(self):
         self.neutralize()
+        account = self.address_a.account_id
+        self.assertEqual(account.state, "draft")
         self.assertEqual(self.address_a.state, "draft")
-        for name in ("proof", "forward_token", "forward_notice", "mailbox_ids"):
-            self.assertFalse(self.address_a[name], name)
-        self.assertFalse(self.address_a.verified_fingerprint)
+        for name in ("forward_token", "forward_notice", "mailbox_ids"):
+            self.assertFalse(account[name], name)
+        self.assertFalse(self.address_a.proof)
         self.assertFalse(self.address_a.account_id.folder_ids.state)
         self.assertFalse(self.env["mail.external.secret"].search([]))
         self.assertFalse(self.address_a.account_id._reads_mailbox())
@@ -124,7 +132,7 @@ class TestNeutralize(ConnectCase):
         self.assertTrue(message.exists())
         [note] = message.notification_ids.filtered(lambda n: n.mail_mail_id == mail)
         self.assertEqual(note.notification_status, "exception")
-        self.assertFalse(self.env["mail.external.address"]._next_due_time())
+        self.assertFalse(self.env["mail.external.account"]._next_due_time())
 
     def test_the_addresses_are_used_by_nobody(self):
         self.env["mail.external.sender"]._clear_sender_cache()
@@ -142,6 +150,7 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
+            "mail.external.address",
             "mail.external.address.project",
             "mail.external.arrival",
             "mail.external.delivery",

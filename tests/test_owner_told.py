@@ -31,14 +31,14 @@ class TestOwnerTold(ConnectCase):
     def connect(self, user, address=None, **values):
         """Save the window, as if its tests had passed; a manager vouches."""
         if address:
-            values["account_id"] = address.id
+            values["address_id"] = address.id
             values.setdefault("email", address.email)
         window = self.window(user, smtp_host="smtp.corp.example", **values)
         self.passed(window)
         if not window.proof:
             window.action_vouch()
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
     def test_connected_anew(self):
         self.connect(self.manager, self.annas, user_id=self.anna.id)
@@ -103,9 +103,9 @@ class TestOwnerTold(ConnectCase):
 
     def test_a_draft_that_is_moved(self):
         """As all of them are in a copy of the database."""
-        self.annas.state = "draft"
+        self.annas.account_id.state = "draft"
         window = self.window(
-            self.manager, account_id=self.annas.id, user_id=self.bohdan.id
+            self.manager, address_id=self.annas.id, user_id=self.bohdan.id
         )
         window.action_keep_draft()
         self.assertEqual(
@@ -121,8 +121,16 @@ class TestOwnerTold(ConnectCase):
         self.assertEqual(self.told(self.anna), [f"Archived: {names}"])
         both.write({"active": False})
         self.assertFalse(self.told(self.anna), "nothing changed")
-        both.write({"active": True, "sender_name": "Anna"})
-        self.assertEqual(self.told(self.anna), [f"Taken up again: {names}"])
+        for address in (self.annas, self.second):
+            # in the connect window only, which tests it first
+            self.connect(self.manager, address, user_id=self.anna.id)
+            self.assertEqual(
+                self.told(self.anna),
+                [
+                    f"Taken up again: {address.email}",
+                    f"Connected anew: {address.email}",
+                ],
+            )
         both.unlink()
         self.assertEqual(self.told(self.anna), [f"Deleted: {names}"])
         self.assertFalse(self.env["mail.message"].browse(self._known[-1:]).res_id)
@@ -140,10 +148,12 @@ class TestOwnerTold(ConnectCase):
         self.assertEqual(self.told(self.anna), ["Deleted: anna@brand-a.example"])
 
     def test_folders(self):
-        self.annas.write({"receive_replies": True, "incoming_protocol": "imap"})
+        self.annas.receive_replies = True
+        account = self.annas.account_id
+        account.incoming_protocol = "imap"
         folders = self.env["mail.external.folder"].with_user(self.manager)
         more = folders.create(
-            [{"account_id": self.annas.id, "name": name} for name in ("A", "B")]
+            [{"account_id": account.id, "name": name} for name in ("A", "B")]
         )
         self.assertEqual(
             self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
@@ -153,7 +163,7 @@ class TestOwnerTold(ConnectCase):
             self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
         )
         folders.with_user(self.anna).create(
-            {"account_id": self.annas.id, "name": "C"}
+            {"account_id": account.id, "name": "C"}
         ).unlink()
         self.assertFalse(self.told(self.anna))
 
@@ -162,7 +172,7 @@ class TestOwnerTold(ConnectCase):
         self.connect(self.anna, self.annas)
         mine = self.annas.with_user(self.anna)
         mine.action_archive()
-        mine.action_unarchive()
+        self.connect(self.anna, self.annas, password="newer")
         mine.unlink()
         shared = self.address("info@brand-a.example")
         shared.with_user(self.manager).action_archive()
@@ -214,7 +224,7 @@ class TestOwnerTold(ConnectCase):
         with (
             patch.object(thread, "message_notify", side_effect=ZeroDivisionError),
             self.assertLogs(
-                "odoo.addons.mail_external_account.models.mail_external_account_told",
+                "odoo.addons.mail_external_account.tools.owner_notices",
                 "ERROR",
             ),
         ):

@@ -10,6 +10,8 @@ from odoo.tools import mute_logger
 from ..mailkit.headers import parse_headers
 from ..mailkit.token import html_mark
 from ..tools import vault
+from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.intake import Intake
 from .common import ConnectCase
 
 OWN = "notifications@corp.example"
@@ -183,7 +185,8 @@ class TestCodeComesBack(ProofCase):
     def test_a_genuine_mark_beside_it_leads_nowhere(self):
         """The mail answers, by its ids or its text, what the attacker was sent."""
         mailbox = self.question.external_address_id.sudo()
-        mailbox.write({"receive_replies": True, "incoming_protocol": "imap"})
+        mailbox.receive_replies = True
+        mailbox.account_id.incoming_protocol = "imap"
         token = vault.signers(self.env)[0].token(self.question.id, mailbox.id)
         for way, raw in self.shapes():
             answers = f"References: <mea.{token}@own.example>\r\n{raw}"
@@ -202,19 +205,20 @@ class TestCodeComesBack(ProofCase):
         )
         thread = self.env["mail.thread"]
         token = vault.signers(self.env)[0].token(self.question.id, mailbox.id)
-        to = f"X-Original-To: {mailbox.sudo()._forward_address()}\r\n"
+        to = f"X-Original-To: {mailbox.account_id.sudo()._forward_address()}\r\n"
         to += f"References: <mea.{token}@own.example>\r\n"
         for way, raw in self.shapes():
             self.nothing_of_it(
                 way, to + raw, lambda raw: thread.message_process(None, raw)
             )
-        self.assertFalse(mailbox.sudo().forward_notice)
+        self.assertFalse(mailbox.account_id.sudo().forward_notice)
 
     def taken_in(self, address, raw):
         headers = parse_headers(raw)
-        [decision], facts = address._decide_batch([headers])
-        if address._wants_whole(decision, headers):
-            address._take_in(raw, decision, facts)
+        intake = Intake(address.account_id)
+        [decision], facts = decide_batch(intake.account, [headers])
+        if intake.wants_whole(decision, headers):
+            intake.take_in(raw, decision, facts)
 
     def test_other_mail_comes_in_as_before(self):
         raw = (
@@ -252,7 +256,7 @@ class TestWhoMayProve(ProofCase):
         window = self.attempt(CEO, self.manager, user_id=self.bohdan.id)
         window.action_vouch()
         window.action_save()
-        self.assertEqual(window.account_id.proof, "manager")
+        self.assertEqual(window.address_id.proof, "manager")
 
     def test_not_even_the_password_of_a_colleagues_address_is_enough(self):
         self.address(CEO, self.anna, proof="manager", active=False)
@@ -283,7 +287,7 @@ class TestWhoMayProve(ProofCase):
         window.action_vouch()
         window.action_save()
         # what a manager has vouched for, its owner may connect anew
-        again = self.attempt(company.email, account_id=window.account_id.id)
+        again = self.attempt(company.email, address_id=window.address_id.id)
         again.action_save()
 
     def test_what_odoo_reads_is_for_managers(self):
@@ -330,7 +334,7 @@ class TestWhoMayProve(ProofCase):
             window = self.attempt(address, self.manager, user_id=self.bohdan.id)
             window.action_vouch()
             window.action_save()
-            window.account_id.active = False  # another spelling of it comes next
+            window.address_id.active = False  # another spelling of it comes next
             self.env.flush_all()
         self.assertEqual(self.attempt("sales@other.example").proof, False)
 
@@ -374,20 +378,20 @@ class TestProofEnds(ProofCase):
             {"smtp_login": "bohdan"},
         ):
             window = self.window(
-                self.bohdan, email=CEO, account_id=address.id, **change
+                self.bohdan, email=CEO, address_id=address.id, **change
             )
             self.passed(window)
             self.assertFalse(window.proof, change)
             with self.assertRaisesRegex(UserError, "not shown yet"):
                 window.action_save()
         for same in ({}, {"smtp_port": 587, "smtp_security": "starttls"}):
-            window = self.window(self.bohdan, email=CEO, account_id=address.id, **same)
+            window = self.window(self.bohdan, email=CEO, address_id=address.id, **same)
             self.assertEqual(window.proof, "provider")
 
     def test_the_other_proofs_stay(self):
         for kind in ("code", "manager"):
             address = self.address(f"{kind}@brand-a.example", self.bohdan, proof=kind)
-            window = self.attempt(address.email, account_id=address.id)
+            window = self.attempt(address.email, address_id=address.id)
             self.assertEqual(window.proof, kind)
 
 

@@ -52,13 +52,11 @@ class TestRights(ExternalAccountCase):
             with self.subTest(change=change):
                 self.bohdan.write(change)
                 self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
-                addresses = self.env["mail.external.address"]
-                rows = addresses._usable_rows(self.anna.id)
+                senders = self.env["mail.external.sender"]
+                rows = senders._usable_rows(self.anna.id)
                 self.assertNotIn(self.board.id, [row.id for row in rows])
                 self.assertFalse(self.board._may_send(self.anna))
-                self.assertNotIn(
-                    "board@x.example", addresses._addresses_of(self.anna.id)
-                )
+                self.assertNotIn("board@x.example", senders._addresses_of(self.anna.id))
 
     def test_who_changes_what(self):
         self.annas.with_user(self.anna).sender_name = "Anna"
@@ -87,7 +85,7 @@ class TestRights(ExternalAccountCase):
             (self.anna, self.annas, True),
             (self.anna, self.shared, False),
         ):
-            values = {"account_id": address.id, "project_id": self.project_b.id}
+            values = {"address_id": address.id, "project_id": self.project_b.id}
             if allowed:
                 binding.with_user(user).create(values).unlink()
             else:
@@ -97,12 +95,12 @@ class TestRights(ExternalAccountCase):
     def test_project_managers_take_no_address_away_from_other_projects(self):
         """Bound to one project it would be gone from all the others."""
         project = self.project_b.with_user(self.project_manager)
-        values = {"account_id": self.shared.id, "project_id": project.id}
+        values = {"address_id": self.shared.id, "project_id": project.id}
         task = self.task.with_user(self.anna)
 
         def offered():
-            addresses = self.env["mail.external.address"].with_user(self.anna)
-            return [row.id for row, _c in addresses._sender_options(task)]
+            senders = self.env["mail.external.sender"].with_user(self.anna)
+            return [row.id for row, _c in senders._sender_options(task)]
 
         self.assertIn(self.shared.id, offered())
         with self.assertRaises(AccessError):  # which rolls back
@@ -122,16 +120,31 @@ class TestRights(ExternalAccountCase):
 
     def test_personal_addresses_that_are_not_allowed_stay_archived(self):
         self.annas.with_user(self.manager).active = False
-        self.annas.with_user(self.anna).action_unarchive()  # allowed, so hers to do
-        self.annas.with_user(self.manager).active = False
+        own = self.annas.with_user(self.anna)
+        own.action_connect()  # allowed, so hers to do, after a test
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.forbid_personal", "1"
         )
-        for values in ({"active": True}, {"active": True, "sender_name": "A"}):
-            with self.assertRaisesRegex(AccessError, "does not allow"):
-                self.annas.with_user(self.anna).write(values)
+        for change in (
+            lambda: own.action_connect(),
+            lambda: own.action_unarchive(),
+            lambda: own.write({"active": True}),
+            lambda: own.write({"active": True, "sender_name": "A"}),
+        ):
+            with self.assertRaises(AccessError):
+                change()
         self.assertFalse(self.annas.active)
-        self.annas.with_user(self.manager).active = True
+        self.annas.with_user(self.manager).action_connect()
+
+    def test_nobody_takes_up_an_address_without_its_test(self):
+        """Its account may be gone for good, and its password is."""
+        self.annas.active = False
+        self.assertFalse(self.annas.account_id.active)
+        for user in (self.anna, self.manager):
+            for record in (self.annas, self.annas.account_id):
+                with self.assertRaisesRegex(AccessError, "connect window"):
+                    record.with_user(user).action_unarchive()
+        self.assertFalse(self.annas.active or self.annas.account_id.active)
 
     def test_the_name_is_for_who_may_see_the_address(self):
         """Core asks for it in superuser mode, whoever wants to know."""
@@ -166,7 +179,11 @@ class TestRights(ExternalAccountCase):
 
     def test_sealed_secrets_are_nobodys(self):
         secret = self.env["mail.external.secret"].create(
-            {"account_id": self.annas.id, "purpose": "smtp", "sealed": "sealed"}
+            {
+                "account_id": self.annas.account_id.id,
+                "purpose": "smtp",
+                "sealed": "sealed",
+            }
         )
         admin = self.env.ref("base.user_admin")
         for user in (self.anna, self.manager, admin):
@@ -203,31 +220,45 @@ class TestRights(ExternalAccountCase):
             "default_proof": "manager",
             "default_smtp_host": "10.0.0.5",
             "default_allow_private_host": True,
+            "default_sign_in_user_id": self.bohdan.id,
+            "default_forward_token": "a" * 26,
+            "default_failure_reply": "x",
         }
-        address = (
-            self.env["mail.external.address"]
-            .with_user(self.anna)
-            .with_context(**forged)
-            .create({"email": "ceo@corp.example", "user_id": self.anna.id})
-            .sudo()
+        context = self.env(user=self.anna, context=forged)
+        accounts, addresses = (
+            context[name] for name in ("mail.external.account", "mail.external.address")
         )
+        own = {"user_id": self.anna.id}
+        named = {"email": "ceo@corp.example", "account_id": self.annas.account_id.id}
+        for refused in (
+            lambda: accounts.create(own),
+            lambda: addresses.create(named),
+            lambda: addresses.name_create("ceo@corp.example"),
+        ):
+            with self.assertRaises(AccessError):
+                refused()
+        # as the connect window does it, which is called with the same context
+        account = accounts.sudo().create(own)
+        address = addresses.sudo().create({**named, "account_id": account.id})
         self.assertEqual(address.state, "draft")
-        self.assertFalse(address.proof or address.account_id.smtp_host)
-        self.assertFalse(address.account_id.allow_private_host)
+        for name in ("smtp_host", "allow_private_host", "sign_in_user_id"):
+            self.assertFalse(account[name], name)
+        self.assertFalse(account.forward_token or account.failure_reply)
+        self.assertFalse(address.proof or address.failure_reply)
 
-    def test_a_binding_is_not_moved_to_somebody_elses_account(self):
+    def test_a_binding_is_not_moved_to_somebody_elses_address(self):
         own = self.address("anna@y.example", self.anna, [(self.project_b, True)])
         binding = own.binding_ids.with_user(self.anna)
         for other in (self.shared, self.address("b@y.example", self.bohdan)):
             with self.assertRaisesRegex(UserError, "stays with its address"):
-                binding.account_id = other.id
+                binding.address_id = other.id
         private = self.env["project.project"].create(
             {"name": "Board", "privacy_visibility": "followers"}
         )
         with self.assertRaises(AccessError):
             binding.project_id = private
         with self.assertRaises(AccessError):
-            binding.create({"account_id": own.id, "project_id": private.id})
+            binding.create({"address_id": own.id, "project_id": private.id})
 
     def test_deleting_the_only_allowed_opens_nothing(self):
         """Nobody in the list means everybody: that must not come about by accident."""
@@ -249,8 +280,8 @@ class TestRights(ExternalAccountCase):
         actions = {
             self.env.ref(f"mail_external_account.{name}").id
             for name in (
-                "mail_external_account_action_personal",
-                "mail_external_account_action_company",
+                "mail_external_address_action_personal",
+                "mail_external_address_action_company",
                 "mail_external_provider_action",
                 "mail_external_delivery_action",
                 "mail_external_arrival_action",

@@ -12,11 +12,12 @@ FACTS = (
     "mailbox_last_look",
     "mailbox_answer_count",
     "mailbox_unrelated_count",
+    "mailbox_failed",
     "quarantine_count",
-    "forward_confirmation",
-    "forward_address",
     "can_fetch",
 )
+# What the account behind says besides.
+FORWARDING = ("forward_confirmation", "forward_address")
 
 
 class ReadingRightsCase(ExternalAccountCase):
@@ -29,14 +30,14 @@ class ReadingRightsCase(ExternalAccountCase):
         cls.annas = cls.address("anna@x.example", cls.anna, **reading)
         cls.shared = cls.address("support@x.example", **reading)
         addresses = cls.annas | cls.shared
-        addresses.account_id.forward_confirmation = "Code 123456"
+        addresses.account_id.forward_notice = "Code 123456"
         cls.env["mail.external.mailbox"].search(
-            [("account_id", "in", addresses.ids)]
+            [("account_id", "in", addresses.account_id.ids)]
         ).unlink()
         cls.mailboxes = cls.env["mail.external.mailbox"].create(
             [
                 {
-                    "account_id": address.id,
+                    "account_id": address.account_id.id,
                     "next_look": "2026-01-01",
                     "last_look": "2026-01-01",
                     "answer_count": 3,
@@ -46,13 +47,17 @@ class ReadingRightsCase(ExternalAccountCase):
             ]
         )
         cls.folders = cls.env["mail.external.folder"].create(
-            [{"account_id": address.id, "path": "Customers"} for address in addresses]
+            [
+                {"account_id": account.id, "path": "Customers"}
+                for account in addresses.account_id
+            ]
         )
         cls.private, cls.of_company = cls.env["mail.external.arrival"].create(
             [
                 {
                     "key": address.email,
-                    "account_id": address.id,
+                    "account_id": address.account_id.id,
+                    "address_id": address.id,
                     "user_id": address.user_id.id,
                     "company_id": address.company_id.id,
                     "kind": "answer",
@@ -173,6 +178,9 @@ class TestMailboxRights(ReadingRightsCase):
         own = address.with_user(user)
         values = own.read(FACTS)[0]
         values.pop("id")
+        account = address.account_id.with_user(user)
+        if account.has_access("read"):
+            values |= account.read(FORWARDING)[0]
         return {name: value for name, value in values.items() if value}
 
     def test_the_owner_and_managers_see_the_facts(self):
@@ -192,13 +200,15 @@ class TestMailboxRights(ReadingRightsCase):
 
     def test_who_only_sends_sees_none(self):
         self.assertFalse(self.facts(self.shared, self.bohdan))
-        read = self.shared.with_user(self.bohdan).web_read(
-            {
-                "mailbox_ids": {"fields": {"failure_code": {}}},
-                "folder_ids": {"fields": {"path": {}}},
-            }
-        )
-        self.assertFalse(read[0]["mailbox_ids"] or read[0]["folder_ids"])
+        account = self.shared.account_id.with_user(self.bohdan)
+        for call in (
+            lambda: account.read(FORWARDING),
+            lambda: account.web_read({"mailbox_ids": {"fields": {"run": {}}}}),
+            lambda: account.web_read({"folder_ids": {"fields": {"path": {}}}}),
+            lambda: account.action_connect(),
+        ):
+            with self.assertRaises(AccessError):
+                call()
 
     def test_the_tables_behind(self):
         for user, visible in (
@@ -210,11 +220,11 @@ class TestMailboxRights(ReadingRightsCase):
             for records in (self.mailboxes, self.folders):
                 found = records.with_user(user).search([("id", "in", records.ids)])
                 with self.subTest(user=user.login, model=records._name):
-                    self.assertLessEqual(found.sudo().account_id, visible)
+                    self.assertLessEqual(found.sudo().account_id, visible.account_id)
                     if user != self.stranger:
-                        self.assertEqual(found.sudo().account_id, visible)
+                        self.assertEqual(found.sudo().account_id, visible.account_id)
                     hidden = records.filtered(
-                        lambda r, v=visible: r.account_id not in v
+                        lambda r, v=visible.account_id: r.account_id not in v
                     )
                     for record in hidden:
                         with self.assertRaises(AccessError):
@@ -222,8 +232,9 @@ class TestMailboxRights(ReadingRightsCase):
 
     def test_folders_are_the_owners_choice(self):
         folders = self.env["mail.external.folder"]
-        before = self.mailboxes.filtered(lambda m: m.account_id == self.annas)
-        values = {"account_id": self.annas.id, "name": "Клієнти & Co"}
+        account = self.annas.account_id
+        before = self.mailboxes.filtered(lambda m: m.account_id == account)
+        values = {"account_id": self.annas.account_id.id, "name": "Клієнти & Co"}
         new = folders.with_user(self.anna).create(values)
         self.assertEqual(new.path, "&BBoEOwRWBFQEPQRCBDg- &- Co")
         self.assertEqual(new.name, "Клієнти & Co")
@@ -236,18 +247,20 @@ class TestMailboxRights(ReadingRightsCase):
             (self.portal, self.annas),
         ):
             with self.assertRaises(UserError):
-                folders.with_user(user).create({**values, "account_id": address.id})
+                folders.with_user(user).create(
+                    {**values, "account_id": address.account_id.id}
+                )
         for changed in (
             {"path": "Other"},
             {"state": {}},
-            {"account_id": self.shared.id},
+            {"account_id": self.shared.account_id.id},
         ):
             with self.assertRaises(UserError):
                 new.with_user(self.anna).write(changed)
         for wrong in ({"name": " "}, {"path": "A\r\nB"}, {"name": "A", "state": {}}):
             with self.assertRaises(UserError):
                 folders.with_user(self.anna).create(
-                    {"account_id": self.annas.id, **wrong}
+                    {"account_id": self.annas.account_id.id, **wrong}
                 )
         with self.assertRaises(AccessError):
             new.with_user(self.bohdan).unlink()

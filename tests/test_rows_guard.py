@@ -141,7 +141,7 @@ class TestRowsGuard(ExternalAccountCase):
         """Core carries them out in superuser mode where it has that mode."""
         tasks = self.env["project.task"].with_user(self.bohdan).sudo()
         inside = Command.update(self.message.id, {"body": "evil"})
-        binding = Command.create({"account_id": self.own.id})
+        binding = Command.create({"address_id": self.own.id})
         projects = self.env["project.project"].with_user(self.bohdan).sudo()
         self.env.transaction.default_env = projects.sudo(False).env
         with self.assertRaises(AccessError):

@@ -91,7 +91,7 @@ class TestSenderRules(ExternalAccountCase):
         self.env["mail.external.arrival"].create(
             {
                 "key": "k",
-                "account_id": self.desk.id,
+                "address_id": self.desk.id,
                 "kind": "answer",
                 "mail_message_id": message.id,
             }

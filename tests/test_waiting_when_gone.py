@@ -211,7 +211,7 @@ class TestWaitingWhenGone(ScheduledCase):
         archived = self.address("c@x.example", self.bohdan)
         old = self.post(self.bohdan, external_address_id=archived.id).sudo()
         self.env.cr.execute(
-            "UPDATE mail_external_account SET active = FALSE WHERE id = %s",
+            "UPDATE mail_external_address SET active = FALSE WHERE id = %s",
             archived.ids,
         )
         self.env.invalidate_all()
@@ -277,7 +277,8 @@ class TestWaitingWhenGone(ScheduledCase):
             {
                 "message_id_header": message.message_id,
                 "recipient": "clara@customer.example",
-                "account_id": self.own.id,
+                "account_id": self.own.account_id.id,
+                "address_id": self.own.id,
                 "mail_message_id": message.id,
                 "state": "sent",
                 "date": fields.Datetime.now(),

@@ -18,7 +18,7 @@ def shown(address):
     :return: dict name -> value
     """
     hidden = address.sudo()
-    account = hidden.account_id
+    account = hidden.account_id._origin
     mailbox, own = account.mailbox_ids, account._own_address()
     code = hidden.failure_code or account.failure_code
     below = own != hidden and own.active

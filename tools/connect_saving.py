@@ -18,6 +18,7 @@ def save(window, proof):
     :param str proof: how the address is proven, see mail.external.address.proof
     :return: mail.external.address in superuser mode
     """
+    before = _owner_and_email(window)
     if window.is_address_only:
         address = _write_address(window, window.account_id.sudo(), proof)
         address.account_id._follow_reading()
@@ -35,20 +36,31 @@ def save(window, proof):
         address = _write_address(window, account, proof)
         connect_test.store_passwords(window, account)
         account._set_up_reading(folders, anew)
+    owner_notices.tell_of_connection(address, *before)
     address.account_id._resume()
     return address
 
 
 def keep_draft(window):
     """A new address, or one that is a draft, without connection."""
+    before = _owner_and_email(window)
     values = {**_owner_values(window), "state": "draft"}
-    _write_address(window, _write_account(window, values), False)
+    address = _write_address(window, _write_account(window, values), False)
+    owner_notices.tell_of_connection(address, *before)
+
+
+def _owner_and_email(window):
+    """Whose the address was, and which one, before anything of it is written."""
+    address = window.address_id.sudo()
+    return address.user_id, address.email
 
 
 def _write_account(window, values):
     # sudo: rights were checked before; connection fields are written only here
     account = window.account_id.sudo()
     if account:
+        if account.user_id.id != values["user_id"]:
+            _leave_owner(window, account)
         account.write(values)
     else:
         account = window.env["mail.external.account"].sudo().create(values)
@@ -56,10 +68,28 @@ def _write_account(window, values):
     return account
 
 
+def _leave_owner(window, account):
+    """An account goes to another owner: nothing that was shown, allowed or kept for
+    the former one goes along. Its other addresses are removed ones, see
+    ``check_new_owner``."""
+    addresses = account.with_context(active_test=False).address_ids
+    account.former_address_ids = [Command.clear()]
+    addresses.write(
+        {
+            "allowed_user_ids": [Command.clear()],
+            "allowed_group_ids": [Command.clear()],
+            "new_mail": "ignore",
+            "new_mail_project_id": False,
+            **_proof_values(window, False),
+        }
+    )
+    for address in addresses:
+        address.company_id = address.company_id or window.company_id
+
+
 def _write_address(window, account, proof):
     # sudo: see above
     address = window.address_id.sudo()
-    former, email = address.user_id, address.email
     values = {
         **_address_values(window),
         **_proof_values(window, proof),
@@ -78,7 +108,6 @@ def _write_address(window, account, proof):
             values.update(_move_values(address, account))
         address.write({**values, "active": True})
     window.project_ids._bind(address)
-    owner_notices.tell_of_connection(address, former, email)
     return address
 
 
@@ -197,5 +226,35 @@ def check_target(window):
                 "Mail Account: %s belongs to somebody else. An address moves between "
                 "accounts of the same owner only.",
                 account.display_name,
+            )
+        )
+
+
+def check_new_owner(window):
+    """:raise UserError: an account with other addresses would go to another owner"""
+    env, account = window.env, window.account_id.sudo()
+    others = account.address_ids - window.address_id.sudo()
+    if others and account.user_id != window._owner():
+        raise UserError(
+            env._(
+                "Owner: %(others)s would go along to the new owner of %(account)s. "
+                "Remove them, or move them to another account; then add them anew.",
+                others=", ".join(others.mapped("email")),
+                account=window.email,
+            )
+        )
+
+
+def check_once(window):
+    """:raise UserError: the owner has an account with this sign-in already"""
+    account = window._same_account()
+    if account:
+        raise UserError(
+            window.env._(
+                "SMTP User: %(login)s is connected already, as %(account)s. One sign-in "
+                "can have several addresses: add this one to that account, which needs "
+                "no password, and the mailbox is read once.",
+                login=window.smtp_login,
+                account=account.display_name,
             )
         )

@@ -176,6 +176,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if account:
             connect_rights.check_account(account)
             values.update(self._account_values_of(account))
+            values["receive_replies"] = account.incoming_protocol != "none"
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
@@ -357,6 +358,8 @@ class MailExternalAccountConnect(models.TransientModel):
         connect_rights.check_owner(self)
         if self.is_address_only:
             connect_saving.check_target(self)
+        else:
+            connect_saving.check_new_owner(self)
 
     def _compute_is_manager(self):
         self.is_manager = self._is_manager()
@@ -373,6 +376,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("email")
     def _onchange_email(self):
+        if self.is_address_only:
+            return
         provider = self.env["mail.external.provider"]._find_for_address(self.email)
         if provider and provider != self.provider_id:
             self.provider_id = provider
@@ -384,6 +389,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("is_company")
     def _onchange_is_company(self):
+        if self.is_address_only:
+            return
         if self.is_company:
             self.user_id = False
             self.company_id = self.company_id or self.env.company
@@ -407,6 +414,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_id(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if not provider.smtp_host:
             return
@@ -416,6 +425,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("provider_id")
     def _onchange_provider_receives(self):
+        if self.is_address_only:
+            return
         provider = self.provider_id
         if provider:
             self.keep_sent_copy = not provider.saves_sent
@@ -429,6 +440,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("receive_replies")
     def _onchange_receive_replies(self):
+        if self.is_address_only:
+            return
         if not self.receive_replies:
             self.incoming_protocol = "none"
         elif self.incoming_protocol == "none":
@@ -438,6 +451,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     @api.onchange("incoming_protocol")
     def _onchange_incoming_protocol(self):
+        if self.is_address_only:
+            return
         self._fill_incoming()
         if self.incoming_protocol in READ_PROTOCOLS and not self.incoming_login:
             self.incoming_login = self.smtp_login
@@ -621,7 +636,8 @@ class MailExternalAccountConnect(models.TransientModel):
         # sudo: whether it is read, of an account that this user may connect
         account = self._may_see() and self.account_id._origin.sudo()
         return not account or (
-            not account.mailbox_ids
+            # one that was removed is read on from where it was
+            not (account.mailbox_ids or account.folder_ids)
             or account._reading_place()
             != (self.incoming_protocol, self.incoming_host, self.incoming_login)
         )
@@ -653,6 +669,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self._check_address()
         connect_rights.check_sign_in(self)
         connect_reading.check(self)
+        connect_saving.check_once(self)
         missing = connect_test.untested(self)
         if missing:
             raise UserError(

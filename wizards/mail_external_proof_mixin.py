@@ -15,6 +15,7 @@ from ..mailkit.settings import normalize_address, same_address
 from ..tools import code_mail, connect_rights, vault
 from ..tools.as_odoo import as_odoo
 from ..tools.connect_turn import Turn
+from ..tools.destination import READ_PROTOCOLS
 from ..tools.own_transaction import may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
@@ -269,29 +270,45 @@ class MailExternalProofMixin(models.AbstractModel):
             )
         )
 
-    @api.depends("smtp_host", "smtp_login", "account_id", "user_id", "is_company")
+    @api.depends(
+        *("smtp_host", "smtp_login", "incoming_protocol", "incoming_host"),
+        *("incoming_login", "account_id", "user_id", "company_id", "is_company"),
+    )
     def _compute_same_account_id(self):
         for window in self:
-            window.same_account_id = window._same_account()
+            is_new = not window.account_id
+            window.same_account_id = is_new and window._same_account()
 
     def _same_account(self):
-        """An account of this owner with the same sign-in, to which the address could be
-        added instead; none where the window is about one."""
+        """Another account of this owner with the same sign-in, to which the address
+        can be added instead. One sign-in of a relay may send for mailboxes that are
+        read apart: these are accounts of their own."""
         accounts = self.env["mail.external.account"]
-        if self.account_id or not (self.smtp_host and self.smtp_login):
+        if self.is_address_only or not (self.smtp_host and self.smtp_login):
             return accounts
         owner = [("user_id", "=", self._owner().id)]
         if not self._owner():
             owner.append(("company_id", "=", self.company_id.id))
-        return accounts.search(
+        found = accounts.search(
             [
                 *owner,
+                ("active", "=", True),
+                ("id", "!=", self.account_id._origin.id),
                 ("state", "!=", "draft"),
                 ("smtp_host", "=ilike", escape_psql(self.smtp_host)),
                 ("smtp_login", "=ilike", escape_psql(self.smtp_login)),
-            ],
-            limit=1,
+            ]
         )
+        return found.filtered(lambda account: not self._reads_elsewhere(account))[:1]
+
+    def _reads_elsewhere(self, account):
+        """Whether both read a mailbox, and not the same one."""
+        places = [
+            ((each.incoming_host or "").lower(), (each.incoming_login or "").lower())
+            for each in (self, account)
+            if each.incoming_protocol in READ_PROTOCOLS
+        ]
+        return len(set(places)) == 2
 
     def action_use_same_account(self):
         """Add the address to the account that has this sign-in already."""

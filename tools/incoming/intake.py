@@ -222,8 +222,8 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        if not self.account.active:
-            _logger.info("Dropped: a mail that a removed account still forwards")
+        if not self.account._takes_forwarded():
+            _logger.info("Dropped: a mailbox redirects what is not read here any more")
             return False
         intake = Intake(as_odoo(self.account))
         headers = parse_headers(raw)
