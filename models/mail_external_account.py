@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models, modules
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, config
+from odoo.tools import config
 from odoo.tools.misc import clean_context
 
 from ..tools import mailbox_claims, owner_notices
@@ -416,7 +416,7 @@ class MailExternalAccount(models.Model):
         more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
         if more:
             crons._external_trigger("deliver")
-        elif next_time := self._next_due_time():
+        elif next_time := mailbox_claims.next_delivery(self.env):
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("deliver", at=max(next_time, soon))
@@ -461,23 +461,6 @@ class MailExternalAccount(models.Model):
         )
         # who waited longest for their turn comes first
         return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
-
-    @api.model
-    def _next_due_time(self):
-        """When something waits for its time: the earliest of these times."""
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT min(greatest(m.scheduled_date, m.external_next_try,
-                                    a.delivery_next_try))
-                  FROM mail_mail m
-                  JOIN mail_external_address e ON e.id = m.sending_address_id
-                  JOIN mail_external_account a ON a.id = e.account_id
-                 WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
-                """
-            )
-        )
-        return rows[0][0]
 
     def _note_success(self):
         """The server works: forget earlier failures (one write, not one a mail)."""
