@@ -677,12 +677,6 @@ class MailExternalAccount(models.Model):
 
     # Forwarding
 
-    def _takes_forwarded(self):
-        """Whether its answers come in by Odoo's gateway: removed, or read otherwise,
-        what a mailbox goes on redirecting is dropped."""
-        self.ensure_one()
-        return self.active and self.receives and self.incoming_protocol == "forwarded"
-
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.
 
