@@ -244,8 +244,7 @@ class MailExternalAccount(models.Model):
         return result
 
     def unlink(self):
-        """With all its addresses; its secret and what was read of it go by the
-        database."""
+        """With all its addresses; the database drops its secret and what was read."""
         if not self:
             return True
         self.check_access("unlink")
