@@ -244,8 +244,7 @@ class MailExternalAccount(models.Model):
         return result
 
     def unlink(self):
-        """With all its addresses; its secret and what was read of it go by the
-        database."""
+        """With all its addresses; the database drops its secret and what was read."""
         if not self:
             return True
         self.check_access("unlink")
@@ -666,12 +665,6 @@ class MailExternalAccount(models.Model):
         return False, self.env._("Works.")
 
     # Forwarding
-
-    def _takes_forwarded(self):
-        """Whether its answers come in by Odoo's gateway: removed, or read otherwise,
-        what a mailbox goes on redirecting is dropped."""
-        self.ensure_one()
-        return self.active and self.receives and self.incoming_protocol == "forwarded"
 
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.

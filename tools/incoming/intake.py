@@ -225,15 +225,20 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        if not self.account._takes_forwarded():
+        account = self.account
+        if not (
+            account.active
+            and account.receives
+            and account.incoming_protocol == "forwarded"
+        ):
             _logger.info("Dropped: a mailbox redirects what is not read here any more")
             return False
-        intake = Intake(as_odoo(self.account))
+        intake = Intake(as_odoo(account))
         headers = parse_headers(raw)
         [decision], facts = decide_batch(intake.account, [headers])
         arrival = None
         if intake.wants_whole(decision, headers):
-            waits = self.account.state != "working"
+            waits = account.state != "working"
             arrival = intake.take_in(
                 raw, decision, facts, place="forwarded", waits=waits
             )
