@@ -343,6 +343,7 @@ class MailExternalAccount(models.Model):
             if account.active and not used:
                 account.active = False
                 account._forget_secret()
+                self.env["mail.external.arrival"].sudo()._give_up_waiting(account)
             elif used and not account.active:
                 account.active = True
             account._follow_reading()

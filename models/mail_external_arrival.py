@@ -346,6 +346,13 @@ class MailExternalArrival(models.Model):
         )
 
     @api.model
+    def _give_up_waiting(self, accounts):
+        """The accounts are removed: what waited for them is its owner's to decide."""
+        self._waiting_of(accounts).write(
+            {"state": "quarantine", "reason": "account_removed"}
+        )
+
+    @api.model
     def _process_waiting(self, run_time):
         """Process what waited for accounts that work again; commits after each.
 
