@@ -246,17 +246,13 @@ class MailExternalAddress(models.Model):
             address.state = "stopped" if stopped else state
 
     def _known_account(self):
-        """The account behind it, in superuser mode.
-
-        A new record is of any account that an onchange's caller names: then only of one
-        that they may see.
-        """
+        """The account behind it, in superuser mode; of a new record, whose account
+        an onchange's caller names, only one that they may see."""
         saved = self._saved().sudo()
-        if saved.id:
-            return saved.account_id
         # the origin: everybody has access to what is not saved
-        named = saved.account_id._origin
-        return named.sudo(self.env.su)._filtered_access("read").sudo()
+        account = saved.account_id._origin
+        seen = account if saved.id else account.sudo(False)._filtered_access("read")
+        return seen.sudo()
 
     @api.depends("binding_ids.project_id", "binding_ids.is_default")
     def _compute_project_names(self):
@@ -414,8 +410,7 @@ class MailExternalAddress(models.Model):
     @api.depends_context("uid")
     @api.depends("user_id", "company_id", "allowed_user_ids", "allowed_group_ids")
     def _compute_can_use(self):
-        # sudo: whom else it is for is told by yes or no. Archived users count, as in a
-        # search: an address for nobody but one who left is not everybody's.
+        # sudo: it is told by yes or no. Archived users count, as in a search.
         domain = self._access_domain(self.env.user.sudo())
         usable = self.sudo().with_context(active_test=False).filtered_domain(domain)
         for address in self:
@@ -581,28 +576,6 @@ class MailExternalAddress(models.Model):
             siblings = self.account_id.with_context(active_test=False).address_ids
             siblings.filtered("is_main").is_main = False
             self.is_main = True
-
-    @api.model
-    def _check_still_restricted(self, field, records):
-        """Nobody is left in an access list = everybody may: refuse that by accident.
-
-        :param str field: "allowed_user_ids" or "allowed_group_ids"
-        :param records: users or groups that are about to be deleted
-        :raise UserError: one of them is the last one who may use an address
-        """
-        addresses = self.sudo().with_context(active_test=False)
-        for address in addresses.search([(field, "in", records.ids)]):
-            others = {"allowed_user_ids", "allowed_group_ids"} - {field}
-            if not address[field] - records and not address[others.pop()]:
-                raise UserError(
-                    self.env._(
-                        "%s would become usable by everybody, because nobody else is "
-                        "allowed to use it. Choose other people in “Who may use it” of "
-                        "this external address first.",
-                        address.email,
-                    )
-                )
-            address[field] -= records
 
     # What waits for it
 

@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..tools.access_lists import check_still_restricted
+
 
 class ResUsers(models.Model):
     _inherit = "res.users"
@@ -52,9 +54,7 @@ class ResUsers(models.Model):
         accounts = accounts.with_context(active_test=False)
         accounts.search([("user_id", "in", self.ids)]).unlink()
         self._withdraw_sign_ins()
-        self.env["mail.external.address"]._check_still_restricted(
-            "allowed_user_ids", self
-        )
+        check_still_restricted("allowed_user_ids", self)
         return super().unlink()
 
     def _withdraw_sign_ins(self):

@@ -55,4 +55,5 @@ from . import (
     test_who_follows,
     test_who_hears,
     test_written_signature,
+    test_written_to,
 )

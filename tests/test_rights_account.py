@@ -247,6 +247,20 @@ class TestAccountIsHidden(AccountRightsCase):
                     )
                 )
 
+    def test_what_is_not_saved(self):
+        addresses = self.env["mail.external.address"].with_user(self.bohdan)
+        for account in (self.account, self.annas.account_id):
+            for value in (account.id, {"id": account.id}):
+                new = addresses.new({"account_id": value, "email": "x@y.example"})
+                self.assertFalse(new.user_id)
+                self.assertEqual(new.state, "draft")
+                self.assertFalse(any(new[name] for name in OF_ACCOUNT))
+                of_manager = addresses.with_user(self.manager)
+                new = of_manager.new({"account_id": value, "email": "x@y.example"})
+                self.assertEqual(new.user_id, account.user_id)
+                self.assertEqual(new.state, "working")
+                self.assertIn(HOST, new.connection)
+
     def assert_nothing_told(self, call):
         """As ``assert_hidden``; neither the state nor whose it is."""
         self.account.state = "refused"

@@ -18,7 +18,7 @@ def shown(address):
     :return: dict name -> value
     """
     hidden = address.sudo()
-    account = hidden.account_id._origin
+    account = hidden.account_id._origin  # of an address that is not saved yet
     mailbox, own = account.mailbox_ids, account._own_address()
     code = hidden.failure_code or account.failure_code
     below = own != hidden and own.active

@@ -73,8 +73,8 @@ def _is_named_in_login(wizard):
     """Whether the mailbox is opened by the address's own name."""
     login, email = (wizard.incoming_login or "").lower(), (wizard.email or "").lower()
     provider = wizard.provider_id
-    usual = (provider and provider._login_for(wizard.email or "")) or ""
-    return login in (email, email.rpartition("@")[0], usual.lower())
+    usual = provider._login_for(wizard.email) if provider and wizard.email else ""
+    return login in (email, email.rpartition("@")[0], (usual or "").lower())
 
 
 def passwords(wizard):
