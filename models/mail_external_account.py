@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models, modules
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, config
+from odoo.tools import config
 from odoo.tools.misc import clean_context
 
 from ..tools import mailbox_claims, owner_notices
@@ -237,11 +237,14 @@ class MailExternalAccount(models.Model):
                     labels,
                 )
             )
-        return super().write(vals)
+        result = super().write(vals)
+        if {"state", "user_id"}.intersection(vals):
+            # Its addresses follow by their computed fields, not by a write of theirs.
+            self.env["mail.external.sender"]._clear_sender_cache()
+        return result
 
     def unlink(self):
-        """With all its addresses; its secret and what was read of it go by the
-        database."""
+        """With all its addresses; the database drops its secret and what was read."""
         if not self:
             return True
         self.check_access("unlink")
@@ -326,13 +329,21 @@ class MailExternalAccount(models.Model):
 
     def _follow_addresses(self):
         """After an address was added, archived, restored, moved or deleted."""
-        for account in self.sudo().exists():
+        # Whatever a caller's context says of archived ones.
+        accounts = self.sudo().with_context(active_test=False)
+        for account in accounts.exists():
+            if not account._all_addresses():
+                account.unlink()
+                continue
             if own := account._own_address():
                 own._become_main()
-            used = bool(account.address_ids or account.former_address_ids)
-            if account.active and not used and own:
+            used = bool(
+                account.address_ids.filtered("active") or account.former_address_ids
+            )
+            if account.active and not used:
                 account.active = False
                 account._forget_secret()
+                self.env["mail.external.arrival"].sudo()._give_up_waiting(account)
             elif used and not account.active:
                 account.active = True
             account._follow_reading()
@@ -405,7 +416,7 @@ class MailExternalAccount(models.Model):
         more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
         if more:
             crons._external_trigger("deliver")
-        elif next_time := self._next_due_time():
+        elif next_time := mailbox_claims.next_delivery(self.env):
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("deliver", at=max(next_time, soon))
@@ -450,23 +461,6 @@ class MailExternalAccount(models.Model):
         )
         # who waited longest for their turn comes first
         return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
-
-    @api.model
-    def _next_due_time(self):
-        """When something waits for its time: the earliest of these times."""
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT min(greatest(m.scheduled_date, m.external_next_try,
-                                    a.delivery_next_try))
-                  FROM mail_mail m
-                  JOIN mail_external_address e ON e.id = m.sending_address_id
-                  JOIN mail_external_account a ON a.id = e.account_id
-                 WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
-                """
-            )
-        )
-        return rows[0][0]
 
     def _note_success(self):
         """The server works: forget earlier failures (one write, not one a mail)."""
@@ -520,7 +514,7 @@ class MailExternalAccount(models.Model):
             return  # as core: nothing goes over the network in test mode
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
-        self.env["mail.external.arrival"]._process_waiting()
+        self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with mailbox_claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
@@ -672,12 +666,6 @@ class MailExternalAccount(models.Model):
         return False, self.env._("Works.")
 
     # Forwarding
-
-    def _takes_forwarded(self):
-        """Whether its answers come in by Odoo's gateway: removed, or read otherwise,
-        what a mailbox goes on redirecting is dropped."""
-        self.ensure_one()
-        return self.active and self.receives and self.incoming_protocol == "forwarded"
 
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.

@@ -488,6 +488,8 @@ class MailExternalAddress(models.Model):
         if "active" in vals and not _DELETING.get():
             now = bool(vals["active"])
             changed = self.filtered(lambda address: address.active != now)
+        # sudo: who may archive an address need not see its account
+        accounts = self.sudo().account_id
         result = super().write(vals)
         if vals.get("is_default"):
             self._keep_one_default()
@@ -497,8 +499,7 @@ class MailExternalAddress(models.Model):
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.
             self.env["mail.mail"]._external_waiting(self)._release("address_gone")
         if {"active", "account_id", "receive_replies"}.intersection(vals):
-            # sudo: who may archive an address need not see its account
-            self.sudo().account_id._follow_addresses()
+            (accounts | self.sudo().account_id)._follow_addresses()
         if changed:
             kind = "taken_up" if vals["active"] else "archived"
             owner_notices.tell_owners(changed, kind)
@@ -522,9 +523,7 @@ class MailExternalAddress(models.Model):
             )
             self.env["mail.external.delivery"]._outlive(self)
             result = super().unlink()
-        left = accounts.exists()
-        left._follow_addresses()
-        left.filtered(lambda account: not account._all_addresses()).unlink()
+        accounts._follow_addresses()
         self.env["mail.external.sender"]._clear_sender_cache("stable")
         for owner, emails in addresses.items():
             owner_notices.tell_of_change(self.env, owner, "deleted", emails)

@@ -144,7 +144,7 @@ class MailExternalArrival(models.Model):
         )
         arrival = self.browse(row[0][0]) if row else self.browse()
         if not arrival and instead_of_place:
-            arrival = self._without_source(values)
+            arrival = self._without_source(values) or self._waiting_elsewhere(values)
         if arrival:
             new = {name: v for name, v in values.items() if name != "key"}
             arrival.write({"state": "done", "reason": False, **new})
@@ -175,6 +175,18 @@ class MailExternalArrival(models.Model):
                 )
             )
         )
+
+    def _waiting_elsewhere(self, values):
+        """What waits for another account that does not work: here it can be had now."""
+        found = self.search(
+            [
+                ("key", "=", values["key"]),
+                ("state", "=", "waiting"),
+                ("account_id", "!=", values["account_id"]),
+            ]
+        )
+        found.raw = False
+        return found
 
     # Processing
 
@@ -286,8 +298,11 @@ class MailExternalArrival(models.Model):
             ),
         )
 
-    def _process_again(self):
-        """A user's second try of a message in quarantine; a loop is posted, too."""
+    def _process_again(self, *, by_user=True):
+        """A second try of a message whose source was kept.
+
+        :param bool by_user: they want it processed, be it part of a loop
+        """
         account = self.account_id
         raw = base64.b64decode(self.raw or b"")
         if not account or not raw:
@@ -309,16 +324,19 @@ class MailExternalArrival(models.Model):
                 "address_id": address.id,
             }
         )
-        self._process(MessageSource(raw), decision, report, False, again=True)
+        self._process(MessageSource(raw), decision, report, False, again=by_user)
         if self.state == "done":
             self.raw = False
 
-    def _keep_waiting(self, raw):
-        """It was redirected to Odoo while its account does not work: for later.
+    # What was redirected to Odoo while its account did not work
 
-        :param bytes raw: the message
+    def _keep_waiting(self, source):
+        """For later.
+
+        :param MessageSource source: the message
         """
-        self.write({"state": "waiting", "raw": base64.b64encode(raw)})
+        raw = base64.b64encode(source.content())
+        self.write({"state": "waiting", "raw": raw})
 
     @api.model
     def _waiting_of(self, accounts):
@@ -328,20 +346,61 @@ class MailExternalArrival(models.Model):
         )
 
     @api.model
-    def _process_waiting(self):
+    def _give_up_waiting(self, accounts):
+        """The accounts are removed: what waited for them is its owner's to decide."""
+        self._waiting_of(accounts).write(
+            {"state": "quarantine", "reason": "account_removed"}
+        )
+
+    @api.model
+    def _process_waiting(self, run_time):
         """Process what waited for accounts that work again; commits after each.
 
         For a scheduled action, in superuser mode.
+
+        :param RunTime run_time: nothing new is begun when it is over
         """
         domain = [
             ("state", "=", "waiting"),
             ("account_id.active", "=", True),
             ("account_id.state", "=", "working"),
         ]
-        for arrival in self.search(domain, order="id", limit=WAITING_AT_ONCE):
-            arrival._process_again()
-            if arrival.mail_message_id:
-                arrival._let_notifications_leave()
+        waiting = self.search(domain, order="id", limit=WAITING_AT_ONCE)
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        for arrival in waiting:
+            if run_time.over:
+                break
+            try:
+                arrival._process_waited()
+            except Exception:
+                # Another run has it; or it stays in quarantine, where it is shown.
+                self.env.cr.rollback()
+                self.env.invalidate_all()
+                _logger.exception("Message %s that waited", arrival.id)
+
+    def _process_waited(self):
+        """In quarantine before it is looked at: what Odoo does not survive is tried
+        once, and stops nothing that comes after it."""
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM mail_external_arrival"
+                " WHERE id = %s AND state = 'waiting' FOR UPDATE SKIP LOCKED",
+                self.id,
+            )
+        )
+        if not self.env.cr.fetchone():
+            return  # another run has it
+        self.write({"state": "quarantine", "reason": "not_understood"})
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        try:
+            self._process_again(by_user=False)
+            if self.mail_message_id:
+                self._let_notifications_leave()
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            self.env.cr.rollback()
+            self.env.invalidate_all()
+            self.write({"state": "waiting", "reason": False})
             self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def action_dismiss(self):

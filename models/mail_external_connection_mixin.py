@@ -98,12 +98,11 @@ class MailExternalConnectionMixin(models.AbstractModel):
         """
         self.ensure_one()
         uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        account, user, signer = self._secret_holder()
-        holder = (account, user, self.company_id, signer)
-        holder = tuple(record._origin.id for record in holder)
+        holder = tuple(record._origin.id for record in self._secret_holder())
         return destination.secret_context(uuid, self, purpose, holder)
 
     def _secret_holder(self):
         """:return: the account that holds the passwords; the employee whose it is (none
-        for a company's); who opened a company's with their own sign-in, or none"""
-        return self, self.user_id, self.sign_in_user_id
+        for a company's); its company, or none; who opened a company's with their own
+        sign-in, or none"""
+        return self, self.user_id, self.company_id, self.sign_in_user_id

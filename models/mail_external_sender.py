@@ -5,11 +5,11 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL, is_html_empty
 from odoo.tools.mail import email_normalize_all
 
+from ..mailkit.addresses import same_mailbox
 from ..mailkit.from_header import MAX_FROM, address_key, header_addresses
 from ..mailkit.long_fields import MOST
 from ..mailkit.sender import Candidate, Policy, Reason, choose, ordered, reason_of
 from ..mailkit.sender_name import is_pattern, shown_name
-from ..mailkit.settings import same_address
 from ..tools import origin
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.sender_names import from_line, names_on
@@ -31,6 +31,7 @@ class AddressRow(NamedTuple):
     """What the choice of the sender needs to know of one address, cached."""
 
     id: int
+    account_id: int
     email: str
     name: str  # what stands for the sender's name, perhaps a pattern
     company_name: str  # for the pattern; empty: the record's company's
@@ -149,6 +150,7 @@ class MailExternalSender(models.AbstractModel):
         return tuple(
             AddressRow(
                 id=address.id,
+                account_id=address.account_id.id,
                 email=address.email,
                 name=address._name_pattern(),
                 company_name=address.company_id.name or "",
@@ -273,9 +275,9 @@ class MailExternalSender(models.AbstractModel):
     def _candidates(self, rows, thread, policy):
         rows = self._fitting(rows, thread)
         project_id = thread._external_sender_project_id()
-        written_to, received_by = (), 0
+        addressed = ()
         if policy is Policy.CUSTOMER_ADDRESS and len(rows) > 1:
-            written_to, received_by = self._addressed(thread)
+            addressed = self._addressed_of(rows, *self._addressed(thread))
         return [
             Candidate(
                 address_id=row.id,
@@ -284,11 +286,36 @@ class MailExternalSender(models.AbstractModel):
                 bound_default=row.bindings.get(project_id, False),
                 general_default=row.general_default,
                 sequence=row.sequence,
-                addressed=row.id == received_by
-                or any(same_address(row.email, each) for each in written_to),
+                addressed=row.id in addressed,
             )
             for row in rows
         ]
+
+    @api.model
+    def _addressed_of(self, rows, received_by, *told):
+        """Ids of those rows that a customer wrote to: To names them, else Cc, with a
+        subaddress or without; else who received it.
+
+        Of the addresses of one account it is the one that received it: core puts
+        Delivered-To among To (``mail_thread.message_parse``), where the account's own
+        address stands when the mail was written to another one.
+
+        :param received_by, told: see ``_addressed``
+        """
+        accounts = {row.account_id for row in rows if row.id == received_by}
+        exact, loose = {}, {}
+        for row in rows:
+            if row.id == received_by or row.account_id not in accounts:
+                key = address_key(row.email)
+                exact.setdefault(key, set()).add(row.id)
+                loose.setdefault(same_mailbox(key), set()).add(row.id)
+        for emails in told:
+            found = set()
+            for key in filter(None, map(address_key, emails)):
+                found |= exact.get(key) or loose.get(same_mailbox(key), set())
+            if found:
+                return found
+        return {received_by}
 
     @api.model
     def _addressed(self, thread):
@@ -297,10 +324,11 @@ class MailExternalSender(models.AbstractModel):
         An absence note, or what somebody wrote who was not asked, says nothing about
         the address that the customer wants an answer from.
 
-        :return: (normalised addresses of To and Cc, those of Odoo itself left out by
-            core (``mail_thread.message_parse``: to_filtered); id of the address whose
-            mailbox it came out of, or 0. That one is not in To when the mail was
-            redirected, or sent by Bcc)
+        :return: (id of the address that it was written to as who received it knows,
+            see ``incoming.facts.addressed``, or 0; normalised addresses of To; those of
+            Cc. Both without those of Odoo itself, which core leaves out
+            (``mail_thread.message_parse``: to_filtered). The received one is in neither
+            when the mail was redirected, or sent by Bcc)
         """
         # One query, each time that a message is written or a chatter is opened; by no
         # rights: which of his own addresses fits is no secret to who may write here.
@@ -325,10 +353,10 @@ class MailExternalSender(models.AbstractModel):
             )
         )
         if not found:
-            return (), 0
+            return 0, (), ()
         [(to, cc, address_id)] = found
-        told = ",".join((text or "")[:MOST] for text in (to, cc))
-        return email_normalize_all(told), address_id or 0
+        told = [email_normalize_all((text or "")[:MOST]) for text in (to, cc)]
+        return address_id or 0, *told
 
     # Whether a choice is allowed, and how it is told
 

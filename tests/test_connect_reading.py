@@ -356,6 +356,25 @@ class TestConnectReading(ExternalAccountCase):
         self.saved(again)
         self.assertEqual(address.account_id.forward_address, window.forward_address)
 
+    def test_what_is_still_redirected_never_falls_through(self):
+        """Core's gateway would make a task of it, or bounce it to a stranger."""
+        address = self.saved(self.forwarded())
+        raw = (
+            f"X-Original-To: {address.account_id.forward_address}\r\n"
+            "From: Clara <clara@customer.example>\r\nSubject: Hello\r\n"
+            "Message-ID: <new@customer.example>\r\n\r\nHello\r\n"
+        ).encode()
+        self.saved(self.window(address=address, receive_replies=False))
+        tasks = self.env["project.task"].search_count([])
+        thread = self.env["mail.thread"]
+        for step in ("switched off", "refused", "removed"):
+            if step == "refused":
+                address.account_id.state = "refused"
+            elif step == "removed":
+                address.with_user(self.anna).action_remove()
+            self.assertFalse(thread.message_process("project.task", raw), step)
+        self.assertEqual(self.env["project.task"].search_count([]), tasks)
+
     def test_forwarded_needs_an_alias_domain(self):
         domains = self.env["mail.alias.domain"].search([])
         self.env["mail.alias"].search([]).alias_domain_id = False

@@ -124,12 +124,10 @@ class TestOwnerTold(ConnectCase):
         for address in (self.annas, self.second):
             # in the connect window only, which tests it first
             self.connect(self.manager, address, user_id=self.anna.id)
+            email = address.email
             self.assertEqual(
                 self.told(self.anna),
-                [
-                    f"Taken up again: {address.email}",
-                    f"Connected anew: {address.email}",
-                ],
+                [f"Taken up again: {email}", f"Connected anew: {email}"],
             )
         both.unlink()
         self.assertEqual(self.told(self.anna), [f"Deleted: {names}"])

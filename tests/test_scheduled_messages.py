@@ -173,18 +173,27 @@ class TestScheduled(ScheduledCase):
     def test_a_pick_that_only_the_sign_in_stops_waits(self):
         """As a mail does that was written a minute before the refusal."""
         self.address("a@x.example", self.anna)
-        company = self.address("c@x.example")
-        scheduled = self.scheduled(self.anna, external_sender=company.id)
-        company._stop("login_refused", "535 no")
-        with self.assertRaises(UserError):
-            self.post(self.anna, external_address_id=company.id)
-        self.assertFalse(scheduled.with_user(self.anna).external_sender_problem())
-        self.cron(scheduled)
-        message = self.task.message_ids.sudo()[0]
-        self.assertIn("Later", message.body)
-        self.assertEqual(message.external_address_id, company)
-        self.assertEqual(self.external_mails(message).state, "outgoing")
-        self.assertIn("is stopped", message.external_waiting)
+        for number, stop in enumerate(self.stops()):
+            company = self.address(f"c{number}@x.example")
+            scheduled = self.scheduled(self.anna, external_sender=company.id)
+            stop(company)
+            with self.assertRaises(UserError):
+                self.post(self.anna, external_address_id=company.id)
+            problem = scheduled.with_user(self.anna).external_sender_problem()
+            self.assertFalse(problem)
+            self.cron(scheduled)
+            message = self.task.message_ids.sudo()[0]
+            self.assertIn("Later", message.body)
+            self.assertEqual(message.external_address_id, company)
+            self.assertEqual(self.external_mails(message).state, "outgoing")
+            self.assertIn("is stopped", message.external_waiting)
+
+    def stops(self):
+        """What stops an address: its account's sign-in, or that it may not send."""
+        return (
+            lambda address: address.account_id._stop("login_refused", "535 no"),
+            lambda address: address._stop("sender_refused", "553 no"),
+        )
 
     def test_a_stopped_pick_that_is_not_his_either_does_not_wait(self):
         self.address("a@x.example", self.anna)
@@ -194,7 +203,7 @@ class TestScheduled(ScheduledCase):
             {"binding_ids": [(0, 0, {"project_id": self.project_b.id})]},
         ):
             scheduled = self.scheduled(self.anna, external_sender=company.id)
-            company._stop("login_refused", "535 no")
+            company.account_id._stop("login_refused", "535 no")
             company.write(spoil)
             with self.assertRaisesRegex(UserError, "was not sent"):
                 scheduled.with_user(self.anna).post_message()

@@ -147,13 +147,16 @@ class ArrivalProcessing:
         return Arrival(**place, mark=mark)
 
     def _is_ours(self, author):
-        """Whether a mail names a colleague, or an address of ours, as its author.
+        """Whether a mail names a colleague, or an address of ours, as its author; also
+        one that was removed or moved: it does not become a customer by that.
 
         Colleagues get their mail from Odoo's own server, so what they answer does not
         come out of a mailbox; and whoever wrote to one can write any From.
         """
+        senders = self.env["mail.external.sender"]
         return bool(
-            self.env["mail.external.sender"]._external_in(author)
+            senders._external_in(author)
+            or author.lower() in senders._proven_addresses()
             or is_colleague(self.env, author)
         )
 

@@ -13,6 +13,15 @@ def check(window):
     if not window.receive_replies:
         return
     env = window.env
+    if window.is_address_only and window.incoming_protocol == "none":
+        raise UserError(
+            env._(
+                "Receive Replies: nothing comes in by the account %s. Switch it off; "
+                "then replies go to Odoo's own address. Or connect the account so that "
+                "its mailbox is read.",
+                window.account_id.display_name,
+            )
+        )
     if window.incoming_protocol == "none":
         raise UserError(
             env._(

@@ -86,6 +86,24 @@ def _not_theirs(env):
     return AccessError(env._("Only the owner or a manager may change this address."))
 
 
+def targets(address):
+    """The accounts of the same owner that an address may move to, for this user."""
+    accounts = address.env["mail.external.account"].search(
+        [
+            ("user_id", "=", address.user_id.id),
+            ("state", "=", "working"),
+            ("id", "!=", address.account_id.id),
+        ]
+    )
+    company = address.account_id.company_id
+    return accounts.filtered(
+        lambda account: (
+            account._may_connect()
+            and (account.user_id or account.company_id == company)
+        )
+    )
+
+
 def check_sign_in(window):
     """Whose sign-in a company's account may be opened with, and what for.
 

@@ -101,7 +101,8 @@ def _write_address(window, account, proof):
     if proof:  # it was tested; a draft receives nothing yet
         values.update(_replies_values(window))
     if not address:
-        address = address.create({**values, "is_main": not account.address_ids})
+        siblings = account.with_context(active_test=False).address_ids
+        address = address.create({**values, "is_main": not siblings})
         window.sudo().address_id = address
     else:
         if address.account_id != account:
@@ -212,7 +213,7 @@ def check_target(window):
     if not account:
         raise UserError(env._("Mail Account: choose to which one the address moves."))
     hidden, address = account.sudo(), window.address_id.sudo()
-    if hidden.state == "draft":
+    if hidden.state == "draft" or not hidden.active:
         raise UserError(
             env._("Mail Account: connect it first, then add addresses to it.")
         )
@@ -251,9 +252,9 @@ def check_once(window):
     if account:
         raise UserError(
             window.env._(
-                "SMTP User: %(login)s is connected already, as %(account)s. One sign-in "
-                "can have several addresses: add this one to that account, which needs "
-                "no password, and the mailbox is read once.",
+                "SMTP User: %(login)s is connected already, as %(account)s. One "
+                "sign-in can have several addresses: add this one to that account, "
+                "which needs no password, and the mailbox is read once.",
                 login=window.smtp_login,
                 account=account.display_name,
             )

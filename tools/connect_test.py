@@ -73,8 +73,8 @@ def _is_named_in_login(wizard):
     """Whether the mailbox is opened by the address's own name."""
     login, email = (wizard.incoming_login or "").lower(), (wizard.email or "").lower()
     provider = wizard.provider_id
-    usual = provider._login_for(email) if provider else email
-    return login in (email, email.rpartition("@")[0], usual.lower())
+    usual = provider._login_for(wizard.email) if provider and wizard.email else ""
+    return login in (email, email.rpartition("@")[0], (usual or "").lower())
 
 
 def passwords(wizard):
@@ -92,8 +92,8 @@ def passwords(wizard):
 
 def _typed(wizard, field, purpose):
     sealed = wizard.sudo()[field]
-    if not sealed:
-        return None
+    if not sealed or wizard.is_address_only:
+        return None  # what is tested is what the account sends with
     try:
         return vault.unseal(wizard.env, sealed, typed_context(wizard, purpose))
     except vault.UnsealError:

@@ -256,6 +256,10 @@ TEXTS = {
         _lt("Odoo takes too long to look at this message."),
         _lt("Open it in the mailbox; it was perhaps made to stop Odoo."),
     ),
+    "account_removed": (
+        _lt("The account was removed while this mail waited for it."),
+        _lt("“Retry” takes it into its conversation; else dismiss it."),
+    ),
     "loop": (
         _lt("Too many answers came from this sender within an hour: perhaps a loop."),
         _lt("See what a program answers there; “Retry” takes this message in."),

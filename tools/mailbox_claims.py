@@ -66,6 +66,23 @@ def _key(account):
     return DELIVERY_CLASS, account.id
 
 
+def next_delivery(env):
+    """When something waits for its time to be sent: the earliest of these times."""
+    rows = env.execute_query(
+        SQL(
+            """
+            SELECT min(greatest(m.scheduled_date, m.external_next_try,
+                                a.delivery_next_try))
+              FROM mail_mail m
+              JOIN mail_external_address e ON e.id = m.sending_address_id
+              JOIN mail_external_account a ON a.id = e.account_id
+             WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
+            """
+        )
+    )
+    return rows[0][0]
+
+
 @contextmanager
 def fetch_run(env):
     """A number for this run, that shows as long as it lives: a crash ends it."""

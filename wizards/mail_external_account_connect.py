@@ -3,11 +3,10 @@ import logging
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
-from odoo.tools.mail import email_normalize
 
 from ..mailkit.checks import Step
 from ..mailkit.errors import MailError
-from ..mailkit.settings import normalize_address, same_address
+from ..mailkit.settings import normalize_address
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import connect_reading, connect_rights, connect_saving, connect_test, vault
 from ..tools.connect_turn import Turn
@@ -105,10 +104,6 @@ class MailExternalAccountConnect(models.TransientModel):
         "mail_external_account_connect_group_rel",
         string="Allowed Groups",
     )
-    silences_odoo = fields.Boolean(
-        compute="_compute_silences_odoo",
-        help="Odoo has no other address, and may not use this one.",
-    )
     # The connection, besides what the mixin has
     smtp_port = fields.Integer(default=465)
     smtp_security = fields.Selection(default="ssl")
@@ -180,7 +175,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
-                others = self._targets(address)
+                others = connect_rights.targets(address)
                 values["account_id"] = len(others) == 1 and others.id
             else:
                 values["account_id"] = account.id
@@ -257,9 +252,10 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _with_account(self, vals):
         """The window of an address is about its account, unless it moves."""
-        default = self.env.context.get("default_address_id")
-        address_id = vals.get("address_id", default)
-        if not address_id or vals.get("account_id") or vals.get("is_move"):
+        default = self.env.context.get
+        address_id = vals.get("address_id", default("default_address_id"))
+        is_move = vals.get("is_move", default("default_is_move"))
+        if not address_id or vals.get("account_id") or is_move:
             return vals
         address = self.env["mail.external.address"].browse(address_id)
         return {**vals, "account_id": address.account_id.id}
@@ -280,9 +276,12 @@ class MailExternalAccountConnect(models.TransientModel):
         for window in self:
             account, address = window.account_id._origin, window.address_id._origin
             # sudo: which of its addresses is the account's own
-            main = address and address.sudo().is_main
+            known = address.sudo()
+            main = known.is_main and known.account_id == account
+            # one that was removed has no password: it is connected as a whole
+            removed = not account.sudo().active
             window.is_address_only = window.is_move or bool(
-                account and not (main and address.sudo().account_id == account)
+                account and not main and not removed
             )
             others = account.sudo().address_ids - address.sudo()
             told = not window.is_address_only and window._may_see()
@@ -292,19 +291,7 @@ class MailExternalAccountConnect(models.TransientModel):
     def _compute_target_ids(self):
         for window in self:
             address = window.is_move and window.address_id._origin
-            window.target_ids = address and self._targets(address)
-
-    @api.model
-    def _targets(self, address):
-        """The accounts of the same owner that an address may move to."""
-        accounts = self.env["mail.external.account"].search(
-            [
-                ("user_id", "=", address.user_id.id),
-                ("state", "=", "working"),
-                ("id", "!=", address.account_id.id),
-            ]
-        )
-        return accounts.filtered(lambda account: account._may_connect())
+            window.target_ids = address and connect_rights.targets(address)
 
     def _close_account_part(self):
         """The connection is the account's, whatever a caller wrote into the window."""
@@ -337,12 +324,11 @@ class MailExternalAccountConnect(models.TransientModel):
         return self.env.user if own else self.env["res.users"]
 
     def _secret_holder(self):
-        return self.account_id, self._owner(), self._sign_in_user()
-
-    def _secret_context(self, purpose):
         if self.is_address_only:
-            return self.account_id._origin.sudo()._secret_context(purpose)
-        return super()._secret_context(purpose)
+            # The account's, but for where it goes: the connection may be another one
+            # since the window was opened, or in an onchange.
+            return self.account_id._origin.sudo()._secret_holder()
+        return self.account_id, self._owner(), self.company_id, self._sign_in_user()
 
     def _may_see(self):
         """Whether this user may connect the window's account and address, if any."""
@@ -489,23 +475,6 @@ class MailExternalAccountConnect(models.TransientModel):
         for wizard in self:
             wizard.provider_help_url = wizard.provider_id._help_link()
 
-    @api.depends(
-        *("email", "is_company", "company_id", "user_id"),
-        *("allowed_user_ids", "allowed_group_ids"),
-    )
-    def _compute_silences_odoo(self):
-        known = self.env["mail.external.sender"]._external_in
-        for wizard in self:
-            company = wizard.company_id or wizard.user_id.sudo().company_id
-            server = self.env["ir.mail_server"].with_company(company)
-            own = {c for c in server._external_candidates() if not known(c)}
-            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
-            for_all = wizard.is_company and not restricted
-            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
-                same_address(email_normalize(address) or address, wizard.email)
-                for address in own
-            )
-
     # Passwords go in and never come out
 
     def _compute_passwords(self):
@@ -574,10 +543,12 @@ class MailExternalAccountConnect(models.TransientModel):
         """
         self.ensure_one()
         self._check_rights()
+        connect_rights.check_sign_in(self)
         self._check_step(step)
         with Turn(self, step).taken(connect_test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
             self._check_rights()
+            connect_rights.check_sign_in(self)
             self._check_step(step)
             fingerprint = connect_test.fingerprint(self)
             check = connect_test.prepared(self, Step(step))

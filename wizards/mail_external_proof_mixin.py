@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
+from odoo.tools.mail import email_normalize
 
 from ..mailkit.addresses import same_mailbox
 from ..mailkit.errors import MailError
@@ -73,6 +74,11 @@ class MailExternalProofMixin(models.AbstractModel):
 
     same_account_id = fields.Many2one(
         "mail.external.account", compute="_compute_same_account_id"
+    )
+
+    silences_odoo = fields.Boolean(
+        compute="_compute_silences_odoo",
+        help="Odoo has no other address, and may not use this one.",
     )
 
     @api.depends("email", "code_hash")
@@ -196,6 +202,23 @@ class MailExternalProofMixin(models.AbstractModel):
                 )
             )
 
+    @api.depends(
+        *("email", "is_company", "company_id", "user_id"),
+        *("allowed_user_ids", "allowed_group_ids"),
+    )
+    def _compute_silences_odoo(self):
+        known = self.env["mail.external.sender"]._external_in
+        for wizard in self:
+            company = wizard.company_id or wizard.user_id.sudo().company_id
+            server = self.env["ir.mail_server"].with_company(company)
+            own = {c for c in server._external_candidates() if not known(c)}
+            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
+            for_all = wizard.is_company and not restricted
+            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
+                same_address(email_normalize(address) or address, wizard.email)
+                for address in own
+            )
+
     def _is_own_address(self):
         """Whether Odoo itself writes from the address, or gets its reports there."""
         # sudo: alias domains are not readable for everybody, the answer is yes or no
@@ -314,6 +337,8 @@ class MailExternalProofMixin(models.AbstractModel):
         """Add the address to the account that has this sign-in already."""
         self.ensure_one()
         account = self._same_account()
+        if not account:  # it is not so any more
+            return self._reopen()
         connect_rights.check_account(account)
         return self._action_open(
             self.env._("Another Address of %s", account.display_name),

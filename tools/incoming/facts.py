@@ -177,9 +177,14 @@ def addressed(account, headers, message=None):
 
 
 def named_addresses(account, headers):
-    """Its addresses that a mail names as recipients, in the order of To, Cc, delivery;
-    those that are used go before archived and moved ones."""
-    addresses = account._all_addresses().sorted(lambda a: (not a.active, a.id))
+    """Its addresses that a mail names as recipients, in the order of To, Cc, delivery.
+
+    Of two with the same e-mail the one that is used goes before an archived one, and
+    its own before one that moved away.
+    """
+    addresses = account._all_addresses().sorted(
+        lambda address: (not address.active, address.account_id != account, address.id)
+    )
     exact, loose = {}, {}
     for address in addresses:
         key = _key(address.email)

@@ -24,9 +24,6 @@ def octets(message):
 def account_of(env, raw):
     """The account (sudo) whose secret address a message came to, or none.
 
-    In every state but draft, and archived: what nobody answers for goes to core's
-    routing, which makes a task of it or bounces it to strangers.
-
     :param bytes raw: the message
     """
     accounts = env["mail.external.account"]

@@ -57,7 +57,7 @@ class Intake:
 
     def makes_tasks(self):
         """Whether new mail to any of the account's addresses becomes a task."""
-        return any(map(_makes_tasks, self.account.address_ids))
+        return any(map(_makes_tasks, self.account._all_addresses()))
 
     def _task_address(self, decision, headers):
         """The address whose project new mail goes to; none: it is left alone.
@@ -94,7 +94,7 @@ class Intake:
         ):
             address._stop("sender_replaced", f"From: {headers.author.email}")
 
-    def take_in(self, raw, decision, facts, *, place="", is_sent=False):
+    def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
 
         Commits nothing. What is taken in a second time changes nothing.
@@ -103,6 +103,7 @@ class Intake:
         :param decision: what its headers said (``mailkit.matching.Decision``)
         :param str place: where it lies, for the quarantine
         :param bool is_sent: it lies in the owner's own Sent folder
+        :param bool waits: keep it for when the account works again
         :return: its row in the ledger, none when it was there already; None when it
             does not belong to a conversation of Odoo's
         """
@@ -121,7 +122,9 @@ class Intake:
                 key = self._ledger_key(found, kind, headers, raw)
                 address = self.address(found, kind, headers)
                 arrival = self._claim(headers, raw, kind, place, address, key)
-                if arrival:
+                if arrival and waits:
+                    arrival._keep_waiting(source)
+                elif arrival:
                     arrival._process(source, found, report, is_sent)
                 return arrival
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
@@ -222,40 +225,29 @@ class Intake:
 
         :return: id of the record that it was posted to, or False
         """
-        if not self.account._takes_forwarded():
+        account = self.account
+        if not (
+            account.active
+            and account.receives
+            and account.incoming_protocol == "forwarded"
+        ):
             _logger.info("Dropped: a mailbox redirects what is not read here any more")
             return False
-        intake = Intake(as_odoo(self.account))
+        intake = Intake(as_odoo(account))
         headers = parse_headers(raw)
-        if self.account.state != "working":
-            intake._keep_waiting(headers, raw)
-            return False
         [decision], facts = decide_batch(intake.account, [headers])
         arrival = None
         if intake.wants_whole(decision, headers):
-            arrival = intake.take_in(raw, decision, facts, place="forwarded")
+            waits = account.state != "working"
+            arrival = intake.take_in(
+                raw, decision, facts, place="forwarded", waits=waits
+            )
         if arrival is None:
             intake._note_confirmation(headers, raw)
             return False
         if arrival.mail_message_id:
             arrival._let_notifications_leave()
         return arrival.mail_message_id.res_id
-
-    def _keep_waiting(self, headers, raw):
-        """A mail that was redirected while the account is refused, with its source."""
-        [decision], facts = decide_batch(self.account, [headers])
-        kind = None
-        if self.wants_whole(decision, headers):
-            decision, report = self.look_inside(raw, headers, decision, facts)
-            kind = self.kind(decision, report, headers)
-        if kind is None:
-            self._note_confirmation(headers, raw)
-            return
-        key = self._ledger_key(decision, kind, headers, raw)
-        address = self.address(decision, kind, headers)
-        arrival = self._claim(headers, raw, kind, "forwarded", address, key)
-        if arrival:
-            arrival._keep_waiting(raw)
 
     def _note_confirmation(self, headers, raw):
         """A service that redirects mail asks first: show its code or link."""
@@ -309,7 +301,8 @@ class Intake:
 
 def _makes_tasks(address):
     return (
-        address.new_mail == "task"
+        address.active
+        and address.new_mail == "task"
         and not address.user_id
         and bool(address.new_mail_project_id)
     )
