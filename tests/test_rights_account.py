@@ -5,6 +5,7 @@ import itertools
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from .common import ExternalAccountCase
 
@@ -146,6 +147,27 @@ class TestAccountIsHidden(AccountRightsCase):
                         answers.append((sign, "refused"))
             half = len(answers) // 2
             self.assertEqual(answers[:half], answers[half:], name)
+
+    def test_what_is_shown_of_it_cannot_be_searched_for(self):
+        addresses = self.env["mail.external.address"].with_user(self.bohdan)
+        for name, right, wrong in (
+            ("connection", HOST, "smtp.example.org"),
+            ("failure_answer", "kyiv", "lviv"),
+            ("account_label", BOSS, "x@x.example"),
+            ("sibling_count", 1, 7),
+            ("mailbox_answer_count", 3, 4),
+        ):
+            operator = "ilike" if isinstance(right, str) else "="
+            answers = []
+            for value in (right, wrong):
+                domain = [("id", "in", self.all()), (name, operator, value)]
+                try:
+                    with self.env.cr.savepoint(), mute_logger("odoo.domains"):
+                        answers.append(addresses.search(domain).ids)
+                except (UserError, ValueError) as error:
+                    answers.append(type(error))
+                self.env.invalidate_all()
+            self.assertEqual(*answers, name)
 
     def all(self):
         return (self.sales | self.boss | self.annas).ids
