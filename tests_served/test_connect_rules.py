@@ -426,8 +426,15 @@ def test_odoos_own_addresses_are_refused(clean: Site, address: str) -> None:
 
 
 def test_same_address_twice_for_one_owner_is_refused(clean: Site) -> None:
-    steps.connect(clean.bohdan, BOHDAN)
+    address = steps.connect(clean.bohdan, BOHDAN)
     again = opened(clean)
-    assert "already has this address" in str(refusal(again.press, "action_save"))
+    error = refusal(again.press, "action_save")
+    assert "is connected already" in str(error) and "add this one" in str(error)
+    account = steps.account_of(clean.odoo, address)
+    another = Window(clean.bohdan, default_account_id=account)
+    another.type_address(BOHDAN)
+    another.enter()
+    assert another.test()[-1]["ok"]
+    assert "already has this address" in str(refusal(another.press, "action_save"))
     steps.connect(clean.admin, BOHDAN, company=True)
     assert count(clean) == 2
