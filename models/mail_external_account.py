@@ -332,21 +332,31 @@ class MailExternalAccount(models.Model):
         # Whatever a caller's context says of archived ones.
         accounts = self.sudo().with_context(active_test=False)
         for account in accounts.exists():
+            ends = account._ends_with_its_last()
             if not account._all_addresses():
-                account.unlink()
+                if ends:
+                    account.unlink()
                 continue
             if own := account._own_address():
                 own._become_main()
             used = bool(
                 account.address_ids.filtered("active") or account.former_address_ids
             )
-            if account.active and not used:
+            if account.active and not used and ends:
                 account.active = False
                 account._forget_secret()
                 self.env["mail.external.arrival"].sudo()._give_up_waiting(account)
             elif used and not account.active:
                 account.active = True
             account._follow_reading()
+
+    def _ends_with_its_last(self):
+        """Whether who removes its last address ends it as well. A manager of another
+        company, whose address that was, does not."""
+        account = self.sudo(False)
+        return account.env.su or (
+            account.has_access("read") and (account._is_own() or account._manages())
+        )
 
     def _forget_secret(self):
         """The password of an account that is not used any more is not kept."""

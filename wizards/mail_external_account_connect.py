@@ -450,8 +450,6 @@ class MailExternalAccountConnect(models.TransientModel):
     def _compute_from_preview(self):
         for wizard in self:
             # sudo: names of the owner, for who may connect the address
-            account = {"user_id": not wizard.is_company and wizard.user_id.id}
-            account = self.env["mail.external.account"].sudo().new(account)
             address = (
                 self.env["mail.external.address"]
                 .sudo()
@@ -459,7 +457,7 @@ class MailExternalAccountConnect(models.TransientModel):
                     {
                         "email": wizard.email,
                         "sender_name": wizard.sender_name,
-                        "account_id": account,
+                        "user_id": not wizard.is_company and wizard.user_id.id,
                         "company_id": wizard.company_id.id,
                     }
                 )
