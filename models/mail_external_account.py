@@ -320,12 +320,11 @@ class MailExternalAccount(models.Model):
         return accounts.address_ids | accounts.former_address_ids
 
     def _own_address(self):
-        """The address that the account was connected with; another one where that is
-        not used any more."""
+        """The address that it was connected with; another one where that is gone."""
         found = self.with_context(active_test=False).address_ids.sorted(
             lambda address: (not address.active, not address.is_main, address.id)
         )
-        return found[:1].with_context(self.env.context)
+        return self.env["mail.external.address"].browse(found[:1].ids)
 
     def _follow_addresses(self):
         """After an address was added, archived, restored, moved or deleted."""

@@ -293,7 +293,7 @@ class MailExternalAccountConnect(models.TransientModel):
             address = window.is_move and window.address_id._origin
             window.target_ids = address and connect_rights.targets(address)
 
-    def _close_account_part(self):
+    def _close_account_part(self):  # pylint: disable=missing-return
         """The connection is the account's, whatever a caller wrote into the window."""
         for window in self:
             if not (window.is_address_only and window.account_id):
@@ -307,7 +307,8 @@ class MailExternalAccountConnect(models.TransientModel):
                 incoming_protocol=account.incoming_protocol,
             )
             # sudo: what stands in the window is the server's to say now
-            super(MailExternalAccountConnect, window.sudo()).write(values)
+            hidden = super(MailExternalAccountConnect, window.sudo())
+            hidden.write(values)  # pylint: disable=super-method-mismatch
 
     # Whose it is, and who may connect it
 
