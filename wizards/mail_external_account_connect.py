@@ -568,8 +568,14 @@ class MailExternalAccountConnect(models.TransientModel):
         return connect_test.told(self, result)
 
     def _check_step(self, step):
-        if step not in [known.value for known in connect_test.steps(self)]:
+        """:raise UserError: no such check; or it sends mail, and others come first"""
+        steps = [known.value for known in connect_test.steps(self)]
+        if step not in steps:
             raise UserError(self.env._("There is no check named %s here.", step))
+        before = {Step(each) for each in steps[: steps.index(step)]}
+        missing = before.intersection(connect_test.untested(self))
+        if missing and Step(step) in connect_test.PROBE_STEPS:
+            raise UserError(self.env._("Let the checks before this one pass first."))
 
     # Receiving replies: how they come in, from which folders, and since when
 
