@@ -47,8 +47,7 @@ class MailExternalAccountConnect(models.TransientModel):
     _name = "mail.external.account.connect"
     _inherit = ["mail.external.connection.mixin", "mail.external.proof.mixin"]
     _description = "Connect an External Address"
-    # No name: core shows those of records that the reader may not see.
-    _rec_name = None
+    _rec_name = None  # core shows those of records that the reader may not see
 
     # Whose address it is
     account_id = fields.Many2one(
