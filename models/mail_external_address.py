@@ -140,7 +140,7 @@ class MailExternalAddress(models.Model):
     proof = fields.Selection(
         [
             ("provider", "Signed in at its own service"),
-            ("code", "Code sent to the address"),
+            ("code", "A mail to it was received"),
             ("manager", "Vouched for by a manager"),
         ],
         copy=False,

@@ -63,7 +63,7 @@ class MailExternalProofMixin(models.AbstractModel):
     proof = fields.Selection(
         [
             ("provider", "Signed in at its own service"),
-            ("code", "Code sent to the address"),
+            ("code", "A mail to it was received"),
             ("manager", "Vouched for by a manager"),
         ],
         compute="_compute_proof",
