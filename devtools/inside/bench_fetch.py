@@ -108,15 +108,19 @@ def look(ids, threads, start=0):
 
 def make_due(ids, threads):
     """Let these mailboxes be looked into, and no other; all is warm then."""
+    # One run at a time, each in a transaction that sees what the one before it wrote.
+    env.cr.execute("SELECT pg_advisory_lock(1)")  # noqa: F821
+    env.cr.commit()  # noqa: F821
     env["ir.config_parameter"].set_param(  # noqa: F821
         "mail_external_account.fetch_threads", threads
     )
     mailboxes = env["mail.external.mailbox"].sudo()  # noqa: F821
-    env.cr.execute("SELECT pg_advisory_xact_lock(1)")  # noqa: F821 (one at a time)
     mailboxes.search([]).next_look = fields.Datetime.now() + LATER
     due = mailboxes.search([("account_id", "in", ids)])
     due.next_look = fields.Datetime.now() - timedelta(minutes=1)
     env["ir.config_parameter"].get_param("database.uuid")  # noqa: F821
+    env.cr.commit()  # noqa: F821
+    env.cr.execute("SELECT pg_advisory_unlock(1)")  # noqa: F821
     env.cr.commit()  # noqa: F821
     return due
 
