@@ -6,9 +6,11 @@ from unittest.mock import patch
 import odoo.sql_db
 
 from ..mailkit.headers import parse_headers
+from ..models import mail_external_account, mail_external_arrival
 from ..tools import delivery, mailbox_claims
 from ..tools.delivery import AccountDelivery
 from ..tools.incoming.facts import AddressBook, addressed, named_addresses
+from ..tools.incoming.intake import Intake
 from ..tools.mailbox_work import MailboxWork
 from .test_written_to import NOBODY, WrittenToCase
 
@@ -137,6 +139,38 @@ class TestManyAddresses(WrittenToCase):
             self.assertFalse(named_addresses(self.account, headers))
             spent = time.process_time() - began
             self.assertLess(spent, 0.05, local)
+
+
+class TestWaiting(WrittenToCase):
+    def test_more_than_one_run_takes(self):
+        """Where all mail is redirected to Odoo, no mailbox starts the next run."""
+        self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        self.startPatcher(patch.object(mail_external_arrival, "WAITING_AT_ONCE", 2))
+        self.account.incoming_protocol = "forwarded"
+        self.account.state = "refused"
+        for number in range(3):
+            raw = self.mail(Message_ID=f"<{number}@c.example>", To=self.sales.email)
+            Intake(self.account.sudo()).take_in_forwarded(raw)
+        self.account.state = "working"
+        arrivals = self.env["mail.external.arrival"]
+        self.assertEqual(len(arrivals._waiting_of(self.account)), 3)
+        triggered = []
+        crons = type(self.env["ir.cron"])
+        with (
+            patch.object(mail_external_account.modules.module, "current_test", None),
+            patch.object(mail_external_account, "FetchRun") as run,
+            patch.object(
+                crons, "_external_trigger", lambda *_a, **kw: triggered.append(kw)
+            ),
+        ):
+            run.return_value.run.return_value = False
+            self.env["mail.external.account"]._cron_fetch()
+            self.assertEqual(len(arrivals._waiting_of(self.account)), 1)
+            self.assertIn({}, triggered, "now, not in ten minutes")
+            triggered.clear()
+            self.env["mail.external.account"]._cron_fetch()
+            self.assertFalse(arrivals._waiting_of(self.account))
+            self.assertNotIn({}, triggered)
 
 
 class TestMoved(WrittenToCase):

@@ -87,7 +87,8 @@ class AccountDelivery:
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
-                ("sending_address_id.account_id", "=", self.account.id),
+                # by their ids: thousands may wait for addresses that are stopped
+                ("sending_address_id", "in", self._addresses().ids),
             ],
             order="id",
             limit=BATCH,
@@ -205,6 +206,9 @@ class AccountDelivery:
         if len(self.broken) >= BROKEN_LIMIT:
             self._account_failed(self.broken[-1])
         return outcome
+
+    def _addresses(self):
+        return self.account.address_ids.filtered(self._leaves_here)
 
     def _leaves_here(self, address):
         """Whether its mail may leave with this account's sign-in now."""
