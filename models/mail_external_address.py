@@ -513,8 +513,7 @@ class MailExternalAddress(models.Model):
             owner: group.mapped("email")
             for owner, group in self.grouped("user_id").items()
         }
-        # sudo: who may delete an address need not see its accounts; former ones may
-        # have been read for nothing else
+        # sudo: who may delete an address need not see its accounts
         accounts = self.sudo().account_id | self.sudo().former_account_ids
         with during(_DELETING, True):
             # Archived first: nothing of it may be chosen for what waits.

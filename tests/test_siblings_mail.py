@@ -6,10 +6,11 @@ from unittest.mock import patch
 import odoo.sql_db
 
 from ..mailkit.headers import parse_headers
+from ..mailkit.matching import Outcome
 from ..models import mail_external_account, mail_external_arrival
 from ..tools import delivery, mailbox_claims
 from ..tools.delivery import AccountDelivery
-from ..tools.incoming.facts import AddressBook, addressed, named_addresses
+from ..tools.incoming.facts import AddressBook, addressed, decide_batch, named_addresses
 from ..tools.incoming.intake import Intake
 from ..tools.mailbox_work import MailboxWork
 from .test_written_to import NOBODY, WrittenToCase
@@ -139,6 +140,27 @@ class TestManyAddresses(WrittenToCase):
             self.assertFalse(named_addresses(self.account, headers))
             spent = time.process_time() - began
             self.assertLess(spent, 0.05, local)
+
+
+class TestCopies(WrittenToCase):
+    def test_a_copy_from_before_the_address_was_renamed_stops_nothing(self):
+        """Its e-mail was that of its owner, who is told apart by it still."""
+        self.own.email = self.anna.email
+        self.ledger.address_email = self.anna.email
+        self.own.email = "anna.k@own.example"
+
+        def look(sender):
+            raw = self.mail(sender, Message_ID=self.question.message_id, In_Reply_To="")
+            headers = parse_headers(raw)
+            [decision], _facts = decide_batch(self.own.account_id, [headers])
+            self.assertIs(decision.outcome, Outcome.OWN_COPY)
+            Intake(self.own.account_id.sudo()).note_sender(decision, headers)
+
+        look(self.anna.email)
+        self.assertEqual(self.own.state, "working")
+        self.address("other@own.example", account_id=self.own.account_id.id)
+        look("other@own.example")
+        self.assertEqual(self.own.state, "stopped")
 
 
 class TestWaiting(WrittenToCase):

@@ -92,9 +92,16 @@ class Intake:
             address.account_id == self.account
             and address.state == "working"
             and shown
-            and shown != address_key(address.email)
+            and shown not in self._sent_as(message, address)
         ):
             address._stop("sender_replaced", f"From: {headers.author.email}")
+
+    def _sent_as(self, message, address):
+        """Under which e-mails it left: the address may be another one since."""
+        sent = self.env["mail.external.delivery"].search(
+            [("mail_message_id", "=", message.id), ("address_id", "=", address.id)]
+        )
+        return {*map(address_key, (address.email, *sent.mapped("address_email")))}
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
