@@ -20,7 +20,12 @@ _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$|:)[ \t]*")
 _BRACKETED = re.compile(
     r"\[([A-Z][A-Z0-9./-]{0,60})(?![A-Z0-9./-])[^\]]{0,200}\]\s{0,9}"
 )
-_ADDRESS = re.compile(r"[^\s<>]{1,64}@[^\s<>:]{0,255}")
+# In brackets, quoted, or bare: a quoted local part may hold whole sentences.
+_ADDRESS = re.compile(
+    r"<[^<>]{0,320}@[^<>]{0,320}>"
+    r'|"[^"]{0,320}"@[^\s<>:]{0,255}'
+    r"|[^\s<>]{1,64}@[^\s<>:]{0,255}"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -97,9 +102,17 @@ _AUTHENTICITY = (
     r"\bunauthenticated\b|reputation",
     r"\bptr\b|reverse (dns|lookup)",
 )
-# What a mail server of others said to this one comes behind these words.
-_QUOTED = r"\bsaid: "
-_NOT_SENDER = _pattern(*_RECIPIENTS_POLICY, *_AUTHENTICITY, _QUOTED)
+# What a mail server of others said to this one comes behind these words: of Postfix,
+# Exim ("Callout verification failed:", "response to ... was:") and others. So does a
+# second reply code.
+_QUOTED = (
+    r"\bsaid: ",
+    r"\bcallout\b",
+    r"\bresponse (to|from)\b",
+    r"\bremote (mail )?(server|host)\b",
+    r"\A.{3,}[\s:\"']5\d\d[ -]5\.\d{1,3}\.\d",
+)
+_NOT_SENDER = _pattern(*_RECIPIENTS_POLICY, *_AUTHENTICITY, *_QUOTED)
 
 _RULES = (
     # Signing in. Gmail 534-5.7.9, Fastmail, QQ, Mail.ru's transliterated Russian.

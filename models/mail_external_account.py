@@ -523,11 +523,11 @@ class MailExternalAccount(models.Model):
             return  # as core: nothing goes over the network in test mode
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
-        self.env["mail.external.arrival"]._process_waiting(run_time)
+        waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with mailbox_claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
-        if more:
+        if more or waiting:
             crons._external_trigger("fetch")
         elif next_look := mailbox_claims.next_look(self.env):
             # Due, and still here: another run reads it. Look again soon.

@@ -513,8 +513,8 @@ class MailExternalAddress(models.Model):
             owner: group.mapped("email")
             for owner, group in self.grouped("user_id").items()
         }
-        # sudo: who may delete an address need not see its account
-        accounts = self.sudo().account_id
+        # sudo: who may delete an address need not see its accounts
+        accounts = self.sudo().account_id | self.sudo().former_account_ids
         with during(_DELETING, True):
             # Archived first: nothing of it may be chosen for what waits.
             self.sudo().filtered("active").active = False
@@ -522,6 +522,7 @@ class MailExternalAddress(models.Model):
                 self, self.env._("The external address of this mail was deleted.")
             )
             self.env["mail.external.delivery"]._outlive(self)
+            self.sudo().former_account_ids = False  # whether these are read follows
             result = super().unlink()
         accounts._follow_addresses()
         self.env["mail.external.sender"]._clear_sender_cache("stable")

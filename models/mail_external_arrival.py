@@ -359,6 +359,7 @@ class MailExternalArrival(models.Model):
         For a scheduled action, in superuser mode.
 
         :param RunTime run_time: nothing new is begun when it is over
+        :return: whether there is more
         """
         domain = [
             ("state", "=", "waiting"),
@@ -369,7 +370,7 @@ class MailExternalArrival(models.Model):
         self.env.cr.commit()  # pylint: disable=invalid-commit
         for arrival in waiting:
             if run_time.over:
-                break
+                return True
             try:
                 arrival._process_waited()
             except Exception:
@@ -377,6 +378,7 @@ class MailExternalArrival(models.Model):
                 self.env.cr.rollback()
                 self.env.invalidate_all()
                 _logger.exception("Message %s that waited", arrival.id)
+        return len(waiting) == WAITING_AT_ONCE
 
     def _process_waited(self):
         """In quarantine before it is looked at: what Odoo does not survive is tried

@@ -48,6 +48,7 @@ from . import (
     test_sender_rules,
     test_sender_scale,
     test_siblings,
+    test_siblings_mail,
     test_siblings_moved,
     test_transfers,
     test_vault,

@@ -20,6 +20,7 @@ from .account_session import (
     open_session,
 )
 from .mail_result import MailResult, Outcome
+from .mailbox_claims import is_being_delivered
 from .message_builder import InvalidRecipient, build_messages
 
 _logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ _logger = logging.getLogger(__name__)
 # as final. Together about two days, as long as a mail server keeps trying.
 RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
 BATCH = 50
+# So long somebody may still be sending through an account that was deleted.
+_LAST_OF_DELETED = timedelta(minutes=15)
 # So many broken connections in a row are the server's fault, not the mail's.
 BROKEN_LIMIT = 2
 
@@ -37,7 +40,7 @@ class AccountStopped(Exception):
 
 
 class SenderStopped(Exception):
-    """The mail waits until its address was tested again; other addresses go on."""
+    """The mail waits: its address was stopped or moved; other addresses go on."""
 
 
 class OutOfTime(Exception):
@@ -84,7 +87,8 @@ class AccountDelivery:
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
-                ("sending_address_id.account_id", "=", self.account.id),
+                # by their ids: thousands may wait for addresses that are stopped
+                ("sending_address_id", "in", self._addresses().ids),
             ],
             order="id",
             limit=BATCH,
@@ -144,8 +148,8 @@ class AccountDelivery:
             self._commit()
             return
         address = mail.sending_address_id
-        if address.state != "working" or not address.active:
-            return  # stopped by a mail before this one: it waits
+        if not self._leaves_here(address):
+            return  # stopped by a mail before this one, or moved meanwhile: it waits
         if not address._may_deliver(mail.mail_message_id):
             mail._release("sender_not_allowed")
             self._commit()
@@ -171,6 +175,8 @@ class AccountDelivery:
             return Outcome("retry", "quota_exceeded", "", self.room_again)
         if time.monotonic() > self.deadline:
             raise OutOfTime
+        if not self._leaves_here(mail.sending_address_id) or self._in_flight(known):
+            raise SenderStopped
         session = self._session()
         row = self.ledger._begin(mail, built.message_id, recipient)
         self._commit()  # a crash from here on leaves the row as "sending"
@@ -200,6 +206,30 @@ class AccountDelivery:
         if len(self.broken) >= BROKEN_LIMIT:
             self._account_failed(self.broken[-1])
         return outcome
+
+    def _addresses(self):
+        return self.account.address_ids.filtered(self._leaves_here)
+
+    def _leaves_here(self, address):
+        """Whether its mail may leave with this account's sign-in now."""
+        return (
+            address.state == "working"
+            and address.active
+            and address.account_id == self.account
+        )
+
+    def _in_flight(self, row):
+        """Whether the account that the address had before is sending this just now.
+
+        Nobody else than this process sends with this account; what stands as being
+        sent by it a crash has left.
+        """
+        if row.state != "sending" or row.account_id == self.account:
+            return False
+        if row.account_id:
+            return is_being_delivered(row.account_id)
+        # The account was deleted; its process ends with the time of its run.
+        return row.date > fields.Datetime.now() - _LAST_OF_DELETED
 
     def _refused(self, error, row, address):
         """Outcome for one recipient; a fault of the account itself stops the batch.

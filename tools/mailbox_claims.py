@@ -62,6 +62,12 @@ def delivery_claim(account):
         yield cr.fetchone()[0]
 
 
+def is_being_delivered(account):
+    """Whether another process sends the mail of this account now."""
+    lock = SQL("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", *_key(account))
+    return not account.env.execute_query(lock)[0][0]
+
+
 def _key(account):
     return DELIVERY_CLASS, account.id
 

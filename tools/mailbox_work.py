@@ -14,7 +14,7 @@ from ..mailkit.errors import ErrorCode
 from ..mailkit.headers import parse_headers
 from ..mailkit.matching import Outcome
 from . import visit_requests as visit
-from .incoming.facts import decide_batch
+from .incoming.facts import AddressBook, decide_batch
 from .incoming.intake import Intake, keep_place, pass_by
 from .judging import (
     HEAVY_SECONDS,
@@ -84,12 +84,12 @@ class MailboxWork(VisitEnd):
             name = seen.names[position]
             keep_place(self.account, seen.folder, name, "too_heavy", seen.uid_validity)
         # Most of a mailbox is left alone: that is decided with the least of questions.
-        makes_tasks = self.intake.makes_tasks()
+        book = self.intake.makes_tasks() and AddressBook(self.account)
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
             if position not in heavy
-            and (position in seen.cut or self._wants(decision, header, makes_tasks))
+            and (position in seen.cut or self._wants(decision, header, book))
         )
         self.cut = seen.cut
         judged = len(self.batch)
@@ -98,10 +98,11 @@ class MailboxWork(VisitEnd):
             self._advance(seen.done)
         return visit.Choice(wanted, judged)
 
-    def _wants(self, decision, header, makes_tasks):
+    def _wants(self, decision, header, book):
+        """:param book: an AddressBook, or False: no address makes tasks of new mail"""
         return (
-            (decision.outcome is not Outcome.NONE or makes_tasks)
-            and self.intake.wants_whole(decision, header)
+            (decision.outcome is not Outcome.NONE or book)
+            and self.intake.wants_whole(decision, header, book)
             and not self._is_old(header)
         )
 

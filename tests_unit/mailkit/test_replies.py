@@ -391,6 +391,38 @@ NOT_SENDER = [
         C.RECIPIENT_REFUSED,
         C.CONTENT_REFUSED,
     ),
+    # What the recipient's own server said, or the recipient's address, in a refusal.
+    (
+        550,
+        "Callout verification failed:\n550 5.7.60 SMTP; not allowed to send as this",
+        C.RECIPIENT_REFUSED,
+        C.REFUSED,
+    ),
+    (
+        550,
+        'Recipient verify failed: response to "RCPT TO:<x@y.test>" from mx.y.test was:'
+        " 553 Sender address rejected: not owned by user",
+        C.RECIPIENT_REFUSED,
+        C.REFUSED,
+    ),
+    (
+        550,
+        "5.1.1 remote server replied: 550 5.7.1 you are not allowed to send as",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        '5.1.1 "not allowed to send as you"@y.test: unknown',
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        "5.1.1 <" + "sender address rejected " * 4 + "@y.test> unknown",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
 ]
 
 MAILBOX = [

@@ -1,5 +1,7 @@
 """What the database knows about the messages of a mailbox: plain functions."""
 
+from functools import lru_cache
+
 from odoo.tools import SQL
 
 from ...mailkit.addresses import same_mailbox
@@ -18,6 +20,9 @@ from ..judging import timed
 
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180
+# Recipients with our local part and a domain that is not ASCII: who names more of them
+# writes to nobody.
+_MOST_COSTLY = 20
 # Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
 CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
 
@@ -177,26 +182,64 @@ def addressed(account, headers, message=None):
 
 
 def named_addresses(account, headers):
-    """Its addresses that a mail names as recipients, in the order of To, Cc, delivery.
+    """See ``AddressBook.named``."""
+    return AddressBook(account).named(headers)
 
-    Of two with the same e-mail the one that is used goes before an archived one, and
-    its own before one that moved away.
+
+class AddressBook:
+    """The addresses of an account, by how mails may name them.
+
+    For the messages that are judged in one transaction: it is made once for all of
+    them, and knows nothing of what changes later.
     """
-    addresses = account._all_addresses().sorted(
-        lambda address: (not address.active, address.account_id != account, address.id)
-    )
-    exact, loose = {}, {}
-    for address in addresses:
-        key = _key(address.email)
-        exact.setdefault(key, address.id)
-        loose.setdefault(same_mailbox(key), address.id)
-    emails = [each.email for each in (*headers.to, *headers.cc)]
-    emails += headers.delivered_to
-    keys = [_key(email) for email in emails if email]
-    found = [exact.get(key) or loose.get(same_mailbox(key)) for key in keys]
-    return addresses.browse(dict.fromkeys(filter(None, found)))
+
+    def __init__(self, account):
+        # Of two with the same e-mail the one that is used goes before an archived one,
+        # and the account's own before one that moved away.
+        self.addresses = account._all_addresses().sorted(
+            lambda address: (
+                not address.active,
+                address.account_id != account,
+                address.id,
+            )
+        )
+        self.own = account.sudo()._own_address()
+        self._exact, self._loose = {}, {}
+        for address in self.addresses:
+            key = _key(address.email)
+            self._exact.setdefault(key, address.id)
+            if "+" not in key:  # which is a subaddress itself gets nobody else's mail
+                self._loose.setdefault(same_mailbox(key), address.id)
+        self._locals = {_local(key) for key in self._exact}
+
+    def named(self, headers):
+        """Those that a mail names as recipients, in the order of To, Cc, delivery."""
+        emails = [each.email for each in (*headers.to, *headers.cc)]
+        keys = _keys_like([*emails, *headers.delivered_to], self._locals)
+        found = [
+            self._exact.get(key) or self._loose.get(same_mailbox(key)) for key in keys
+        ]
+        return self.addresses.browse(dict.fromkeys(filter(None, found)))
 
 
+def _keys_like(emails, locals_):
+    """Keys of those that may be one of ours. Domains are made ASCII for these only, and
+    for some of them only: a mail may name a thousand, and each costs time."""
+    costly = 0
+    for email in filter(None, emails):
+        if _local(email) not in locals_:
+            continue
+        costly += not email.isascii()
+        if costly <= _MOST_COSTLY or email.isascii():
+            yield _key(email)
+
+
+def _local(email):
+    """What stands before the domain and before a subaddress, in any case."""
+    return email.rpartition("@")[0].partition("+")[0].strip().lower()
+
+
+@lru_cache(maxsize=1024)  # the account's own ones are asked for with each message
 def _key(email):
     return address_key(email) or email.lower()
 

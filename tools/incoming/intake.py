@@ -18,9 +18,9 @@ from ..conversation import is_open_to
 from ..message_source import MessageSource
 from .facts import (
     CODE_MAIL,
+    AddressBook,
     addressed,
     decide_batch,
-    named_addresses,
     sent_messages,
 )
 
@@ -47,23 +47,26 @@ class Intake:
         self.account = account
         self.env = account.env
 
-    def wants_whole(self, decision, headers):
-        """Whether the whole message has to be fetched, after its headers."""
+    def wants_whole(self, decision, headers, book=None):
+        """Whether the whole message has to be fetched, after its headers.
+
+        :param AddressBook book: of the account, where many are asked about
+        """
         if decision.outcome is Outcome.OWN_COPY:
             return decision.reason is Reason.OWN_ANSWER
         if decision.outcome is Outcome.NONE:
-            return bool(self.makes_tasks() and self._task_address(decision, headers))
+            return bool(self._task_address(decision, headers, book))
         return True
 
     def makes_tasks(self):
         """Whether new mail to any of the account's addresses becomes a task."""
         return any(map(_makes_tasks, self.account._all_addresses()))
 
-    def _task_address(self, decision, headers):
+    def _task_address(self, decision, headers, book=None):
         """The address whose project new mail goes to; none: it is left alone.
 
         What names none of them counts for the account's own address, and never for
-        another one by guess.
+        another one by guess. What names removed ones only was for them.
         """
         none = self.account.address_ids.browse()
         if not (
@@ -72,9 +75,8 @@ class Intake:
             and automatic(headers) is None
         ):
             return none
-        named = named_addresses(self.account, headers)
-        named = named.filtered("active") or self.account._own_address()
-        return next(filter(_makes_tasks, named), none)
+        book = book or AddressBook(self.account)
+        return next(filter(_makes_tasks, book.named(headers) or book.own), none)
 
     def note_sender(self, decision, headers):
         """A copy in the Sent folder shows under which address the server sent.
@@ -90,9 +92,16 @@ class Intake:
             address.account_id == self.account
             and address.state == "working"
             and shown
-            and shown != address_key(address.email)
+            and shown not in self._sent_as(message, address)
         ):
             address._stop("sender_replaced", f"From: {headers.author.email}")
+
+    def _sent_as(self, message, address):
+        """Under which e-mails it left: the address may be another one since."""
+        sent = self.env["mail.external.delivery"].search(
+            [("mail_message_id", "=", message.id), ("address_id", "=", address.id)]
+        )
+        return {*map(address_key, (address.email, *sent.mapped("address_email")))}
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
@@ -288,8 +297,7 @@ class Intake:
             return "auto_reply" if decision.automatic else "answer"
         if decision.outcome is Outcome.OWN_COPY:
             return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
-        is_new = self.makes_tasks() and self._task_address(decision, headers)
-        return "new" if is_new else None
+        return "new" if self._task_address(decision, headers) else None
 
     def address(self, decision, kind, headers):
         """Which of the account's addresses the message was written to."""
