@@ -83,19 +83,11 @@ def tell_of_change(env, owner, kind, emails, about=None):
     doer, owner = env.user, owner.sudo()
     if not owner.active or owner.id == doer.id or doer.id == SUPERUSER_ID:
         return
-    # What the user themselves did wrong must not be taken for a fault of the notice.
-    env.flush_all()
     # As Odoo, and without the caller's context: that could hide the notice.
     as_told = as_odoo(owner).with_context(lang=owner.lang)
     subject, text = (as_told.env._(message) for message in _CHANGES[kind])
     names = {"name": doer.name, "emails": ", ".join(emails)}
-    try:
-        with env.cr.savepoint():
-            tell(about, as_told, subject % names, text % names)
-    except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-        raise
-    except Exception:
-        _logger.exception("User %s was not told: %s", owner.id, kind)
+    tell(about, as_told, subject % names, text % names)
 
 
 def tell_owners(addresses, kind):
@@ -136,20 +128,31 @@ def tell_of_stop(address, code):
 
 
 def tell(record, users, subject, body):
-    """Notify users; of one record with a link to it.
+    """Notify users; of one record with a link to it. It never stops who does it.
 
     :param record: a recordset; only one record is linked. None: nothing to lead to
     """
-    partners = users.partner_id
-    if not partners:
+    if not users.partner_id:
         return
+    # What was done before must not be taken for a fault of the notice.
+    users.env.flush_all()
+    try:
+        with users.env.cr.savepoint():
+            _notify(record, users, subject, body)
+    except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+        raise
+    except Exception:
+        _logger.exception("Users %s were not told: %s", users.ids, subject)
+
+
+def _notify(record, users, subject, body):
     one = record if record is not None and len(record) == 1 else None
     # Now: what a scheduled action notifies waits for the hourly queue otherwise.
     # As Odoo: nothing of the context of who has caused it gets into the mail.
     thread = as_odoo(users.env["mail.thread"])
     thread = thread.with_context(mail_notify_force_send=True)
     thread.message_notify(
-        partner_ids=partners.ids,
+        partner_ids=users.partner_id.ids,
         model=one._name if one else False,
         res_id=one.id if one else False,
         subject=subject,
