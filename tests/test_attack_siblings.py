@@ -3,10 +3,12 @@
 import time
 from unittest.mock import patch
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
 from ..mailkit import checks
+from ..mailkit.errors import ErrorCode, MailError
 from ..tools import connect_probe, connect_test
 from .test_siblings import WINDOW, SiblingCase
 
@@ -117,9 +119,9 @@ class TestTakenAlong(AttackCase):
 
 
 class TestMailThatIsFound(AttackCase):
-    def evil_window(self, user=None, **context):
+    def evil_window(self):
         return self.window(
-            user or self.bohdan,
+            self.bohdan,
             email="boss@customer.example",
             smtp_host="smtp.evil.example",
             smtp_login="evil",
@@ -173,6 +175,21 @@ class TestMailThatIsFound(AttackCase):
         self.assertFalse(address.account_id.forward_token)
         self.assertFalse(address.account_id.allow_private_host)
         self.assertFalse(self.account.receives)
+
+    def test_one_that_did_not_leave_is_not_kept(self):
+        """Its secret stands in it, and somebody may send it again."""
+        mails = self.env["mail.mail"].sudo()
+        before, window = mails.search([]), self.evil_window()
+        failure = MailDeliveryException("no server")
+        codes = connect_probe.code_mail
+        with patch.object(codes, "sending_only_to", side_effect=failure):
+            try:
+                connect_probe.send_from_odoo(window)
+            except MailError as error:  # which is told, and committed
+                self.assertEqual(error.code, ErrorCode.NO_OWN_SERVER)
+            else:
+                self.fail("it left")
+        self.assertEqual(mails.search([]), before)
 
     def test_none_is_sent_to_addresses_that_odoo_itself_uses(self):
         """These are refused on saving, so nobody has to look for mail there."""
