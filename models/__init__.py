@@ -8,6 +8,7 @@ from . import (  # before what inherits them
 from . import (
     ir_actions_server,
     ir_cron,
+    ir_default,
     ir_mail_server,
     mail_alias_domain,
     mail_external_account,

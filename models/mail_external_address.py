@@ -495,7 +495,7 @@ class MailExternalAddress(models.Model):
             self._keep_one_default()
         if SENDER_FIELDS.intersection(vals):
             self.env["mail.external.sender"]._clear_sender_cache()
-        if vals.get("active") is False:
+        if not vals.get("active", True):
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.
             self.env["mail.mail"]._external_waiting(self)._release("address_gone")
         if {"active", "account_id", "receive_replies"}.intersection(vals):
@@ -576,6 +576,7 @@ class MailExternalAddress(models.Model):
         if not self.is_main:
             siblings = self.account_id.with_context(active_test=False).address_ids
             siblings.filtered("is_main").is_main = False
+            siblings.flush_recordset()  # the index looks at each row
             self.is_main = True
 
     # What waits for it

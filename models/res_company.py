@@ -63,7 +63,7 @@ class ResCompany(models.Model):
         # who belongs to a company is also said from its side
         if {"active", "external_sender_policy", "user_ids"}.intersection(vals):
             self.env["mail.external.sender"]._clear_sender_cache()
-        if vals.get("active") is False:
+        if not vals.get("active", True):
             # sudo: who may archive a company may not always read its addresses
             addresses = self.sudo().external_address_ids
             self.env["mail.mail"]._external_waiting(addresses)._release("address_gone")

@@ -40,9 +40,11 @@ class ResUsers(models.Model):
             return result
         if self._get_invalidation_fields().intersection(vals):
             senders._clear_sender_cache()  # core clears it before the commit only
-        if vals.get("active") is False:
+            # who becomes a customer leaves as well
+            gone = self.filtered(lambda user: not user.active or user.share)
+            gone._withdraw_sign_ins()
+        if not vals.get("active", True):
             self.env["mail.mail"]._external_release_of(self)
-            self._withdraw_sign_ins()
         return result
 
     def unlink(self):
@@ -60,6 +62,8 @@ class ResUsers(models.Model):
     def _withdraw_sign_ins(self):
         """Who leaves takes their sign-in along: a company's account that was opened
         with it stops, visibly."""
+        if not self:
+            return
         # sudo: the accounts are the company's
         accounts = self.env["mail.external.account"].sudo()
         signed_in = [("sign_in_user_id", "in", self.ids)]

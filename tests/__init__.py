@@ -2,6 +2,7 @@ from . import (
     test_accounts,
     test_addon,
     test_attack_proof_found,
+    test_attack_siblings,
     test_attack_voices_found,
     test_automatic_mail,
     test_composer_template,

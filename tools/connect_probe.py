@@ -98,6 +98,7 @@ def _mail_by_odoo(window, secret):
         with code_mail.sending_only_to(window.email):
             mail.send(raise_exception=True)
     except (MailDeliveryException, SMTPException):
+        mail.exists().unlink()  # nobody sends it later
         raise MailError(ErrorCode.NO_OWN_SERVER) from None
     return values["message_id"]
 

@@ -130,8 +130,8 @@ def check_sign_in(window):
     signer = signer or window._sign_in_user()
     if signer:
         _check_not_their_own(window, signer)
-    elif not window.is_address_only:
-        _check_nobodys(window)
+    if not window.is_address_only:
+        _check_nobodys(window, signer)
 
 
 def _check_not_their_own(window, signer):
@@ -156,8 +156,12 @@ def _check_not_their_own(window, signer):
         )
 
 
-def _check_nobodys(window):
-    """A company's account is not opened with an employee's sign-in unawares."""
+def _check_nobodys(window, signer):
+    """A company's account is not opened with an employee's sign-in unawares, nor with
+    a colleague's as one's own.
+
+    :param signer: who says that it is theirs, or nobody
+    """
     env, mailbox = window.env, _mailbox(window.email)
     for login in {window.smtp_login or "", window.incoming_login or ""}:
         if "@" not in login or _mailbox(login) == mailbox:
@@ -165,6 +169,8 @@ def _check_nobodys(window):
         # sudo: whose e-mail it is, of people whom this user may not see
         people = env["res.users"].sudo().search([("share", "=", False)])
         found = people.filtered(lambda user, each=login: _names(each, _emails(user)))
+        if env.user in found and signer:
+            continue
         if found == env.user:
             raise UserError(
                 env._(

@@ -222,19 +222,30 @@ def check_target(window):
         and (hidden.user_id or hidden.company_id == address.account_id.company_id)
     )
     if address and not same:
-        raise UserError(
-            env._(
-                "Mail Account: %s belongs to somebody else. An address moves between "
-                "accounts of the same owner only.",
-                account.display_name,
-            )
+        raise _elsewhere(window, account)
+
+
+def _elsewhere(window, record):
+    return UserError(
+        window.env._(
+            "Mail Account: %s belongs to somebody else. An address moves between "
+            "accounts of the same owner only.",
+            record.sudo(False).display_name,
         )
+    )
 
 
 def check_new_owner(window):
-    """:raise UserError: an account with other addresses would go to another owner"""
+    """:raise UserError: an account with other addresses would go to another owner, or
+    an address without its account, whose mailbox is read on for the former owner"""
     env, account = window.env, window.account_id.sudo()
-    others = account.address_ids - window.address_id.sudo()
+    address = window.address_id.sudo()
+    others = account.address_ids - address
+    if address and address.account_id != account:
+        former, company = address.account_id, window.company_id
+        owner = window._owner()
+        if former.user_id != owner or not (owner or former.company_id == company):
+            raise _elsewhere(window, account or address)
     if others and account.user_id != window._owner():
         raise UserError(
             env._(

@@ -8,12 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from odoo.exceptions import UserError
+
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.imap_mailbox import ImapMailbox
 from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Protocol
-from . import connect_probe, vault
+from . import connect_probe, connect_rights, vault
 from .destination import READ_PROTOCOLS
 from .explanations import cause_and_remedy
 from .step_labels import step_label
@@ -171,6 +173,24 @@ def seconds(step):
         return NETWORK_SECONDS + connect_probe.ARRIVAL_SECONDS + 2.0
     sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
     return sessions * NETWORK_SECONDS + 2.0
+
+
+def check_step(wizard, step):
+    """:raise AccessError: it is not for this user to test this
+    :raise UserError: no such check; or it sends mail, and others come first, or the
+        address can be nobody's
+    """
+    wizard._check_rights()
+    connect_rights.check_sign_in(wizard)
+    known = [each.value for each in steps(wizard)]
+    if step not in known:
+        raise UserError(wizard.env._("There is no check named %s here.", step))
+    if checks.Step(step) not in PROBE_STEPS:
+        return
+    wizard._check_address()
+    before = {checks.Step(each) for each in known[: known.index(step)]}
+    if before.intersection(untested(wizard)):
+        raise UserError(wizard.env._("Let the checks before this one pass first."))
 
 
 def prepared(wizard, step):

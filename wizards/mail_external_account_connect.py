@@ -241,6 +241,9 @@ class MailExternalAccountConnect(models.TransientModel):
     def write(self, vals):
         connect_rights.check_values(self.env, vals)
         result = super().write(self._with_plain_address(vals))
+        for window in self.filtered("address_id"):
+            if not (window.account_id or window.is_move):
+                window.account_id = window.address_id.account_id
         self._close_account_part()
         connect_reading.make_forward_tokens(self)
         return result
@@ -342,6 +345,8 @@ class MailExternalAccountConnect(models.TransientModel):
     def _check_rights(self):
         """:raise AccessError: this user may not connect an address for this owner"""
         connect_rights.check_owner(self)
+        # which it may have become since it was written: another address is the main one
+        self._close_account_part()
         if self.is_address_only:
             connect_saving.check_target(self)
         else:
@@ -540,14 +545,10 @@ class MailExternalAccountConnect(models.TransientModel):
         :raise UserError: another check of this user is under way, or too many were
         """
         self.ensure_one()
-        self._check_rights()
-        connect_rights.check_sign_in(self)
-        self._check_step(step)
+        connect_test.check_step(self, step)
         with Turn(self, step).taken(connect_test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
-            self._check_rights()
-            connect_rights.check_sign_in(self)
-            self._check_step(step)
+            connect_test.check_step(self, step)
             fingerprint = connect_test.fingerprint(self)
             check = connect_test.prepared(self, Step(step))
             with connection_returned(self.env):
@@ -565,16 +566,6 @@ class MailExternalAccountConnect(models.TransientModel):
                 offered = self.env["mail.external.account.connect.folder"]
                 offered._offer(self, folders)
         return connect_test.told(self, result)
-
-    def _check_step(self, step):
-        """:raise UserError: no such check; or it sends mail, and others come first"""
-        steps = [known.value for known in connect_test.steps(self)]
-        if step not in steps:
-            raise UserError(self.env._("There is no check named %s here.", step))
-        before = {Step(each) for each in steps[: steps.index(step)]}
-        missing = before.intersection(connect_test.untested(self))
-        if missing and Step(step) in connect_test.PROBE_STEPS:
-            raise UserError(self.env._("Let the checks before this one pass first."))
 
     # Receiving replies: how they come in, from which folders, and since when
 
@@ -685,9 +676,8 @@ class MailExternalAccountConnect(models.TransientModel):
     def action_keep_draft(self):
         """Keep a new address without connection: it sends nothing, holds no secret."""
         self.ensure_one()
-        if self.is_address_only or (
-            self.account_id and self.account_id.state != "draft"
-        ):
+        saved = (self.account_id, self.address_id)
+        if self.is_address_only or any(each.state != "draft" for each in saved if each):
             raise UserError(
                 self.env._(
                     "This address is connected already. It goes on working with its "
