@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import config
 from odoo.tools.misc import clean_context
 
-from ..tools import mailbox_claims, owner_notices
+from ..tools import mailbox_claims, owner_notices, sign_ins
 from ..tools.delivery import AccountDelivery
 from ..tools.delivery_run import DeliveryRun
 from ..tools.destination import CONNECTION, READ_PROTOCOLS
@@ -417,6 +417,7 @@ class MailExternalAccount(models.Model):
         """Send what waits, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
+        sign_ins.withdraw_lost(self.env)
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         # Each takes two connections to the database: one serves, one holds the claim.
@@ -521,6 +522,7 @@ class MailExternalAccount(models.Model):
         """Read the mailboxes that are due, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing goes over the network in test mode
+        sign_ins.withdraw_lost(self.env)
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
@@ -628,14 +630,8 @@ class MailExternalAccount(models.Model):
     def _stop_reading(self, code, reply):
         """A refused sign-in: stop at once (no lock-out), and tell the owner."""
         self.ensure_one()
-        self.mailbox_ids.write(
-            {
-                "next_look": False,
-                "run": 0,
-                "failure_code": code,
-                "failure_reply": reply,
-            }
-        )
+        failure = {"failure_code": code, "failure_reply": reply}
+        self.mailbox_ids.write({"next_look": False, "run": 0, **failure})
         self._tell_owner(
             self.env._("%s: the mail server refused the sign-in", self._emails_text()),
             self.env._(

@@ -1,6 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 
 from ..tools import connect_test, vault
+from ..tools.sign_ins import withdraw_lost
 from .test_siblings import WINDOW, SiblingCase
 
 
@@ -157,6 +158,20 @@ class TestOwnSignIn(SiblingCase):
     def test_it_stops_when_they_leave(self):
         self.manager.active = False
         self.stopped()
+
+    def test_it_stops_when_they_leave_the_company(self):
+        """In whatever way: looked at before anything is sent or read."""
+        other = self.env["res.company"].create({"name": "Other"})
+        self.manager.write({"company_id": other.id, "company_ids": [(6, 0, other.ids)]})
+        withdraw_lost(self.env)
+        self.assertEqual(self.of_company.state, "refused")
+        self.assertFalse(self.of_company.sign_in_user_id)
+        secrets = self.env["mail.external.secret"]
+        self.assertFalse(secrets.search([("account_id", "=", self.of_company.id)]))
+
+    def test_it_stays_while_they_are_there(self):
+        withdraw_lost(self.env)
+        self.assertEqual(self.of_company.state, "working")
 
     def test_it_stops_when_they_are_deleted(self):
         self.manager.unlink()

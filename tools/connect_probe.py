@@ -76,8 +76,9 @@ def _mail_by_odoo(window, secret):
     sender = company.default_from_email or company.email_formatted
     # No word that a user chose, see ``mail.external.proof.mixin``.
     text = env._(
-        "Odoo looks for this mail in the mailbox, to see whether mail to this address "
-        "arrives there. Nothing has to be done; you can delete it."
+        "Somebody wants to send mail from this address with Odoo, which looks for this "
+        "mail in their mailbox. If you know of it, nothing has to be done, and you can "
+        "delete this mail. If not, tell your administrator."
     )
     values, first, last = code_mail.signed_values(env, sender, LOOK_AGAIN_MINUTES)
     headers = {**code_mail.HEADERS, _HEADER: secret}
