@@ -14,6 +14,7 @@
         "data/mail_external_provider_data.xml",
         "data/ir_cron_data.xml",
         "views/mail_external_account_views.xml",
+        "views/mail_external_address_views.xml",
         "views/mail_external_provider_views.xml",
         "views/mail_external_delivery_views.xml",
         "views/mail_external_arrival_views.xml",
@@ -37,5 +38,6 @@
             "mail_external_account/static/tests/**/*.test.js",
         ],
     },
+    "application": True,
     "uninstall_hook": "uninstall_hook",
 }

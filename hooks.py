@@ -6,9 +6,9 @@ def uninstall_hook(env):
         "Not sent: external addresses were uninstalled while this mail was waiting."
     )
     env["mail.scheduled.message"]._give_back_external(reason)
-    accounts = env["mail.external.account"].with_context(active_test=False).search([])
-    accounts._fail_waiting_mails(reason)
-    accounts.filtered("active").active = False
+    addresses = env["mail.external.address"].with_context(active_test=False).search([])
+    env["mail.mail"]._external_fail_waiting(addresses, reason)
+    addresses.filtered("active").active = False
     env["mail.message.schedule"]._tell_of_external()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(

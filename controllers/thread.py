@@ -7,10 +7,10 @@ class ExternalSenderThreadController(ThreadController):
 
     def _prepare_message_data(self, post_data, *, thread, **kwargs):
         data = super()._prepare_message_data(post_data, thread=thread, **kwargs)
-        if kwargs.get("from_create") and "external_account_id" in post_data:
+        if kwargs.get("from_create") and "external_address_id" in post_data:
             # Whether this user may use it is checked when the message is created.
-            account_id = post_data["external_account_id"] or False
-            if account_id and not isinstance(account_id, int):
-                raise BadRequest("external_account_id is not a number")
-            data["external_account_id"] = account_id
+            address_id = post_data["external_address_id"] or False
+            if address_id and not isinstance(address_id, int):
+                raise BadRequest("external_address_id is not a number")
+            data["external_address_id"] = address_id
         return data

@@ -1,8 +1,9 @@
 -- A copied database sends nothing in the name of real mailboxes and holds no secret.
 DELETE FROM mail_external_secret;
 UPDATE mail_external_account
-   SET state = 'draft', proof = NULL, proof_user_id = NULL, proof_date = NULL,
-       verified_fingerprint = NULL, forward_token = NULL, forward_notice = NULL;
+   SET state = 'draft', forward_token = NULL, forward_notice = NULL;
+UPDATE mail_external_address
+   SET state = 'draft', proof = NULL, proof_user_id = NULL, proof_date = NULL;
 -- Open connect windows: passwords, codes, proofs in progress, secret addresses.
 DELETE FROM mail_external_account_connect_check;
 DELETE FROM mail_external_account_connect_folder;
@@ -15,7 +16,8 @@ DELETE FROM mail_external_seen;
 UPDATE mail_external_folder SET state = NULL, last_listing = NULL, failure_code = NULL;
 DELETE FROM mail_external_sent_copy;
 DELETE FROM mail_external_part;
-UPDATE mail_external_arrival SET state = 'dismissed' WHERE state = 'quarantine';
+UPDATE mail_external_arrival SET state = 'dismissed'
+ WHERE state IN ('quarantine', 'waiting');
 DELETE FROM ir_attachment
  WHERE (res_model = 'mail.external.arrival' AND res_field = 'raw')
     OR (res_model = 'mail.external.sent.copy' AND res_field = 'content');
@@ -23,6 +25,6 @@ DELETE FROM ir_attachment
 UPDATE mail_notification SET notification_status = 'exception', failure_type = 'unknown'
  WHERE notification_status = 'ready'
    AND mail_mail_id IN (SELECT id FROM mail_mail
-                         WHERE sending_account_id IS NOT NULL AND state = 'outgoing');
+                         WHERE sending_address_id IS NOT NULL AND state = 'outgoing');
 UPDATE mail_mail SET state = 'exception', failure_type = 'unknown'
- WHERE sending_account_id IS NOT NULL AND state = 'outgoing';
+ WHERE sending_address_id IS NOT NULL AND state = 'outgoing';

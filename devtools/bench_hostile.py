@@ -93,9 +93,7 @@ class Scene:
         with step(f"Preparing ({self._name})"):
             made = self._set_up()
             self._served.start()
-        self._mail = Mail(
-            self._served, self._bed, made["accounts"], made["tasks"], self._customers
-        )
+        self._mail = Mail(self._served, self._bed, made, self._customers)
         self._page = made["tasks"][next(iter(self._customers))]
         return self
 
@@ -103,7 +101,7 @@ class Scene:
         self._servers.close()
 
     def _set_up(self) -> dict[str, dict[str, int]]:
-        """Return the ids of accounts and tasks, each by the account's address."""
+        """Return the ids of accounts, addresses and tasks, each by the address."""
         bed, usual = self._bed, (self._bed.smtp_ssl, self._bed.imap_ssl)
         boxes = {email: (who, *usual) for email, who in self._customers.items()}
         hostile = {

@@ -42,7 +42,7 @@ REQUEST_LIST = [
 ]
 _DELIVER = """
 while env["mail.mail"].search_count(
-    [("state", "=", "outgoing"), ("sending_account_id", "!=", False)]
+    [("state", "=", "outgoing"), ("sending_address_id", "!=", False)]
 ):
     env["mail.external.account"]._cron_deliver()
     env.cr.commit()

@@ -1,8 +1,9 @@
-"""``./dev bench sender``: choosing the sender among 5,000 accounts and 2,000 bindings.
+"""``./dev bench sender``: choosing the sender among 5,000 addresses of 1,000 accounts.
 
-Against a handful, with cold caches (after any change of an account) and warm ones
-(every other message). The same few accounts are usable in both; ``..._20`` and
-``..._500`` are with that many usable ones among the 5,000.
+With 2,000 bindings; against 50 addresses of 10 accounts, with cold caches (after any
+change of an address) and warm ones (every other message). The same few addresses are
+usable in both; ``..._20`` and ``..._500`` are with that many usable ones among the
+5,000.
 """
 
 import json
@@ -12,12 +13,13 @@ from .console import step
 from .state import REPOSITORY
 
 SCRIPT = REPOSITORY / "devtools" / "inside" / "bench_sender.py"
-FEW, MANY = 5, 5000
+FEW = 5
+MANY = {"addresses": 5000, "accounts": 1000, "bindings": 2000}
 SITES = {
-    "handful": {"usable": FEW, "accounts": FEW + 1, "bindings": 2},
-    "many": {"usable": FEW, "accounts": MANY, "bindings": 2000},
-    "20": {"usable": 20, "accounts": MANY, "bindings": 2000},
-    "500": {"usable": 500, "accounts": MANY, "bindings": 2000},
+    "few": {"usable": FEW, "addresses": 50, "accounts": 10, "bindings": 20},
+    "many": {"usable": FEW, **MANY},
+    "20": {"usable": 20, **MANY},
+    "500": {"usable": 500, **MANY},
 }
 
 
@@ -28,7 +30,7 @@ def measure(bench: Bench) -> dict[str, Value]:
         name: {"database": bench.database(template, f"sender-{name}"), **numbers}
         for name, numbers in SITES.items()
     }
-    database = str(sites["handful"]["database"])
+    database = str(sites["few"]["database"])
     config = bench.odoo.write_config(bench.folder / "sender.conf", database)
     with step("Filling databases and choosing the sender in turns"):
         env = {"BENCH_SITES": json.dumps(sites)}
@@ -38,7 +40,7 @@ def measure(bench: Bench) -> dict[str, Value]:
     for kind, suffix in (("cold", ""), ("warm", "_warm")):
         for name in ("many", "20", "500"):
             end = suffix if name == "many" else f"{suffix}_{name}"
-            few, many = found["handful"][kind], found[name][kind]
+            few, many = found["few"][kind], found[name][kind]
             result[f"queries_ratio{end}"] = _ratio(many[0], few[0])
             result[f"time_ratio{end}"] = _ratio(many[1], few[1])
     result["queries"], result["queries_warm"] = (

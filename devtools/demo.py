@@ -59,6 +59,7 @@ Steps to try
          ./dev mail reply client@customer.test 1 "Thank you, that suits us."
   5. Connect another mailbox: your picture > My Preferences > External Addresses.
      Every mailbox of brand-a.test and brand-b.test has the password "sandbox".
+     hello@brand-a.test is another address of Anna's mailbox: it needs none.
 
 Ctrl-C ends Odoo, PostgreSQL and the sandbox mail server. ./dev reset begins anew.
 """

@@ -83,26 +83,49 @@ def connect(user, email, projects, **values):
             "smtp_login": email,
             "password": PASSWORD,
             "ca_certificate": user.company_id.external_ca_certificate,
-            "project_ids": [
-                (0, 0, {"project_id": project.id, "is_default": default})
-                for project, default in projects
-            ],
+            "project_ids": lines(projects),
             **values,
         }
     )
+    test(window)
+    window.action_save()
+    print(f"  {email} connected")
+    return window.address_id
+
+
+def add(user, account, email, projects, **values):
+    """Connect another address of an account that ``user`` may connect: no password."""
+    model = env["mail.external.account.connect"].with_user(user)  # noqa: F821
+    window = model.with_context(default_account_id=account.id).create(
+        {"email": email, "project_ids": lines(projects), **values}
+    )
+    test(window)
+    if not window.proof:
+        window.action_vouch()
+    window.action_save()
+    print(f"  {email} added")
+
+
+def lines(projects):
+    return [
+        (0, 0, {"project_id": project.id, "is_default": default})
+        for project, default in projects
+    ]
+
+
+def test(window):
     for step, label in window.get_steps():
         result = window.run_check(step)
         if not result["ok"]:
-            raise SystemExit(f"{email}: {label}: {result['cause']} {result['reply']}")
-    window.action_save()
-    print(f"  {email} connected")
+            said = f"{result['cause']} {result['reply']}"
+            raise SystemExit(f"{window.email}: {label}: {said}")
 
 
 prepare()
 admin = env.ref("base.user_admin")  # noqa: F821
 brand_a, brand_b = record("demo_project_brand_a"), record("demo_project_brand_b")
 support = record("demo_project_support")
-connect(
+annas = connect(
     record("demo_user_anna"),
     "anna@brand-a.test",
     [(brand_a, True)],
@@ -113,18 +136,33 @@ connect(
     incoming_security="ssl",
     incoming_login="anna@brand-a.test",
 )
+add(
+    record("demo_user_anna"),
+    annas.account_id,
+    "hello@brand-a.test",
+    [],
+    sender_name="Brand A",
+    receive_replies=True,
+)
 connect(
     record("demo_user_bohdan"),
     "bohdan@brand-b.test",
     [(brand_b, True), (support, False)],
 )
 shared = {"is_company": True, "user_id": False, "company_id": admin.company_id.id}
-connect(
+supports = connect(
     admin,
     "support@brand-a.test",
     [(brand_a, False), (support, True)],
     sender_name="Brand A Support",
     **shared,
+)
+add(
+    admin,
+    supports.account_id,
+    "sales@brand-a.test",
+    [(brand_a, False)],
+    sender_name="Brand A Sales",
 )
 connect(
     admin,

@@ -20,8 +20,8 @@ ROUND_LIMIT = 180.0
 class Mail:
     """The user "bench" writes from external addresses, each in a task of its own.
 
-    :param accounts: address -> id of the account
-    :param tasks: address -> id of the task that its customer follows
+    :param made: "accounts", "addresses" and "tasks" (which its customer follows), each
+        address -> id
     :param customers: address -> its customer's, of those that get answers
     """
 
@@ -29,12 +29,12 @@ class Mail:
         self,
         served: ServedOdoo,
         bed: TestBed,
-        accounts: Mapping[str, int],
-        tasks: Mapping[str, int],
+        made: Mapping[str, Mapping[str, int]],
         customers: Mapping[str, str],
     ) -> None:
         self._served, self._bed = served, bed
-        self._accounts, self._tasks, self._customers = accounts, tasks, customers
+        self._accounts, self._tasks = made["accounts"], made["tasks"]
+        self._addresses, self._customers = made["addresses"], customers
         self._user: OdooClient = served.rpc("bench")
         self._before = 0
         #: How often somebody who writes or fetches got an error instead.
@@ -84,7 +84,7 @@ class Mail:
             "body": body,
             "message_type": "comment",
             "subtype_xmlid": "mail.mt_comment",
-            "external_account_id": self._accounts[address],
+            "external_address_id": self._addresses[address],
         }
         thread = {"thread_model": "project.task", "thread_id": self._tasks[address]}
         post = self._user.post
@@ -92,9 +92,9 @@ class Mail:
 
     def fetch(self, address: str) -> None:
         """Press "Fetch now"."""
-        ids = [self._accounts[address]]
+        ids = [self._addresses[address]]
         call = self._user.call
-        self._insist(call, "mail.external.account", "action_fetch_now", ids)
+        self._insist(call, "mail.external.address", "action_fetch_now", ids)
 
     def _insist(self, call: Callable[..., Any], *args: Any) -> None:
         """As somebody who gets an error, and presses again a second later."""

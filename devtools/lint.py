@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import translations
+from . import model_classes, translations
 from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
@@ -20,12 +20,8 @@ _NOT_OUR_STYLE = (
     "xml-header-wrong",
     "xml-field-numeric-without-eval",
 )
-#: We are not part of the OCA, have a README.md, and keep files short by concern.
-_NOT_OUR_RULES = (
-    "manifest-required-author",
-    "missing-readme",
-    "consider-merging-classes-inherited",
-)
+#: We are not part of the OCA, and have a README.md.
+_NOT_OUR_RULES = ("manifest-required-author", "missing-readme")
 # Written so that this file itself doesn't hold what is looked for.
 _REGISTRIES = (
     r"debi[a]n[.]org|py[p]i[.](python[.])?org|pythonh[o]sted|npm[j]s[.](org|com)"
@@ -93,6 +89,7 @@ class Linter:
         return [
             Check("hosts and paths", _forbidden_text),
             Check("Odoo's own name", _bare_superuser),
+            Check("one class a model", _several_classes),
             Check("ruff check", self._ruff_check),
             Check("ruff format", self._ruff_format),
             Check("mypy --strict mailkit", self._mypy),
@@ -264,13 +261,23 @@ def _forbidden_text() -> str:
     return "\n".join(found)
 
 
+def _shipped_sources() -> Iterator[tuple[str, str]]:
+    """Yield name and text of the Python files that Odoo imports."""
+    for name in _files():
+        if Path(name).parts[0] in _SHIPPED and name.endswith(".py"):
+            yield name, (REPOSITORY / name).read_text()
+
+
 def _bare_superuser() -> str:
     found = []
-    for name in _files():
-        if Path(name).parts[0] not in _SHIPPED or not name.endswith(".py"):
+    for name, text in _shipped_sources():
+        if name == _AS_ODOO:
             continue
-        text = (REPOSITORY / name).read_text() if name != _AS_ODOO else ""
         for match in _BARE_SUPERUSER.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             found.append(f"{name}:{line}: call as_odoo() of {_AS_ODOO} instead")
     return "\n".join(found)
+
+
+def _several_classes() -> str:
+    return "\n".join(model_classes.faults(_shipped_sources()))

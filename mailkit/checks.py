@@ -33,6 +33,13 @@ class Step(str, Enum):
     INCOMING_PORT = "incoming_port"
     INCOMING_LOGIN = "incoming_login"
     INCOMING_LISTING = "incoming_listing"
+    # Mail that is sent in order to be found; the caller does these.
+    ARRIVAL = "arrival"
+    ROUND_TRIP = "round_trip"
+
+
+#: Those that `run` does: they sign in at most.
+CONNECTING = tuple(step for step in Step if step not in (Step.ARRIVAL, Step.ROUND_TRIP))
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,10 @@ def run(
 
     A failure is in the result; MailError is not raised. HOST_PRIVATE takes whole
     seconds, whatever the reason. Raises ValueError when `server` is not for the step's
-    protocol.
+    protocol, and for a step that sends mail.
     """
+    if step not in CONNECTING:
+        raise ValueError(f"{step.value} needs a mail")
     if step.value.startswith("smtp_") != (server.protocol is Protocol.SMTP):
         raise ValueError(f"{step.value} with {server.protocol.value} settings")
     started = time.monotonic()

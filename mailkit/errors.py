@@ -63,6 +63,10 @@ class ErrorCode(str, Enum):
     MESSAGE_GONE = "message_gone"  # moved or deleted since it was seen
     MESSAGE_OVERSIZED = "message_oversized"  # larger than the caller allows
     APPEND_REFUSED = "append_refused"
+    # Mail that was sent in order to be found
+    NOT_ARRIVED = "not_arrived"
+    SENDER_REPLACED = "sender_replaced"  # another address in From than was sent
+    NO_OWN_SERVER = "no_own_server"  # the program's own mail server took none
 
 
 # Worth another try later, whatever the reply's own number says.
@@ -126,6 +130,8 @@ _FIELDS = {
     ErrorCode.RECIPIENT_UNKNOWN: "recipient",
     ErrorCode.RECIPIENT_REFUSED: "recipient",
     ErrorCode.MAILBOX_FULL: "recipient",
+    ErrorCode.NOT_ARRIVED: "email",
+    ErrorCode.SENDER_REPLACED: "email",
 }
 
 

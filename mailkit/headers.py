@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from . import fields
 from .addresses import Address, parse
 from .author import author_of
-from .fields import Fields
+from .fields import DELIVERY_FIELDS, Fields
 from .lazy import lazy
 
 MAX_REFERENCES = 64  # the newest; Odoo takes 32 (mail_thread.py, message_route)
@@ -106,7 +106,10 @@ class Headers:
 
     @lazy
     def delivered_to(self) -> tuple[str, ...]:
-        return self._emails("delivered-to")
+        """The recipients of the envelope, as far as servers wrote them down: of all of
+        `DELIVERY_FIELDS`, in the order of these."""
+        emails = [email for name in DELIVERY_FIELDS for email in self._emails(name)]
+        return tuple(dict.fromkeys(emails))
 
     @lazy
     def failed_recipients(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import imap_grammar as grammar
@@ -47,6 +47,21 @@ _SENT_NAMES = (
     *("elementos enviados", "itens enviados", "posta inviata", "inviata"),
     *("verzonden", "verzonden items", "odeslané", "odeslaná pošta", "skickat"),
 )
+_JUNK_NAMES = (
+    *("junk", "spam", "junk e-mail", "junk email", "junk mail", "bulk", "bulk mail"),
+    *("spam mail", "unwanted", "спам", "небажана пошта", "небажані листи"),
+    *("нежелательная почта", "spamverdacht", "junk-e-mail", "unerwünscht"),
+    *("niechciane", "wiadomości-śmieci", "courrier indésirable", "indésirables"),
+    *("correo no deseado", "lixo eletrônico", "posta indesiderata"),
+    *("ongewenste e-mail", "nevyžádaná pošta", "skräppost"),
+)
+_ALL_NAMES = (
+    *("all mail", "вся пошта", "уся пошта", "вся почта", "alle nachrichten"),
+    *("wszystkie", "tous les messages", "todos", "todos os e-mails"),
+    *("tutti i messaggi", "alle berichten", "všechny zprávy", "alla mail"),
+)
+# Of what mail may arrive in, so many are looked into.
+_MOST_ARRIVING = 6
 # An answer that its owner filed is rather found in the first than in the last.
 _ORDER = {
     FolderUse.INBOX: 0,
@@ -86,6 +101,23 @@ def sent_folder(folders: Iterable[Folder]) -> Folder | None:
             return folder
     by_name = {_last_level(folder).casefold(): folder for folder in reversed(known)}
     return next((by_name[name] for name in _SENT_NAMES if name in by_name), None)
+
+
+def where_mail_arrives(folders: Iterable[Folder]) -> list[Folder]:
+    """Return INBOX, junk mail and where all mail lies, in this order.
+
+    As the server says, else by common names; their `use` is what they are taken for.
+    """
+    known = list(folders)
+    found = [folder for folder in known if folder.use is FolderUse.INBOX]
+    for use, names in ((FolderUse.JUNK, _JUNK_NAMES), (FolderUse.ALL, _ALL_NAMES)):
+        told = [folder for folder in known if folder.use is use]
+        found += told or [
+            replace(folder, use=use)
+            for folder in known
+            if folder.use is FolderUse.NONE and _last_level(folder).casefold() in names
+        ]
+    return found[:_MOST_ARRIVING]
 
 
 def likely_first(folders: Iterable[Folder]) -> list[Folder]:

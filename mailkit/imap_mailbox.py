@@ -37,7 +37,9 @@ _SET = 7000
 _MAX_HEADER = 64 * 1024
 # So many messages in a row are not unreadable: the server has another trouble.
 _MAX_REFUSED = 20
-_HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (%b)]%b)"
+_HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[%b]%b)"
+_LOOKED_AT = b"HEADER.FIELDS (%b)" % FIELDS
+_WHOLE = b"HEADER"
 
 
 class ImapMailbox(ImapReading):
@@ -138,19 +140,38 @@ class ImapMailbox(ImapReading):
             speed = len(part.body or b"") / max(time.monotonic() - started, 0.001)
             chunk = min(max(int(speed * _CHUNK_SECONDS), SMALL_CHUNK), CHUNK)
 
+    def head(self, place: Place) -> bytes:
+        """Return a message's header block, of a very long one the beginning.
+
+        Raises MailError MESSAGE_GONE when it isn't there (any more).
+        """
+        found: dict[int, Header] = {}
+        with self._operation(allowance=MAX_READ):
+            self._enter(place.path, place.uid_validity)
+            error = self._read_headers([place.uid], found, _WHOLE)
+        if place.uid not in found:
+            raise error or MailError(ErrorCode.MESSAGE_GONE)
+        return found[place.uid].raw[:_MAX_HEADER]
+
     def find(
-        self, message_id: str, folders: Sequence[Folder] | None = None, limit: int = 40
+        self,
+        message_id: str,
+        folders: Sequence[Folder] | None = None,
+        limit: int = 40,
+        *,
+        since: date | None = None,
     ) -> Place | None:
         """Return where the message with this Message-ID is now, or None.
 
-        Looks into at most `limit` folders, the likely ones first.
+        Looks into at most `limit` folders, the likely ones first. `since`: the day on
+        which it came, or one before, so that a server needs not open older ones.
         """
         everything = self.folders() if folders is None else folders
         for folder in imap_folders.likely_first(everything)[:limit]:
             try:
                 with self._searching():
                     status = self._examine(folder.path)
-                    uids = self._search_id(message_id)
+                    uids = self._search_id(message_id, since)
             except MailError as error:
                 if error.code in FATAL:
                     raise
@@ -243,13 +264,16 @@ class ImapMailbox(ImapReading):
         return tuple(found[uid] for uid in sorted(found)), tuple(refused)
 
     def _read_headers(
-        self, uids: Sequence[int], found: dict[int, Header]
+        self,
+        uids: Sequence[int],
+        found: dict[int, Header],
+        section: bytes = _LOOKED_AT,
     ) -> MailError | None:
         """Add to `found`; return the server's refusal, if it is one."""
-        answer = self._ask_headers(uids)
+        answer = self._ask_headers(uids, section)
         if not answer.ok and self._partial and not answer.untagged:
             self._partial = False
-            answer = self._ask_headers(uids)
+            answer = self._ask_headers(uids, section)
         wanted = set(uids)
         for part in grammar.fetched(answer.untagged):
             if part.body is not None and part.uid in wanted:
@@ -261,9 +285,9 @@ class ImapMailbox(ImapReading):
             return None
         return mailbox_error(Stage.FETCH, answer.text, self._secrets)
 
-    def _ask_headers(self, uids: Sequence[int]) -> Answer:
+    def _ask_headers(self, uids: Sequence[int], section: bytes) -> Answer:
         partial = b"<0.%d>" % _MAX_HEADER if self._partial else b""
-        items = _HEADER_ITEMS % (FIELDS, partial)
+        items = _HEADER_ITEMS % (section, partial)
         return self._dialog.ask(
             b"UID FETCH", grammar.uid_set(uids), items, keep=_MAX_HEADER
         )

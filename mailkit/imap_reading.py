@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import date
 
 from . import imap_folders
 from . import imap_grammar as grammar
@@ -113,12 +114,14 @@ class ImapReading(ImapSession):
         self._demand(answer, Stage.FETCH)
         return grammar.searched(answer.untagged)
 
-    def _search_id(self, message_id: str) -> list[int]:
+    def _search_id(self, message_id: str, since: date | None = None) -> list[int]:
         """Search the open folder. No server finds what isn't printable ASCII."""
         wanted = message_id.strip()
         if not wanted or not (wanted.isascii() and wanted.isprintable()):
             return []
-        return self._search(b"HEADER Message-ID", grammar.string(wanted.encode()))
+        came = b"SINCE %b " % grammar.day(since) if since else b""
+        name = grammar.string(wanted.encode())
+        return self._search(came + b"HEADER Message-ID", name)
 
     def _end(self, status: FolderStatus) -> int:
         """Return one more than the highest UID of the open folder."""

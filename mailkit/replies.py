@@ -20,6 +20,12 @@ _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$|:)[ \t]*")
 _BRACKETED = re.compile(
     r"\[([A-Z][A-Z0-9./-]{0,60})(?![A-Z0-9./-])[^\]]{0,200}\]\s{0,9}"
 )
+# In brackets, quoted, or bare: a quoted local part may hold whole sentences.
+_ADDRESS = re.compile(
+    r"<[^<>]{0,320}@[^<>]{0,320}>"
+    r'|"[^"]{0,320}"@[^\s<>:]{0,255}'
+    r"|[^\s<>]{1,64}@[^\s<>:]{0,255}"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -49,16 +55,64 @@ _CONTENT = frozenset({Stage.DATA, Stage.BODY})
 
 
 class _Rule(NamedTuple):
-    """Matches when the stage fits and `pattern` is found in "code enhanced text"."""
+    """Matches when the stage fits and `pattern` is found in "code enhanced text".
+
+    And when nothing of `unless` is found there.
+    """
 
     code: ErrorCode
     stages: frozenset[Stage]
     pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None = None
+
+    def matches(self, stage: Stage, text: str) -> bool:
+        """Whether it says what `text` means."""
+        if stage not in self.stages or not self.pattern.search(text):
+            return False
+        return self.unless is None or not self.unless.search(text)
 
 
-def _rule(code: ErrorCode, stages: frozenset[Stage], *patterns: str) -> _Rule:
-    return _Rule(code, stages, re.compile("|".join(patterns), re.IGNORECASE))
+def _pattern(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
 
+
+def _rule(
+    code: ErrorCode,
+    stages: frozenset[Stage],
+    *patterns: str,
+    unless: re.Pattern[str] | None = None,
+) -> _Rule:
+    return _Rule(code, stages, _pattern(*patterns), unless)
+
+
+# Whom one recipient takes mail from. Exchange: groups and mailboxes that are closed.
+_RECIPIENTS_POLICY = (
+    r"\b5\.7\.1(2[49]|3[34])\b",
+    r"resolver\.rst\.",
+    r"(external|internal|outside) senders?",
+    r"(allowed|approved|safe|permitted)[- ]senders?",
+    r"\brecipients? (does|do|is|are|has|have|not|only|refuses?|will|can)\b",
+    r"\b(by|to|for|with|of) (the |this |its |their |your |these )?"
+    r"(recipients?|groups?|mailing list|distribution list)\b",
+)
+# Whether anybody may believe that it comes from there: SPF, DKIM, DMARC, reputation.
+_AUTHENTICITY = (
+    r"\b5\.7\.(2\d|509|515)\b",
+    r"\bspf\b|openspf|\bdkim\b|\bdmarc\b|\bsender ?id\b",
+    r"\bunauthenticated\b|reputation",
+    r"\bptr\b|reverse (dns|lookup)",
+)
+# What a mail server of others said to this one comes behind these words: of Postfix,
+# Exim ("Callout verification failed:", "response to ... was:") and others. So does a
+# second reply code.
+_QUOTED = (
+    r"\bsaid: ",
+    r"\bcallout\b",
+    r"\bresponse (to|from)\b",
+    r"\bremote (mail )?(server|host)\b",
+    r"\A.{3,}[\s:\"']5\d\d[ -]5\.\d{1,3}\.\d",
+)
+_NOT_SENDER = _pattern(*_RECIPIENTS_POLICY, *_AUTHENTICITY, *_QUOTED)
 
 _RULES = (
     # Signing in. Gmail 534-5.7.9, Fastmail, QQ, Mail.ru's transliterated Russian.
@@ -171,24 +225,52 @@ _RULES = (
         _ENVELOPE,
         r"spamhaus|block ?list|black ?list|blocked using|client host",
     ),
+    # That this sign-in may not use this address, whoever the recipient is: it stops the
+    # address, so nothing that one recipient's server may say of "the sender" belongs
+    # here. At MAIL nobody has been named yet: see `_DEFAULTS`.
     # Zoho says "relaying disallowed as", so this goes before relaying.
     _rule(
         ErrorCode.SENDER_REFUSED,
         _ENVELOPE,
-        r"\b5\.7\.60\b",
-        r"\b5\.2\.252\b",
-        r"\b5\.1\.[78]\b",
-        r"send ?as ?denied",
-        r"(not|n't) (allowed|permitted|authorized|have permissions?)"
-        r" to send (as|on|from)",
+        # Exchange; RFC 3463: a sender's address that is none
+        r"\A5\d\d 5\.(7\.60|2\.252|1\.[78])\b",
+        r"\bsendasdenied(;|exception)",
+        # Exchange, Fastmail, GoDaddy
+        r"(not|n't) (allowed|permitted|authori[sz]ed|have permissions?) to send "
+        r"((mail|e-?mail|messages) )?(as|on behalf|from)\b"
+        r"(?! (this |your )?(ip|host|network)\b)",
+        r"(not|n't) (allowed|permitted|authori[sz]ed) to use\b.{0,30}"
+        r"\b(sender|from|address)\b",
+        # Zoho
         r"relaying disallowed as",
-        r"not owned by",
-        r"sender verif\w{1,12} failed",
-        r"\bsender\b.{0,40}\b(rejected|denied|refused|not|mismatch|unverified|invalid)",
-        r"(mail )?from\b.{0,40}\b(must|should)\b.{0,20}\b(same|equal|match)",
-        r"(from|envelope)\b.{0,30}\b(does not|doesn't|not) (match|verified|allowed)",
-        r"address is not verified",
-        r"not local sender",
+        r"\bsender (is )?not allowed to relay",
+        # Postfix, iRedMail; Yandex; Sina
+        r"\bnot owned by (auth|user)",
+        r"\bsender is not (the )?same as",
+        r"\bsender\b.{0,20}\bmismatch",
+        # Exim
+        r"\bsender verif\w{1,12} failed",
+        # Postfix, GMX, IONOS, Verizon
+        r"\bsender (e-?mail )?address\b.{0,15}"
+        r"\b(rejected|denied|refused|not|invalid|unverified|must)\b",
+        r"\b(invalid|unverified) sender\b",
+        r"\bunauthori[sz]ed sender address",
+        r"\bsender is unvalidated",
+        # QQ, NetEase
+        r"\bmail from\b.{0,40}\b(must|should)\b.{0,20}\b(same|equal|match)",
+        # Yahoo, iCloud, SendGrid, Postmark
+        r"\bfrom\W{1,3}(header |e-?mail )?address\b.{0,60}"
+        r"\b(not|n't|must|mismatch|unverified)\b",
+        # SMTP2GO, Postal, and relays that compare both addresses
+        r"\bfrom header\b.{0,40}\bnot (verified|allowed|authori[sz]ed)",
+        r"\b(header|envelope)[- ](from|sender)\b.{0,60}"
+        r"\b(not|n't) (match|verified|allowed|authori[sz]ed|permitted)",
+        r"\bfrom/sender name is not valid",
+        # Amazon, SparkPost, Mail.ru
+        r"\baddress is not verified",
+        r"unconfigured sending domain",
+        r"\bnot local sender",
+        unless=_NOT_SENDER,
     ),
     _rule(
         ErrorCode.RELAY_DENIED,
@@ -208,6 +290,9 @@ _RULES = (
         r"(unknown|not found|not exist|doesn't exist|unavailable)",
         r"(unknown|invalid|no such) (local )?(user|recipient|address|mailbox)",
     ),
+    _rule(ErrorCode.RECIPIENT_REFUSED, _TO, *_RECIPIENTS_POLICY),
+    # Behind the message it is the message that is refused.
+    _rule(ErrorCode.REFUSED, frozenset({Stage.MAIL, Stage.RCPT}), *_AUTHENTICITY),
     _rule(
         ErrorCode.CONTENT_REFUSED,
         _CONTENT,
@@ -228,7 +313,15 @@ _RESPONSE_CODES = {
     "CANNOT": ErrorCode.AUTH_UNAVAILABLE,
 }
 # Said with a 4xx number these are not known yet, or not for good.
-_PERMANENT = frozenset({ErrorCode.RECIPIENT_UNKNOWN, ErrorCode.CONTENT_REFUSED})
+_PERMANENT = frozenset(
+    {
+        ErrorCode.RECIPIENT_UNKNOWN,
+        ErrorCode.RECIPIENT_REFUSED,
+        ErrorCode.CONTENT_REFUSED,
+        ErrorCode.SENDER_REFUSED,
+    }
+)
+_SENDER = _pattern(r"\b(sender|mail ?from|from address)\b")
 _DEFAULTS = {
     Stage.GREETING: ErrorCode.REFUSED,
     Stage.HELLO: ErrorCode.PROTOCOL_ERROR,
@@ -246,9 +339,9 @@ _DEFAULTS = {
 
 def classify(stage: Stage, reply: ServerReply) -> ErrorCode:
     """Return what `reply` to `stage` means."""
-    subject = str(reply)[: 2 * _MAX_TEXT]
+    subject = _words_of(reply)
     for rule in _RULES:
-        if stage in rule.stages and rule.pattern.search(subject):
+        if rule.matches(stage, subject):
             later = reply.code is not None and reply.code // 100 == 4
             if later and rule.code in _PERMANENT:
                 return ErrorCode.TEMPORARY
@@ -256,6 +349,16 @@ def classify(stage: Stage, reply: ServerReply) -> ErrorCode:
     if reply.code is None:
         return _RESPONSE_CODES.get(reply.enhanced) or _DEFAULTS[stage]
     return _by_number(stage, reply.code)
+
+
+def speaks_of_sender(reply: ServerReply) -> bool:
+    """Whether a refusal names the sender, in whatever words.
+
+    That is enough where the recipient is the sender's own address, and too little
+    elsewhere: see the rule of SENDER_REFUSED.
+    """
+    subject = _words_of(reply)
+    return bool(_SENDER.search(subject)) and not _NOT_SENDER.search(subject)
 
 
 def smtp_error(
@@ -280,6 +383,11 @@ def readable(raw: bytes, secrets: Iterable[str] = ()) -> str:
     text = redact(raw.decode("utf-8", "replace"), secrets)
     text = " ".join(_CONTROL.sub(" ", text).split())
     return redact(text, secrets)[:_MAX_TEXT]
+
+
+def _words_of(reply: ServerReply) -> str:
+    """What is looked through: without addresses, whose owners chose their words."""
+    return _ADDRESS.sub("@", str(reply)[: 2 * _MAX_TEXT])
 
 
 def _reply(code: int | None, raw: bytes, secrets: Iterable[str]) -> ServerReply:

@@ -1,6 +1,6 @@
-"""Which account one message leaves through, and why: a pure rule.
+"""Which address one message leaves through, and why: a pure rule.
 
-The callers collect the accounts that the user may use on the record; this module
+The callers collect the addresses that the user may use on the record; this module
 only ranks them.
 """
 
@@ -20,11 +20,11 @@ class Policy(str, Enum):
     """The address that the customer wrote to, then as EMPLOYEE_FIRST."""
     PROJECT_DEFAULT = "project"
     """As EMPLOYEE_FIRST, but the company's default of the project goes before those
-    accounts of the employee that are bound to no project."""
+    addresses of the employee that are bound to no project."""
 
 
 class Reason(str, Enum):
-    """Why an account was chosen, from the strongest to the weakest."""
+    """Why an address was chosen, from the strongest to the weakest."""
 
     PICKED = "picked"
     ADDRESSED = "addressed"
@@ -37,15 +37,15 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """One account that the user may use on the record.
+    """One address that the user may use on the record.
 
-    ``bound``: the account has bindings, and one is for the record's project (an
-    account that is bound elsewhere only is no candidate). ``bound_default``: that
+    ``bound``: the address has bindings, and one is for the record's project (an
+    address that is bound elsewhere only is no candidate). ``bound_default``: that
     binding is marked as default. ``sequence`` orders equals, lowest first.
     ``addressed``: the customer's last mail in this conversation was sent to it.
     """
 
-    account_id: int
+    address_id: int
     personal: bool
     bound: bool = False
     bound_default: bool = False
@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def rank(self) -> Reason:
-        """The reason that the account's own settings give."""
+        """The reason that the address's own settings give."""
         if self.bound_default:
             return Reason.PROJECT_DEFAULT
         if self.bound:
@@ -79,7 +79,7 @@ _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 def ordered(
     candidates: Iterable[Candidate], policy: Policy = Policy.EMPLOYEE_FIRST
 ) -> list[Candidate]:
-    """Sort by precedence: the employee's accounts before the company's, and within
+    """Sort by precedence: the employee's addresses before the company's, and within
     each: default binding, binding, general default, then by sequence.
 
     ``policy`` says what goes before that.
@@ -91,7 +91,7 @@ def ordered(
             _owner_group(c, policy),
             _RANK[c.rank],
             c.sequence,
-            c.account_id,
+            c.address_id,
         ),
     )
 
@@ -103,7 +103,7 @@ def choose(
 ) -> Choice:
     """Choose the sender.
 
-    :param picked: id of the account that the user chose; 0 for Odoo's own server;
+    :param picked: id of the address that the user chose; 0 for Odoo's own server;
         None when he chose nothing. An id that is no candidate counts for nothing:
         whether to refuse it is the caller's decision.
     """
@@ -111,7 +111,7 @@ def choose(
     if picked == 0:
         return Choice(None, Reason.PICKED)
     for candidate in ranked:
-        if candidate.account_id == picked:
+        if candidate.address_id == picked:
             return Choice(candidate, Reason.PICKED)
     if not ranked:
         return Choice(None, Reason.NONE)

@@ -13,7 +13,7 @@ from typing import NoReturn, cast
 
 from .errors import ErrorCode, MailError, ServerReply
 from .network import Deadline
-from .replies import Stage, readable, smtp_error
+from .replies import Stage, readable, smtp_error, speaks_of_sender
 from .sasl import OTHER_MECHANISM, usable
 from .session import Session
 from .settings import Credentials, Protocol, Security, Server, normalize_address
@@ -122,6 +122,10 @@ class SmtpSession(Session):
             except MailError as error:
                 if error.code not in _ONLY_RECIPIENT:
                     raise
+                reply = error.reply
+                refused = error.code is ErrorCode.RECIPIENT_REFUSED
+                if refused and reply and speaks_of_sender(reply):
+                    raise MailError(ErrorCode.SENDER_REFUSED, reply=reply) from None
             finally:
                 self._reset()
 

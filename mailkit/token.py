@@ -13,7 +13,7 @@ References anew). So the mark travels in three ways, of which one comes back:
   characters. So the mark is text: hidden in HTML, a line at the end of plain text.
 
 A token is 32 letters and digits of base32 in lower case, which survives systems that
-change case, URL quoting and line wrapping: message id, account id (4 bytes each), and
+change case, URL quoting and line wrapping: message id, address id (4 bytes each), and
 96 bits of HMAC-SHA256. The database's mark is signed but not contained.
 
 Mail with a code that proves an address carries a token of another kind, which answers
@@ -51,10 +51,10 @@ _UINT32 = 1 << 32
 
 @dataclass(frozen=True)
 class Token:
-    """What a verified mark says. `account_id`: 0 when it came from Thread-Index."""
+    """What a verified mark says. `address_id`: 0 when it came from Thread-Index."""
 
     message_id: int
-    account_id: int
+    address_id: int
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Signer:
         if len(self.key) < MIN_KEY:
             raise ValueError(f"the key has fewer than {MIN_KEY} bytes")
 
-    def token(self, message_id: int, account_id: int) -> str:
+    def token(self, message_id: int, address_id: int) -> str:
         """The token of one sent message; both numbers are database ids below 2**32."""
-        data = message_id.to_bytes(4, "big") + account_id.to_bytes(4, "big")
+        data = message_id.to_bytes(4, "big") + address_id.to_bytes(4, "big")
         return base64.b32encode(data + self._mac(b"token", data)).decode().lower()
 
     def verify(self, token: str) -> Token | None:
@@ -104,7 +104,7 @@ class Signer:
 
         Outlook groups by the 16 bytes that hold the mark: give every mail of one
         conversation the id of its first message, or the mail it answers as `parent`,
-        whose value is then continued (whoever made it). No account fits in.
+        whose value is then continued (whoever made it). No address fits in.
         """
         ticks = int((sent - _FILETIME_EPOCH).total_seconds() * 10**7)
         above = _decoded_index(parent)

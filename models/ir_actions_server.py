@@ -9,7 +9,7 @@ class IrActionsServer(models.Model):
 
     def _run_action_mail_post_multi(self, eval_context=None):
         action = self
-        if self.env["mail.external.account"]._any_configured():
+        if self.env["mail.external.sender"]._any_configured():
             # Who sets it off may not complete what it says: core takes his defaults
             # over into superuser mode (``ir.actions.server._run``).
             action = self.with_context(clean_context(self.env.context))

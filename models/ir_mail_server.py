@@ -36,7 +36,7 @@ class IrMailServer(models.Model):
         return recipients
 
     def _prepare_email_message__(self, message, smtp_session):
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             return super()._prepare_email_message__(message, smtp_session)
         join_lines(message)
         smtp_session = self._external_own_from(message, smtp_session)
@@ -67,16 +67,16 @@ class IrMailServer(models.Model):
     @api.model
     def _external_in_vain(self, text):
         """External addresses in a header that the mail at hand may not carry."""
-        account = self.env["mail.external.account"]
-        if not account._any_configured():
+        senders = self.env["mail.external.sender"]
+        if not senders._any_configured():
             return frozenset()
-        return account._external_in(text) - from_guard.carried()
+        return senders._external_in(text) - from_guard.carried()
 
     @api.model
     def _external_leaves_in_vain(self, message, name):
         """``_external_in_vain`` for all fields of a name (Resent-From may stand there
         more than once), as Python shows and as it writes them."""
-        if not self.env["mail.external.account"]._external_addresses():
+        if not self.env["mail.external.sender"]._external_addresses():
             return frozenset()
         texts = [*message.get_all(name, []), *written(message, name)]
         return frozenset().union(*map(self._external_in_vain, texts))
@@ -97,7 +97,7 @@ class IrMailServer(models.Model):
         A firm may have a single mailbox, which Odoo writes from, too: when everybody
         may use it, Odoo may.
         """
-        known = self.env["mail.external.account"]._external_in
+        known = self.env["mail.external.sender"]._external_in
         own = next((c for c in self._external_candidates() if not known(c)), False)
         return own or from_guard.odoos_own() or False
 

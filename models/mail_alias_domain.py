@@ -25,7 +25,7 @@ class MailAliasDomain(models.Model):
     def _external_addresses(self, emails):
         """Which of these are external addresses; what a colleague has in his user as
         well stands for himself."""
-        proven = self.env["mail.external.account"]._proven_addresses()
+        proven = self.env["mail.external.sender"]._proven_addresses()
         own = [email for email in emails if email and email.lower() in proven]
         if not own:
             return []

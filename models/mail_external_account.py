@@ -1,120 +1,118 @@
-from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+import logging
+from datetime import timedelta
 
-from ..tools.destination import secret_context
+from odoo import api, fields, models, modules
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import config
+from odoo.tools.misc import clean_context
+
+from ..tools import mailbox_claims, owner_notices, sign_ins
+from ..tools.delivery import AccountDelivery
+from ..tools.delivery_run import DeliveryRun
+from ..tools.destination import CONNECTION, READ_PROTOCOLS
 from ..tools.explanations import cause_and_remedy
-from ..tools.fresh_cache import fresh_ormcache
-from .mail_external_provider import SECURITY
+from ..tools.fetching import FetchRun
+from ..tools.incoming.forwarded import FORWARD_PREFIX
+from ..tools.run_time import RunTime, seconds_allowed
 
-# Local part of the address that a mailbox redirects to, before its token.
-FORWARD_PREFIX = "reply-"
-INCOMING = [
-    ("none", "None"),
-    ("imap", "IMAP"),
-    ("pop3", "POP3"),
-    ("forwarded", "Forwarded to Odoo"),
-]
+_logger = logging.getLogger(__name__)
+
+# So many accounts are served at a time, where the system parameter says nothing.
+DELIVER_THREADS = 8
+# Mailboxes that one run reads at a time, unless a parameter says otherwise.
+FETCH_THREADS = 32
+_NEVER = fields.Datetime.to_datetime("1970-01-01")
+# What is written by the connect window, or by what sends and reads; never by a caller.
+PROTECTED = frozenset(
+    {
+        *CONNECTION,
+        "user_id",
+        "company_id",
+        "sign_in_user_id",
+        "active",
+        "state",
+        "address_ids",
+        "former_address_ids",
+        "allow_private_host",
+        "forward_token",
+        "forward_notice",
+        "forward_confirmation",
+        "receives",
+        "last_check",
+        "failure_code",
+        "failure_reply",
+        "delivery_next_try",
+        "delivery_last_run",
+        "delivery_attempts",
+    }
+)
 
 
 class MailExternalAccount(models.Model):
-    """A real mailbox from which Odoo sends: an employee's, or shared by a company.
+    """One sign-in at one mail service, from which Odoo sends and which it reads.
 
-    ``user_id`` set: a personal account. Not set: the company's, for the users of
-    ``allowed_user_ids`` and ``allowed_group_ids``, or for everybody when both are
-    empty. Passwords are kept apart, see ``mail.external.secret`` and ``vault``.
+    What mail leaves from stands in its addresses (``mail.external.address``): its own,
+    aliases, mailboxes that it may send as. ``user_id`` set: an employee's account. Not
+    set: the company's. Passwords are kept apart (``mail.external.secret``, ``vault``),
+    and so is what reading writes (``mail.external.mailbox``, ``mail.external.folder``).
+
+    A page in the order of: fields; writing; addresses; state and who is told; sending;
+    reading. Users see addresses, so most of what people press is there.
     """
 
     _name = "mail.external.account"
+    _inherit = ["mail.external.owner.mixin", "mail.external.connection.mixin"]
     _allow_sudo_commands = False
-    _description = "External Address"
-    _order = "user_id, sequence, email, id"
-    _rec_name = "email"
+    _description = "External Mail Account"
+    _order = "user_id, id"
+    _rec_names_search = ("address_ids.email", "smtp_login")
     _check_company_auto = False
 
-    email = fields.Char("E-mail Address", required=True, copy=False)
-    sender_name = fields.Char(
-        help="The name that recipients see next to the address. {author}, {project} "
-        "and {company} stand for the names of who writes, of the project and of the "
-        "company. Empty: the employee's name, or the company's for its addresses.",
-    )
     active = fields.Boolean(default=True, copy=False)
-    sequence = fields.Integer(default=10)
-    user_id = fields.Many2one(
+    sign_in_user_id = fields.Many2one(
         "res.users",
-        "Employee",
+        "Signed In By",
         index="btree_not_null",
         ondelete="restrict",
-        help="Whose address this is. Empty: an address of the company.",
-    )
-    company_id = fields.Many2one("res.company", index=True)
-    allowed_user_ids = fields.Many2many(
-        "res.users",
-        "mail_external_account_user_rel",
-        ondelete="restrict",
-        string="Allowed Users",
-        # A text, for the screen: a list would also narrow what "nobody" means in a
-        # search, and an address whose only user became a portal user everybody's.
-        domain="[('share', '=', False)]",
-        help="Who may send from a company address. Nobody and no group chosen: every "
-        "internal user of the company.",
-    )
-    allowed_group_ids = fields.Many2many(
-        "res.groups",
-        "mail_external_account_group_rel",
-        ondelete="restrict",
-        string="Allowed Groups",
-    )
-    provider_id = fields.Many2one(
-        "mail.external.provider", "Mail Service", ondelete="set null"
-    )
-    smtp_host = fields.Char("SMTP Host", copy=False)
-    smtp_port = fields.Integer("SMTP Port", copy=False)
-    smtp_security = fields.Selection(SECURITY, "SMTP Security", copy=False)
-    smtp_login = fields.Char("SMTP User", copy=False)
-    incoming_protocol = fields.Selection(
-        INCOMING,
-        "Incoming Mail",
-        default="none",
-        required=True,
         copy=False,
+        help="Who opened a mailbox of the company with a sign-in of their own. Empty: "
+        "the mailbox has a sign-in of its own.",
     )
-    incoming_host = fields.Char(copy=False)
-    incoming_port = fields.Integer(copy=False)
-    incoming_security = fields.Selection(SECURITY, copy=False)
-    incoming_login = fields.Char("Incoming User", copy=False)
-    ca_certificate = fields.Text("Additional CA Certificate", copy=False)
+    address_ids = fields.One2many("mail.external.address", "account_id", "Addresses")
+    former_address_ids = fields.Many2many(
+        "mail.external.address",
+        "mail_external_address_former_rel",
+        "account_id",
+        "address_id",
+        "Addresses That Moved Away",
+        copy=False,
+        help="Their answers may still come into this mailbox.",
+    )
     allow_private_host = fields.Boolean(copy=False)
-    receive_replies = fields.Boolean("Receive Replies to This Same Address", copy=False)
     mailbox_ids = fields.One2many("mail.external.mailbox", "account_id", readonly=True)
     folder_ids = fields.One2many("mail.external.folder", "account_id", "Folders")
     forward_token = fields.Char(copy=False, groups=fields.NO_ACCESS)
     forward_address = fields.Char(
-        compute="_compute_forward_address",
+        compute="_compute_forwarding",
         help="Where the mailbox redirects its mail to. Keep it secret.",
+    )
+    # Only the owner and managers see it: whoever confirms it redirects the mailbox.
+    forward_notice = fields.Text(copy=False, groups=fields.NO_ACCESS)
+    forward_confirmation = fields.Text(
+        compute="_compute_forwarding",
+        help="What the mail service sent to confirm the redirection.",
+    )
+    receives = fields.Boolean(
+        compute="_compute_receives",
+        store=True,
+        help="Answers to one of its addresses are taken out of its mailbox.",
     )
     look_back_days = fields.Integer(
         "Look Back (Days)", help="Of a mailbox that is newly connected. 0: from now."
     )
-    new_mail = fields.Selection(
-        [("ignore", "Leave it alone"), ("task", "Make a task")],
-        "Mail That Answers Nothing",
-        default="ignore",
-        required=True,
-        help="For company addresses.",
-    )
-    new_mail_project_id = fields.Many2one(
-        "project.project", "Tasks In", ondelete="set null"
-    )
     keep_sent_copy = fields.Boolean(
         "Copies in the Sent Folder",
         help="For services that make none themselves; the preset says so. IMAP only.",
-    )
-    is_default = fields.Boolean(
-        "General Default",
-        help="Picked before the owner's other addresses where no project decides.",
-    )
-    binding_ids = fields.One2many(
-        "mail.external.account.project", "account_id", "Projects"
     )
     state = fields.Selection(
         [
@@ -127,18 +125,6 @@ class MailExternalAccount(models.Model):
         required=True,
         copy=False,
     )
-    verified_fingerprint = fields.Char(copy=False, groups=fields.NO_ACCESS)
-    proof = fields.Selection(
-        [
-            ("provider", "Signed in at its own service"),
-            ("code", "Code sent to the address"),
-            ("manager", "Vouched for by a manager"),
-        ],
-        copy=False,
-        help="How it was shown that the address belongs to its owner.",
-    )
-    proof_user_id = fields.Many2one("res.users", copy=False, ondelete="set null")
-    proof_date = fields.Datetime(copy=False)
     last_check = fields.Datetime(
         copy=False, help="When the mail server last answered, well or badly."
     )
@@ -146,81 +132,545 @@ class MailExternalAccount(models.Model):
     failure_reply = fields.Char(
         "Server's Answer", copy=False, help="What the mail server said last."
     )
-    project_names = fields.Char("Bound Projects", compute="_compute_project_names")
-    access_names = fields.Char("Who May Use It", compute="_compute_access_names")
-    reply_mode = fields.Selection(
-        [("here", "to here"), ("odoo", "to Odoo")],
-        "Replies",
-        compute="_compute_reply_mode",
-    )
     failure_text = fields.Char(compute="_compute_failure_text")
-    can_connect = fields.Boolean(compute="_compute_can_connect")
-    waiting_count = fields.Integer("Waiting Mails", compute="_compute_waiting_count")
+    delivery_next_try = fields.Datetime(
+        "Sending Again From",
+        copy=False,
+        readonly=True,
+        help="After a passing failure, or when a sending limit is reached.",
+    )
+    delivery_last_run = fields.Datetime(copy=False, readonly=True)
+    delivery_attempts = fields.Integer(copy=False, readonly=True)
+    mailbox_status = fields.Char(
+        "Reading", compute="_compute_mailbox_status", help="How the mailbox is read."
+    )
+    mailbox_failed = fields.Boolean(compute="_compute_mailbox_status")
 
-    _personal_once = models.UniqueIndex(
-        "(lower(email), user_id) WHERE user_id IS NOT NULL AND active",
-        "This employee already has this address. Open the existing one instead.",
-    )
-    _company_once = models.UniqueIndex(
-        "(lower(email), company_id) WHERE user_id IS NULL AND active",
-        "The company already has this address. Open the existing one instead.",
-    )
     _owner_set = models.Constraint(
         "CHECK(user_id IS NOT NULL OR company_id IS NOT NULL)",
-        "Choose the employee or the company that the address belongs to.",
+        "Choose the employee or the company that the account belongs to.",
     )
 
     @api.depends_context("uid", "lang")
-    @api.depends("email", "sender_name", "user_id", "company_id")
+    @api.depends("address_ids.email", "address_ids.is_main", "smtp_login")
     def _compute_display_name(self):
-        # Core asks in superuser mode for the name of whatever a field points to, also
-        # of a new record, which anybody may say points to any address.
+        # Core asks in superuser mode for the name of whatever a field points to.
         saved = self._origin.sudo(False)
         hidden = saved - saved._filtered_access("read")
         for account in self:
-            if account._origin in hidden:
-                account.display_name = self.env._("External address")
-                continue
-            email = account.email or ""
-            owner = account.user_id or account.company_id
-            name = account.sender_name or owner.sudo().name
-            account.display_name = f"{name} <{email}>" if name else email
+            own = account.sudo()._own_address()
+            account.display_name = (
+                self.env._("Mail account")
+                if account._origin in hidden
+                else own.email or account.smtp_login or self.env._("Mail account")
+            )
 
-    @api.depends("binding_ids.project_id", "binding_ids.is_default")
-    def _compute_project_names(self):
+    @api.depends(
+        "incoming_protocol",
+        "address_ids.receive_replies",
+        "address_ids.active",
+        "former_address_ids",
+    )
+    def _compute_receives(self):
         for account in self:
-            account.project_names = ", ".join(
-                f"* {binding.project_id.name}"
-                if binding.is_default
-                else (binding.project_id.name or "")
-                # a project that the reader may not see keeps its name
-                for binding in account.binding_ids.filtered(
-                    lambda b: b.project_id.has_access("read")
+            account.receives = account.incoming_protocol != "none" and bool(
+                account.address_ids.filtered(
+                    lambda address: address.active and address.receive_replies
                 )
-            ) or (False if account.binding_ids else self.env._("all"))
-
-    @api.depends("user_id", "allowed_user_ids", "allowed_group_ids")
-    def _compute_access_names(self):
-        for account in self:
-            # sudo: names of colleagues and groups, for who may see the account
-            allowed = account.sudo()
-            names = allowed.allowed_user_ids.mapped("name")
-            names += allowed.allowed_group_ids.mapped("display_name")
-            everybody = False if account.user_id else self.env._("everybody")
-            account.access_names = ", ".join(names) or everybody
-
-    @api.depends("receive_replies")
-    def _compute_reply_mode(self):
-        for account in self:
-            account.reply_mode = "here" if account.receive_replies else "odoo"
+                or account.with_context(active_test=False).former_address_ids
+            )
 
     @api.depends_context("uid")
-    @api.depends("incoming_protocol")
-    def _compute_forward_address(self):
+    @api.depends("incoming_protocol", "forward_token", "forward_notice")
+    def _compute_forwarding(self):
         for account in self:
-            account.forward_address = account._may_connect() and (
-                account._forward_address()
+            seen = account._may_connect()
+            account.forward_address = seen and account._forward_address()
+            account.forward_confirmation = seen and account.sudo().forward_notice
+
+    @api.depends("failure_code", "failure_reply")
+    def _compute_failure_text(self):
+        for account in self:
+            account.failure_text = account.failure_code and " ".join(
+                cause_and_remedy(self.env, account.failure_code)
             )
+
+    @api.depends_context("uid", "lang")
+    @api.depends(
+        *("active", "receives", "incoming_protocol", "state"),
+        *("folder_ids.failure_code", "mailbox_ids.last_look"),
+        *("mailbox_ids.next_look", "mailbox_ids.failure_code"),
+    )
+    def _compute_mailbox_status(self):
+        for account in self:
+            # sudo: who may read the account may know how its mailbox is read
+            failed, text = account.sudo()._reading_words()
+            account.mailbox_failed, account.mailbox_status = failed, text
+
+    # Writing
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if not self.env.su:
+            # as the access rights say; a defence of its own
+            raise AccessError(
+                self.env._(
+                    "External addresses are added in the connect window, which tests "
+                    "them first. Choose “Add external address”."
+                )
+            )
+        # What is not in the values must not come in by the context either.
+        clean = clean_context(self.env.context)
+        model = self.with_context(clean)  # pylint: disable=context-overridden
+        return super(MailExternalAccount, model).create(vals_list)
+
+    def write(self, vals):
+        names = sorted(PROTECTED.intersection(vals))
+        if names and not self.env.su:
+            labels = ", ".join(
+                self._fields[name].get_description(self.env)["string"] for name in names
+            )
+            raise AccessError(
+                self.env._(
+                    "%s can only be changed in the connect window, which tests the "
+                    "settings first. Open the address and choose “Connect”.",
+                    labels,
+                )
+            )
+        result = super().write(vals)
+        if {"state", "user_id"}.intersection(vals):
+            # Its addresses follow by their computed fields, not by a write of theirs.
+            self.env["mail.external.sender"]._clear_sender_cache()
+        return result
+
+    def unlink(self):
+        """With all its addresses; the database drops its secret and what was read."""
+        if not self:
+            return True
+        self.check_access("unlink")
+        # sudo: who may delete the account may delete what it consists of
+        self.sudo().with_context(active_test=False).address_ids.unlink()
+        return super(MailExternalAccount, self.exists()).unlink()
+
+    def copy(self, default=None):  # pylint: disable=method-required-super
+        raise UserError(
+            self.env._(
+                "A mail account cannot be duplicated: its password belongs to this one "
+                "only. Add a new address instead."
+            )
+        )
+
+    def action_connect(self):
+        """Open the connect window for the connection of this account."""
+        self.ensure_one()
+        return self.sudo(False)._own_address().action_connect()
+
+    def action_add_address(self):
+        """Open the connect window for another address of this account."""
+        self.ensure_one()
+        if not self._may_connect():
+            raise AccessError(
+                self.env._("Only the owner or a manager may add an address to it.")
+            )
+        return self.env["mail.external.account.connect"]._action_open(
+            self.env._("Another Address of %s", self.display_name),
+            {"default_account_id": self.id},
+        )
+
+    def action_remove(self):
+        """Send and read no more with this sign-in, and forget its password."""
+        for account in self:
+            if not account._may_connect():
+                raise AccessError(
+                    self.env._("Only the owner or a manager may remove an account.")
+                )
+        # sudo: only the connect window and this may write these
+        accounts = self.sudo()
+        accounts.former_address_ids = False
+        accounts.address_ids.action_remove()
+        accounts._follow_addresses()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def action_withdraw_sign_in(self):
+        """Take one's own sign-in back from a company's account.
+
+        :raise AccessError: it is somebody else's
+        """
+        # sudo: who signed in need be no manager of the account
+        for account in self.sudo():
+            if account.sign_in_user_id != self.env.user:
+                raise AccessError(
+                    self.env._("This account was signed in by somebody else.")
+                )
+            account._withdraw_sign_in()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def _withdraw_sign_in(self):
+        """A person's sign-in is theirs: without it the account stops, visibly."""
+        self.ensure_one()
+        self._forget_secret()
+        self._stop("sign_in_withdrawn", "")
+        self.sign_in_user_id = False
+
+    # Addresses
+
+    def _all_addresses(self):
+        """Archived and moved ones too: they stay ours, answers come for years."""
+        accounts = self.sudo().with_context(active_test=False)
+        return accounts.address_ids | accounts.former_address_ids
+
+    def _own_address(self):
+        """The address that it was connected with; another one where that is gone."""
+        found = self.with_context(active_test=False).address_ids.sorted(
+            lambda address: (not address.active, not address.is_main, address.id)
+        )
+        return self.env["mail.external.address"].browse(found[:1].ids)
+
+    def _follow_addresses(self):
+        """After an address was added, archived, restored, moved or deleted."""
+        # Whatever a caller's context says of archived ones.
+        accounts = self.sudo().with_context(active_test=False)
+        for account in accounts.exists():
+            ends = account._ends_with_its_last()
+            if not account._all_addresses():
+                if ends:
+                    account.unlink()
+                continue
+            if own := account._own_address():
+                own._become_main()
+            used = bool(
+                account.address_ids.filtered("active") or account.former_address_ids
+            )
+            if account.active and not used and ends:
+                account.active = False
+                account._forget_secret()
+                self.env["mail.external.arrival"].sudo()._give_up_waiting(account)
+            elif used and not account.active:
+                account.active = True
+            account._follow_reading()
+
+    def _ends_with_its_last(self):
+        """Whether who removes its last address ends it as well. A manager of another
+        company, whose address that was, does not."""
+        account = self.sudo(False)
+        return account.env.su or (
+            account.has_access("read") and (account._is_own() or account._manages())
+        )
+
+    def _forget_secret(self):
+        """The password of an account that is not used any more is not kept."""
+        # sudo: nobody has access rights on secrets
+        secrets = self.env["mail.external.secret"].sudo()
+        secrets.search([("account_id", "in", self.ids)]).unlink()
+
+    # What stops it, and who is told
+
+    def _stop(self, code, reply):
+        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        self.ensure_one()
+        if self.state != "working":
+            return
+        self.sudo().write(
+            {
+                "state": "refused",
+                "failure_code": code,
+                "failure_reply": reply,
+                "last_check": fields.Datetime.now(),
+            }
+        )
+        self._tell_owner(
+            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
+            self.env._(
+                "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                email=self._emails_text(),
+                text=self.failure_text or "",
+            ),
+        )
+
+    def _tell_of_folders(self):
+        """Somebody changed which folders of these accounts are read."""
+        for account in self:
+            owner_notices.tell_of_change(
+                self.env, account.user_id, "folders", [account._emails_text()]
+            )
+
+    def _emails_text(self):
+        """Its addresses, as the owner knows the account by them."""
+        own = self.sudo()._own_address()
+        addresses = own | self.sudo().address_ids
+        return ", ".join(addresses.mapped("email"))
+
+    def _tell_owner(self, subject, body):
+        """Notify the employee; of a company's its managers, and who signed in."""
+        self.ensure_one()
+        account = self.sudo()
+        people = account.user_id or (
+            owner_notices.managers_of(account, account.user_id, account.company_id)
+            | account.sign_in_user_id
+        )
+        owner_notices.tell(account._own_address(), people, subject, body)
+
+    # Sending: which accounts have something to send, and when
+
+    @api.model
+    def _cron_deliver(self):
+        """Send what waits, for a part of a cron's time."""
+        if modules.module.current_test:
+            return  # as core: nothing is sent in test mode
+        sign_ins.withdraw_lost(self.env)
+        run_time = RunTime(seconds_allowed())
+        crons = self.env["ir.cron"]
+        # Each takes two connections to the database: one serves, one holds the claim.
+        threads = crons._external_threads("deliver", DELIVER_THREADS)
+        threads = min(threads, config["db_maxconn"] // 4)
+        more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
+        if more:
+            crons._external_trigger("deliver")
+        elif next_time := mailbox_claims.next_delivery(self.env):
+            # Due, and still here: another process holds the account. Look again soon.
+            soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
+            crons._external_trigger("deliver", at=max(next_time, soon))
+
+    def _deliver_one(self, deadline, last, note_progress):
+        """One batch of one account; whatever goes wrong stays with this account.
+
+        :param deadline, last: see ``AccountDelivery``
+        :param note_progress: called after each mail
+        :return: whether more is waiting that could leave now
+        """
+        with mailbox_claims.delivery_claim(self) as claimed:
+            if not claimed:
+                return False
+            try:
+                self.delivery_last_run = fields.Datetime.now()
+                return AccountDelivery(self, deadline, last, note_progress).run()
+            except Exception:
+                # The batch is lost, not the mail: the ledger knows who was served.
+                self.env.cr.rollback()
+                _logger.exception("Delivery of external account %s", self.id)
+                self._delay_delivery(
+                    fields.Datetime.add(fields.Datetime.now(), minutes=5), "", ""
+                )
+                self.env.cr.commit()  # pylint: disable=invalid-commit
+                return False
+
+    @api.model
+    def _accounts_with_due_mail(self):
+        groups = self.env["mail.mail"]._read_group(
+            self.env["mail.mail"]._external_due_domain(),
+            ["sending_address_id"],
+        )
+        addresses = self.env["mail.external.address"].union(
+            *(address for [address] in groups)
+        )
+        now = fields.Datetime.now()
+        accounts = addresses.account_id.filtered(
+            lambda account: (
+                not account.delivery_next_try or account.delivery_next_try <= now
+            )
+        )
+        # who waited longest for their turn comes first
+        return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
+
+    def _note_success(self):
+        """The server works: forget earlier failures (one write, not one a mail)."""
+        self.ensure_one()
+        if self.failure_code or self.delivery_attempts or self.delivery_next_try:
+            self.write(
+                {
+                    "failure_code": False,
+                    "failure_reply": False,
+                    "delivery_attempts": 0,
+                    "delivery_next_try": False,
+                    "last_check": fields.Datetime.now(),
+                }
+            )
+
+    def _delay_delivery(self, when, code, reply):
+        """Nothing can leave before ``when``; the reason is shown."""
+        self.ensure_one()
+        self.write(
+            {
+                "delivery_next_try": when,
+                "delivery_attempts": self.delivery_attempts + 1,
+                "failure_code": code,
+                "failure_reply": reply,
+                "last_check": fields.Datetime.now(),
+            }
+        )
+
+    def _delay_reason(self):
+        """Why nothing leaves before ``delivery_next_try``, for the reader."""
+        self.ensure_one()
+        if self.delivery_attempts:
+            return self.failure_text or ""
+        # It is no failure that the service's limit is reached.
+        return " ".join(cause_and_remedy(self.env, "quota_exceeded"))
+
+    def _resume(self):
+        """After the connection was tested anew: what waits goes on at once."""
+        self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
+        self.env["ir.cron"]._external_trigger("deliver")
+        waiting = self.env["mail.external.arrival"].sudo()
+        if waiting._waiting_of(self):
+            self.env["ir.cron"]._external_trigger("fetch")
+
+    # Reading: which mailboxes are due, and who reads them
+
+    @api.model
+    def _cron_fetch(self):
+        """Read the mailboxes that are due, for a part of a cron's time."""
+        if modules.module.current_test:
+            return  # as core: nothing goes over the network in test mode
+        sign_ins.withdraw_lost(self.env)
+        run_time = RunTime(seconds_allowed())
+        crons = self.env["ir.cron"]
+        waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
+        threads = crons._external_threads("fetch", FETCH_THREADS)
+        with mailbox_claims.fetch_run(self.env) as number:
+            more = FetchRun(self, number, threads, run_time).run()
+        if more or waiting:
+            crons._external_trigger("fetch")
+        elif next_look := mailbox_claims.next_look(self.env):
+            # Due, and still here: another run reads it. Look again soon.
+            soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
+            crons._external_trigger("fetch", at=max(next_look, soon))
+
+    def _fetch_now(self):
+        """Look into these mailboxes as soon as a scheduled action can.
+
+        :return: the notification that says so
+        """
+        accounts = self.filtered("mailbox_ids")
+        if not accounts:
+            raise UserError(
+                self.env._(
+                    "This mailbox is not read. Switch on “Receive replies” in the "
+                    "connect window first."
+                )
+            )
+        accounts._look_soon(0)
+        kind, text = "info", self.env._("The mailbox is being read.")
+        if not self.env["ir.cron"]._external_active_crons("fetch"):
+            kind = "warning"
+            text = self.env._(
+                "No mailbox is read: the scheduled action was deleted or archived. "
+                "Your administrator makes it again in General Settings > External "
+                "Addresses."
+            )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": kind,
+                "message": text,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
+
+    def _look_soon(self, minutes):
+        """Look into these mailboxes in ``minutes`` at the latest."""
+        when = fields.Datetime.add(fields.Datetime.now(), minutes=minutes)
+        self.env.cr.execute(
+            # One that is being read now may be past what has just come.
+            "UPDATE mail_external_mailbox SET next_look = %s"
+            " WHERE account_id = ANY(%s) AND (next_look > %s OR run <> 0)",
+            (when, self.ids, when),
+        )
+        # Who presses the button waits for no interval, also when it is due already.
+        if self.env.cr.rowcount or not minutes:
+            self.env["ir.cron"]._external_trigger("fetch", at=when)
+
+    def _reads_mailbox(self):
+        """Whether messages are fetched for this account (not: forwarded to Odoo)."""
+        self.ensure_one()
+        return (
+            self.active
+            and self.state == "working"
+            and self.receives
+            and self.incoming_protocol in READ_PROTOCOLS
+        )
+
+    def _reading_place(self):
+        """What makes it the same mailbox: UIDs and UIDLs of another mean nothing."""
+        self.ensure_one()
+        return (self.incoming_protocol, self.incoming_host, self.incoming_login)
+
+    def _set_up_reading(self, folders, anew=False):
+        """Read the mailbox from now on, or no more, as the account's settings say.
+
+        :param folders: list of (path on the wire, whether sent mail is in it)
+        :param bool anew: it is another mailbox than before, or was not read before
+        """
+        self.ensure_one()
+        if not self._reads_mailbox():
+            self.env["mail.external.mailbox"]._end(self)
+            self.folder_ids.unlink()
+            return
+        if anew:
+            # New rows: what a visit under way still notes about the old ones is lost.
+            self.folder_ids.unlink()
+        self.folder_ids._choose(self, dict(folders))
+        since = fields.Datetime.now() - timedelta(days=self.look_back_days)
+        self.env["mail.external.mailbox"]._begin(self, since if anew else None)
+
+    def _follow_reading(self):
+        """No address receives here any more: not read. One does again: read on from
+        where it was."""
+        if not (self.active and self.receives):
+            self.env["mail.external.mailbox"]._end(self)
+        elif self._reads_mailbox() and not self.mailbox_ids:
+            if not self.folder_ids:
+                self.folder_ids._choose(self, {"INBOX": False})
+            # POP3 knows by the day which of the unknown messages are new.
+            listed = [when for when in self.folder_ids.mapped("last_listing") if when]
+            since = min(listed, default=fields.Datetime.now())
+            self.env["mail.external.mailbox"]._begin(self, since)
+
+    def _stop_reading(self, code, reply):
+        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        self.ensure_one()
+        failure = {"failure_code": code, "failure_reply": reply}
+        self.mailbox_ids.write({"next_look": False, "run": 0, **failure})
+        self._tell_owner(
+            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
+            self.env._(
+                "Answers to %(email)s are not read until the sign-in works again. "
+                "%(text)s",
+                email=self._emails_text(),
+                text=self.mailbox_ids.failure_text or "",
+            ),
+        )
+
+    def _reading_words(self):
+        """Whether reading the mailbox fails, and one text about it; in superuser mode.
+
+        :return: (bool, str or False when answers are not received here)
+        """
+        mailbox = self.mailbox_ids
+        failed_folder = self.folder_ids.filtered("failure_code")[:1]
+        if not self.receives:
+            return False, False
+        if self.incoming_protocol == "forwarded":
+            return False, self.env._("The mailbox forwards to Odoo.")
+        if self.state == "refused":
+            return True, self.env._(
+                "Stopped, because sending is refused. Choose “Connect” and test the "
+                "settings again."
+            )
+        if mailbox.failure_code:
+            return True, mailbox.failure_text
+        if failed_folder:
+            return True, self.env._(
+                "The folder “%(folder)s” fails. %(text)s",
+                folder=failed_folder.name,
+                text=failed_folder.failure_text,
+            )
+        if not mailbox.last_look:
+            return False, self.env._("Waits for its first turn.")
+        return False, self.env._("Works.")
+
+    # Forwarding
 
     def _forward_address(self):
         """Where the mailbox redirects to: an address that nobody can guess.
@@ -244,67 +694,3 @@ class MailExternalAccount(models.Model):
         # sudo: alias domains are not readable for everybody
         domains = self.env["mail.alias.domain"].sudo()
         return (company.sudo().alias_domain_id or domains.search([], limit=1)).name
-
-    @api.depends("failure_code", "failure_reply")
-    def _compute_failure_text(self):
-        for account in self:
-            account.failure_text = account.failure_code and " ".join(
-                cause_and_remedy(self.env, account.failure_code)
-            )
-
-    @api.depends_context("uid")
-    @api.depends("user_id", "company_id")
-    def _compute_can_connect(self):
-        for account in self:
-            account.can_connect = account._may_connect()
-
-    def _compute_waiting_count(self):
-        counts = dict(
-            self.env["mail.mail"]
-            .sudo()
-            ._read_group(
-                [("sending_account_id", "in", self.ids), ("state", "=", "outgoing")],
-                ["sending_account_id"],
-                ["__count"],
-            )
-        )
-        for account in self:
-            account.waiting_count = counts.get(account, 0)
-
-    @api.constrains("allowed_user_ids", "allowed_group_ids", "user_id")
-    def _check_access_is_company(self):
-        for account in self:
-            if account.user_id and (
-                account.allowed_user_ids or account.allowed_group_ids
-            ):
-                raise ValidationError(
-                    self.env._(
-                        "Allowed users and groups are for company addresses; %s is a "
-                        "personal one.",
-                        account.email,
-                    )
-                )
-
-    @api.constrains("email", "sender_name")
-    def _check_header_text(self):
-        for account in self:
-            for value in (account.email, account.sender_name):
-                if value and any(ord(char) < 32 for char in value):
-                    raise ValidationError(
-                        self.env._(
-                            "The address and the sender name must not contain line "
-                            "breaks or control characters."
-                        )
-                    )
-
-    @api.model
-    @fresh_ormcache("account_id")
-    def _address_of(self, account_id):
-        """The address of an account, for who may know it: no query when warm."""
-        # cleared with the senders, see SENDER_FIELDS
-        return self.sudo().browse(account_id).email
-
-    def _secret_context(self, purpose):
-        """What the account's stored password is bound to."""
-        self.ensure_one()
-        return secret_context(self, purpose, self, self.user_id)

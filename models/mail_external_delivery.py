@@ -27,14 +27,22 @@ class MailExternalDelivery(models.Model):
     )
     recipient = fields.Char(required=True, readonly=True, index=True)
     subject = fields.Char(readonly=True)
-    account_id = fields.Many2one(
-        "mail.external.account",
+    address_id = fields.Many2one(
+        "mail.external.address",
         "External Address",
         readonly=True,
         index="btree_not_null",
         ondelete="set null",
     )
-    account_email = fields.Char("Sent From", readonly=True)
+    address_email = fields.Char("Sent From", readonly=True)
+    account_id = fields.Many2one(
+        "mail.external.account",
+        "Mail Account",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="Whose limits it counts for; the address may have moved since.",
+    )
     user_id = fields.Many2one(
         "res.users", "Written By", readonly=True, ondelete="set null"
     )
@@ -119,12 +127,13 @@ class MailExternalDelivery(models.Model):
 
         Committed before the server is asked: a crash leaves this trace.
         """
-        account = mail.sending_account_id
+        address = mail.sending_address_id
         row = self._find(message_id_header, recipient)
         values = {
             "state": "sending",
-            "account_id": account.id,
-            "account_email": account.email,
+            "address_id": address.id,
+            "address_email": address.email,
+            "account_id": address.account_id.id,
             "attempts": row.attempts + 1,
             "date": fields.Datetime.now(),
             "next_try": False,
@@ -139,7 +148,7 @@ class MailExternalDelivery(models.Model):
                 "recipient": recipient,
                 "subject": mail.subject,
                 "user_id": mail.mail_message_id.create_uid.id,
-                "company_id": account.company_id.id
+                "company_id": address.company_id.id
                 or mail.mail_message_id.record_company_id.id,
                 "mail_message_id": mail.mail_message_id.id,
             }
@@ -147,7 +156,8 @@ class MailExternalDelivery(models.Model):
 
     @api.model
     def _room_left(self, account):
-        """How many mails the account may still send, by its service's limits.
+        """How many mails the account may still send from all its addresses, by its
+        service's limits.
 
         :return: (count or None when nothing limits it, when there is room again)
         """
@@ -174,6 +184,15 @@ class MailExternalDelivery(models.Model):
             if room is None or left < room:
                 room, again = left, (oldest or now) + window
         return room, again
+
+    @api.model
+    def _outlive(self, addresses):
+        """What was sent from addresses that are deleted stays noted, for the managers
+        of who sent it, and no others."""
+        # sudo: the ledger is written by the server only
+        for address in addresses.sudo().filtered("user_id"):
+            domain = [("address_id", "=", address.id), ("company_id", "=", False)]
+            self.sudo().search(domain).company_id = address.user_id.company_id
 
     @api.autovacuum
     def _gc_old_rows(self):

@@ -4,11 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import email_domain_extract
 
-SECURITY = [
-    ("ssl", "SSL/TLS"),
-    ("starttls", "STARTTLS"),
-    ("none", "None (not encrypted)"),
-]
+from .mail_external_connection_mixin import SECURITY
 
 
 class MailExternalProvider(models.Model):

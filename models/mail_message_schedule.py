@@ -18,7 +18,7 @@ class MailMessageSchedule(models.Model):
     @property
     def _allow_sudo_commands(self):
         # x2many commands among the values of somebody's record: by his own right
-        configured = self.env["mail.external.account"]._any_configured()
+        configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
 
     @api.model_create_multi
@@ -37,7 +37,7 @@ class MailMessageSchedule(models.Model):
 
     def _check_written_by_user(self):
         """:raise AccessError: a message is somebody else's, and leaves in his name"""
-        if not self.env.su and self.env["mail.external.account"]._any_configured():
+        if not self.env.su and self.env["mail.external.sender"]._any_configured():
             self.mail_message_id._check_written_by_user()
 
     @api.model
@@ -65,11 +65,11 @@ class MailMessageSchedule(models.Model):
         external = self.browse()
         if (
             self.env.uid != SUPERUSER_ID
-            and self.env["mail.external.account"]._any_configured()
+            and self.env["mail.external.sender"]._any_configured()
         ):
             self.check_access("unlink")  # what core does in the end
             # sudo: who may have them told now may know which leave from an address
-            external = self.sudo().filtered("mail_message_id.external_account_id")
+            external = self.sudo().filtered("mail_message_id.external_address_id")
             external = external.sudo(self.env.su)
         if external:
             # Whoever says that it is time, Odoo notifies: as the scheduled action does.

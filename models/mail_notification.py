@@ -6,7 +6,7 @@ class MailNotification(models.Model):
 
     def _to_store_defaults(self, target):
         fields_to_store = super()._to_store_defaults(target)
-        if self.env["mail.external.account"]._any_configured() and target.is_internal(
+        if self.env["mail.external.sender"]._any_configured() and target.is_internal(
             self.env
         ):
             # What the mail server said, so that the chatter can show it.

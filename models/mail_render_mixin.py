@@ -11,6 +11,6 @@ class MailRenderMixin(models.AbstractModel):
 
     @api.model
     def _replace_local_links(self, html, base_url=None):
-        if html and self.env["mail.external.account"]._any_configured():
+        if html and self.env["mail.external.sender"]._any_configured():
             html = with_few_open_tags(html)
         return super()._replace_local_links(html, base_url=base_url)

@@ -4,17 +4,27 @@ import logging
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.addons.mail.tools.discuss import Store
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools.misc import clean_context
 
-from ..tools import origin
+from ..tools import from_guard, origin
 from ..tools.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
 _logger = logging.getLogger(__name__)
 
+# Without them a change is about when it is sent, not about what.
+WHEN_FIELDS = frozenset({"scheduled_date"})
+# Where a user says in whose name it leaves.
+FROM_FIELDS = frozenset({"author_id", "notification_parameters"})
+
 
 class MailScheduledMessage(models.Model):
-    """The picked sender waits with the message, and is checked when it is posted."""
+    """A scheduled message is posted later, by the right of who created it.
+
+    The picked sender waits with the message, among the notification parameters, and is
+    checked when it is posted: where it can no longer be used, nothing is sent, and the
+    author gets all of it back. Until then nobody else changes what it says.
+    """
 
     _inherit = "mail.scheduled.message"
 
@@ -27,18 +37,20 @@ class MailScheduledMessage(models.Model):
     )
     external_sender_options = fields.Json(compute="_compute_external_sender_options")
 
+    # The picked sender
+
     @api.depends("notification_parameters")
     def _compute_external_sender(self):
         for scheduled in self:
-            chosen = scheduled._parameters().get("external_account_id", EACH_DEFAULT)
-            if type(chosen or ODOO) is not int:  # no account: nothing was picked
+            chosen = scheduled._parameters().get("external_address_id", EACH_DEFAULT)
+            if type(chosen or ODOO) is not int:  # no address: nothing was picked
                 chosen = EACH_DEFAULT
             scheduled.external_sender = chosen or ODOO
 
     def _inverse_external_sender(self):
         for scheduled in self:
             parameters = scheduled._parameters()
-            parameters["external_account_id"] = scheduled.external_sender or False
+            parameters["external_address_id"] = scheduled.external_sender or False
             scheduled.notification_parameters = json.dumps(parameters)
 
     def _parameters(self):
@@ -53,6 +65,10 @@ class MailScheduledMessage(models.Model):
             return {}
         return parameters if isinstance(parameters, dict) else {}
 
+    @api.model
+    def _notification_parameters_whitelist(self):
+        return super()._notification_parameters_whitelist() | {"external_address_id"}
+
     @api.depends("model", "res_id", "is_note", "author_id")
     @api.depends_context("uid")
     def _compute_external_sender_options(self):
@@ -65,18 +81,18 @@ class MailScheduledMessage(models.Model):
     @api.onchange("external_sender")
     def _onchange_external_sender(self):
         """The signature below the text is the chosen address's."""
-        account = self.env["mail.external.account"]
-        self.body = account._with_signature_of(self.external_sender, self.body)
+        senders = self.env["mail.external.sender"]
+        self.body = senders._with_signature_of(self.external_sender, self.body)
 
     def _as_composer(self):
-        """The composer as its author has it before him; empty for somebody else."""
+        """The composer as its author has it before them; empty for somebody else."""
         self.ensure_one()
         composer = self.env["mail.compose.message"]
         if self.is_note or self.create_uid != self.env.user:
             return composer
         parameters = self._parameters()
         author = self.author_id
-        if "external_account_id" in parameters:
+        if "external_address_id" in parameters:
             # the full composer offered the choice, also where a template has a From
             author = self.env.user.partner_id
         return composer.new(
@@ -91,9 +107,75 @@ class MailScheduledMessage(models.Model):
             }
         )
 
-    @api.model
-    def _notification_parameters_whitelist(self):
-        return super()._notification_parameters_whitelist() | {"external_account_id"}
+    def _to_store_defaults(self, target):
+        fields_to_store = super()._to_store_defaults(target)
+        if self.env["mail.external.sender"]._any_configured():
+            fields_to_store.append(
+                Store.Attr("has_external_sender", lambda s: s.external_sender > ODOO)
+            )
+        return fields_to_store
+
+    # Written: by who created it, in a name of their own
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        scheduled = super().create(vals_list)
+        scheduled._check_from_is_own()
+        return scheduled
+
+    def write(self, vals):
+        if not WHEN_FIELDS.issuperset(vals):
+            self._check_created_by_user()
+        if not FROM_FIELDS.intersection(vals):
+            return super().write(vals)
+        before = self._names()
+        result = super().write(vals)
+        self._check_from_is_own(before)
+        return result
+
+    def _names(self):
+        """In whose name each leaves: {id: (author, From)}."""
+        return {
+            scheduled.id: (
+                scheduled.author_id,
+                scheduled._parameters().get("email_from"),
+            )
+            for scheduled in self.sudo()
+        }
+
+    def _check_from_is_own(self, before=None):
+        """:param before: result of ``_names``; what a template had said stays allowed
+        :raise AccessError: From or author are somebody else's external address
+        """
+        senders = self.env["mail.external.sender"]
+        if self.env.su or from_guard.is_posting() or not senders._any_configured():
+            return
+        # The database takes "7" for the author 7, the cache for none.
+        self.invalidate_recordset(["author_id"])
+        for scheduled_id, (author, email_from) in self._names().items():
+            old_author, old_from = (before or {}).get(scheduled_id, (None, None))
+            if author != old_author:
+                senders._check_typed_author(self.env._("Author (author_id)"), author)
+            if email_from != old_from:
+                senders._check_typed_from(self.env._("From (email_from)"), email_from)
+
+    def _check_created_by_user(self):
+        """:raise AccessError: another user changes what leaves in the creator's name"""
+        senders = self.env["mail.external.sender"]
+        if self.env.su or not senders._any_configured():
+            return
+        for scheduled in self.sudo():
+            creator = scheduled.create_uid
+            if creator.id != self.env.uid and senders._addresses_of(creator.id):
+                raise AccessError(
+                    self.env._(
+                        "This message will leave in the name of %s. Nobody else can "
+                        "change what it says: delete it, and schedule one of your own.",
+                        creator.name,
+                    )
+                )
+
+    # Posted
 
     def external_sender_problem(self):
         """Why "Send Now" would be refused because of the sender, or "".
@@ -110,17 +192,9 @@ class MailScheduledMessage(models.Model):
         refused = self._attempt("_is_refused")
         return self._refusal_text(self.env.user) if refused else ""
 
-    def _to_store_defaults(self, target):
-        fields_to_store = super()._to_store_defaults(target)
-        if self.env["mail.external.account"]._any_configured():
-            fields_to_store.append(
-                Store.Attr("has_external_sender", lambda s: s.external_sender > ODOO)
-            )
-        return fields_to_store
-
     def _post_message(self, raise_exception=True):
         ours = self
-        if not self.env["mail.external.account"]._any_configured():
+        if not self.env["mail.external.sender"]._any_configured():
             # but what was picked while there was one leaves in no other name
             ours = self.filtered(lambda scheduled: scheduled.external_sender > ODOO)
         refused = ours.filtered(lambda scheduled: scheduled._attempt("_is_refused"))
@@ -138,25 +212,38 @@ class MailScheduledMessage(models.Model):
         refused.unlink()  # as core does with what cannot be posted
         return result
 
-    @api.model
-    def _give_back_external(self, reason):
-        """The addresses go: what would leave from one is given back to its author."""
-        on_records = self.search([("model", "!=", "discuss.channel")])
-        waiting = on_records.filtered(lambda each: each._attempt("_waits_for_address"))
-        for scheduled in waiting:
-            scheduled._attempt("_tell_author", reason)
-        waiting.unlink()
+    def _is_refused(self):
+        """Whether the author may no longer send from the address that they picked."""
+        if self.external_sender <= ODOO or self.is_note:
+            return False
+        senders, record = self._for_creator()
+        sender = self.external_sender
+        usable = sender in senders._usable_ids(record) or senders._may_wait_for(
+            sender, record
+        )
+        # where the record is gone, core says so
+        return not usable and bool(record.exists())
 
-    def _waits_for_address(self):
-        """Whether it would leave from an external address, if it were posted now."""
-        if self.external_sender >= ODOO:
-            return self.external_sender > ODOO
-        account, record = self._for_creator()
-        partners = self.partner_ids
-        if not self.is_note:
-            partners |= record.message_partner_ids
-        outside = any(partners.mapped("partner_share"))
-        return outside and bool(account._best_account_id(record))
+    def _sign_for_best_sender(self):
+        """Where nobody picked one: the signature of what is the best one now."""
+        parameters = self._parameters()
+        signed_for = parameters.get(SIGNED_FOR)
+        if signed_for is None or self.external_sender != EACH_DEFAULT:
+            return
+        senders, record = self._for_creator()
+        best = senders._best_address_id(record) or ODOO
+        if best != signed_for:
+            # sudo: no change of its creator's words
+            self.sudo().body = senders._with_signature_of(best, self.body)
+
+    def _for_creator(self):
+        """The addresses as its creator may use them, and the record; both in sudo."""
+        self.ensure_one()
+        # sudo: the record may have moved out of their sight; core tells them
+        creator = self.with_user(self.create_uid).sudo()
+        # as core posts it: in the companies that they worked in
+        env = creator.with_context(**clean_context(self.send_context or {})).env
+        return env["mail.external.sender"], env[self.model].browse(self.res_id)
 
     def _attempt(self, step, *args):
         """The result of a method; None where it fails, which must not stop the others.
@@ -174,48 +261,37 @@ class MailScheduledMessage(models.Model):
             )
             return None
 
-    def _for_creator(self):
-        """The accounts as its creator may use them, and the record; both in sudo."""
-        self.ensure_one()
-        # sudo: the record may have moved out of his sight; core tells him
-        creator = self.with_user(self.create_uid).sudo()
-        # as core posts it: in the companies that he worked in
-        env = creator.with_context(**clean_context(self.send_context or {})).env
-        return env["mail.external.account"], env[self.model].browse(self.res_id)
+    # Given back
 
-    def _is_refused(self):
-        """Whether the author may no longer send from the address that he picked."""
-        if self.external_sender <= ODOO or self.is_note:
-            return False
-        account, record = self._for_creator()
-        sender = self.external_sender
-        usable = sender in account._usable_ids(record) or account._may_wait_for(
-            sender, record
-        )
-        # where the record is gone, core says so
-        return not usable and bool(record.exists())
+    @api.model
+    def _give_back_external(self, reason):
+        """The addresses go: what would leave from one is given back to its author."""
+        on_records = self.search([("model", "!=", "discuss.channel")])
+        waiting = on_records.filtered(lambda each: each._attempt("_waits_for_address"))
+        for scheduled in waiting:
+            scheduled._attempt("_tell_author", reason)
+        waiting.unlink()
 
-    def _sign_for_best_sender(self):
-        """Where nobody picked one: the signature of what is the best one now."""
-        parameters = self._parameters()
-        signed_for = parameters.get(SIGNED_FOR)
-        if signed_for is None or self.external_sender != EACH_DEFAULT:
-            return
-        account, record = self._for_creator()
-        best = account._best_account_id(record) or ODOO
-        if best != signed_for:
-            # sudo: no change of its creator's words
-            self.sudo().body = account._with_signature_of(best, self.body)
+    def _waits_for_address(self):
+        """Whether it would leave from an external address, if it were posted now."""
+        if self.external_sender >= ODOO:
+            return self.external_sender > ODOO
+        senders, record = self._for_creator()
+        partners = self.partner_ids
+        if not self.is_note:
+            partners |= record.message_partner_ids
+        outside = any(partners.mapped("partner_share"))
+        return outside and bool(senders._best_address_id(record))
 
     def _refusal_text(self, reader):
         # the name that this reader may see: the id may be any that somebody tries
-        account = self.env["mail.external.account"].with_user(reader)
-        account = account.browse(self[:1].external_sender).exists()
+        addresses = self.env["mail.external.address"].with_user(reader)
+        address = addresses.browse(self[:1].external_sender).exists()
         return self.env._(
             "The message was not sent: the address chosen in “From” (%s) can no longer "
             "be used here. It was deleted, is not working, is no longer shared with "
             "the author, or is bound to other projects. Choose another sender.",
-            account.display_name or self.env._("deleted"),
+            address.display_name or self.env._("deleted"),
         )
 
     def _tell_author(self, reason=""):
@@ -241,7 +317,7 @@ class MailScheduledMessage(models.Model):
         ).write({"res_model": notice._name, "res_id": notice.id})
 
     def _attachments_of_author(self):
-        """The attachments (sudo) that the author may have back: his, or readable."""
+        """The attachments (sudo) that the author may have back: theirs, or readable."""
         author = self.create_uid
         return self.attachment_ids.sudo().filtered(
             lambda file: (

@@ -4,16 +4,23 @@ from odoo import fields, models
 class ProjectProject(models.Model):
     _inherit = "project.project"
 
-    external_account_binding_ids = fields.One2many(
-        "mail.external.account.project", "project_id", "External Addresses", copy=False
+    external_address_binding_ids = fields.One2many(
+        "mail.external.address.project", "project_id", "External Addresses", copy=False
     )
+
+    def copy(self, default=None):
+        """With its bindings, as far as who copies may bind the addresses."""
+        copies = super().copy(default=default)
+        for project, copied in zip(self, copies, strict=True):
+            project.external_address_binding_ids._copy_to(copied)
+        return copies
 
     def unlink(self):
         # sudo: an address for this project only must not become one for all of them
-        bindings = self.sudo().external_account_binding_ids
-        accounts = bindings.account_id
+        bindings = self.sudo().external_address_binding_ids
+        addresses = bindings.address_id
         bindings.unlink()
-        accounts.filtered(lambda a: not a.binding_ids).active = False
+        addresses.filtered(lambda a: not a.binding_ids).active = False
         return super().unlink()
 
     def _external_sender_project_id(self):

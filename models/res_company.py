@@ -8,8 +8,8 @@ _PREFETCH = "mail_external_account"
 class ResCompany(models.Model):
     _inherit = "res.company"
 
-    external_account_ids = fields.One2many(
-        "mail.external.account",
+    external_address_ids = fields.One2many(
+        "mail.external.address",
         "company_id",
         "External Addresses",
         domain=[("user_id", "=", False)],
@@ -62,27 +62,28 @@ class ResCompany(models.Model):
         result = super().write(vals)
         # who belongs to a company is also said from its side
         if {"active", "external_sender_policy", "user_ids"}.intersection(vals):
-            self.env["mail.external.account"]._clear_sender_cache()
-        if vals.get("active") is False:
+            self.env["mail.external.sender"]._clear_sender_cache()
+        if not vals.get("active", True):
             # sudo: who may archive a company may not always read its addresses
-            self.sudo().external_account_ids._release_waiting_mails("account_gone")
+            addresses = self.sudo().external_address_ids
+            self.env["mail.mail"]._external_waiting(addresses)._release("address_gone")
         return result
 
     def unlink(self):
         # sudo: see above. An address of no company would be usable in all of them.
-        accounts = self.env["mail.external.account"].sudo()
-        accounts = accounts.with_context(active_test=False).search(
-            [("company_id", "in", self.ids)]
-        )
-        accounts.filtered(lambda account: not account.user_id).unlink()
-        accounts.exists().active = False
+        ours = [("company_id", "in", self.ids)]
+        shared = [*ours, ("user_id", "=", False)]
+        for name in ("mail.external.account", "mail.external.address"):
+            records = self.env[name].sudo().with_context(active_test=False)
+            records.search(shared).unlink()
+        self.env["mail.external.address"].sudo().search(ours).active = False
         return super().unlink()
 
-    def action_add_external_account(self):
+    def action_add_external_address(self):
         """Open the connect window for a new address of this company."""
         self.ensure_one()
         return (
-            self.env["mail.external.account"]
+            self.env["mail.external.address"]
             .with_context(default_is_company=True, default_company_id=self.id)
             .action_add()
         )

@@ -8,8 +8,8 @@ _MOST_CRONS = 16
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
-    external_account_ids = fields.One2many(
-        related="company_id.external_account_ids", string="Company External Addresses"
+    external_address_ids = fields.One2many(
+        related="company_id.external_address_ids", string="Company External Addresses"
     )
     external_ca_certificate = fields.Text(
         related="company_id.external_ca_certificate", readonly=False
@@ -46,19 +46,19 @@ class ResConfigSettings(models.TransientModel):
     external_fetch_crons = fields.Integer("Reading Side by Side")
 
     def get_values(self):
-        accounts = self.env["mail.external.account"]
+        crons = self.env["ir.cron"]
         return {
             **super().get_values(),
-            "external_deliver_crons": len(accounts._active_crons("deliver")),
-            "external_fetch_crons": len(accounts._active_crons("fetch")),
+            "external_deliver_crons": len(crons._external_active_crons("deliver")),
+            "external_fetch_crons": len(crons._external_active_crons("fetch")),
         }
 
     def set_values(self):
         result = super().set_values()
         for work in ("deliver", "fetch"):
             name = f"external_{work}_crons"
-            accounts = self.env["mail.external.account"]
-            if self[name] == len(accounts._active_crons(work)):
+            crons = self.env["ir.cron"]
+            if self[name] == len(crons._external_active_crons(work)):
                 continue  # 0 as well: other settings can be saved without them
             if not 1 <= self[name] <= _MOST_CRONS:
                 raise ValidationError(
@@ -68,9 +68,9 @@ class ResConfigSettings(models.TransientModel):
                         most=_MOST_CRONS,
                     )
                 )
-            accounts._set_identical_crons(work, self[name])
+            crons._external_set_count(work, self[name])
         return result
 
-    def action_add_external_account(self):
+    def action_add_external_address(self):
         """Open the connect window for a new address of the current company."""
-        return self.company_id.action_add_external_account()
+        return self.company_id.action_add_external_address()

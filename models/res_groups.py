@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from ..tools.access_lists import check_still_restricted
+
 # What says who is in a group, and so in those that it implies.
 MEMBER_FIELDS = frozenset({"user_ids", "all_user_ids", "implied_ids", "implied_by_ids"})
 
@@ -24,8 +26,7 @@ class ResGroups(models.Model):
         if self:
             # core does so later: until then nobody is told which addresses there are
             self.check_access("unlink")
-        account = self.env["mail.external.account"]
-        account._check_still_restricted("allowed_group_ids", self)
+        check_still_restricted("allowed_group_ids", self)
         result = super().unlink()
         self._forget_members()
         return result
@@ -34,6 +35,6 @@ class ResGroups(models.Model):
     def _forget_members(self):
         """Core clears what is cached before the commit only; that a field of
         ``mail`` happens to write on the users meanwhile is nothing to rely on."""
-        account = self.env["mail.external.account"]
-        if account._any_configured():
-            account._clear_sender_cache()
+        senders = self.env["mail.external.sender"]
+        if senders._any_configured():
+            senders._clear_sender_cache()

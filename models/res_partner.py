@@ -6,11 +6,11 @@ class ResPartner(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        account = self.env["mail.external.account"]
-        if {"name", "email"}.intersection(vals) and account._any_configured():
+        senders = self.env["mail.external.sender"]
+        if {"name", "email"}.intersection(vals) and senders._any_configured():
             # sudo: whose names and addresses are cached, whoever changes them
             renamed = self.sudo().with_context(active_test=False)
             domain = [("partner_id", "in", self.ids)]
             if renamed.user_ids or renamed.env["res.company"].search(domain, limit=1):
-                account._clear_sender_cache()
+                senders._clear_sender_cache()
         return result

@@ -2,14 +2,17 @@ import os
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests import TransactionCase, new_test_user
+from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..mailkit.headers import parse_headers
-from ..tools import connection, vault
+from ..tools import connect_test, vault
+from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.intake import Intake
 
 KEY = "a-key-for-tests-of-more-than-32-characters"
 
 
+@tagged("post_install", "-at_install")
 class ExternalAccountCase(TransactionCase):
     """Two employees, two projects, two customers; Anna's colleague gets e-mails."""
 
@@ -52,26 +55,43 @@ class ExternalAccountCase(TransactionCase):
         cls.task.message_subscribe((cls.customer | cls.bohdan.partner_id).ids)
 
     @classmethod
-    def account(cls, email, user=None, bindings=(), **values):
-        """A working account, as the connect window leaves it.
+    def address(cls, email, user=None, bindings=(), **values):
+        """A working address, as the connect window leaves it.
 
         :param bindings: (project, is_default) pairs
+        :param values: fields of the address or of its account; ``account_id``: another
+            address of an account that is there
         """
-        return cls.env["mail.external.account"].create(
+        addresses = cls.env["mail.external.address"]
+        accounts = cls.env["mail.external.account"]
+        company_id = values.pop("company_id", False if user else cls.company.id)
+        state = values.pop("state", "working")
+        own = {n: values.pop(n) for n in [*values] if n in addresses._fields}
+        account = accounts.browse(own.pop("account_id", False))
+        if not account:
+            account = accounts.create(
+                {
+                    "user_id": user.id if user else False,
+                    "company_id": company_id,
+                    "smtp_host": "smtp.example.com",
+                    "smtp_port": 465,
+                    "smtp_security": "ssl",
+                    "smtp_login": email,
+                    "state": state,
+                    **values,
+                }
+            )
+        return addresses.create(
             {
                 "email": email,
-                "user_id": user.id if user else False,
-                "company_id": False if user else cls.company.id,
-                "smtp_host": "smtp.example.com",
-                "smtp_port": 465,
-                "smtp_security": "ssl",
-                "smtp_login": email,
-                "state": "working",
+                "account_id": account.id,
+                "company_id": company_id,
+                "is_main": not account.address_ids,
                 "binding_ids": [
                     (0, 0, {"project_id": project.id, "is_default": default})
                     for project, default in bindings
                 ],
-                **values,
+                **own,
             }
         )
 
@@ -98,15 +118,15 @@ class ExternalAccountCase(TransactionCase):
                     "wizard_id": window.id,
                     "step": step.value,
                     "ok": True,
-                    "fingerprint": connection.fingerprint(window),
+                    "fingerprint": connect_test.fingerprint(window),
                 }
-                for step in connection.steps(window)
+                for step in connect_test.steps(window)
             ]
         )
         window.invalidate_recordset()
 
     def external_mails(self, message):
-        return message.sudo().mail_ids.filtered("sending_account_id")
+        return message.sudo().mail_ids.filtered("sending_address_id")
 
 
 class ConnectCase(ExternalAccountCase):
@@ -151,7 +171,7 @@ class IntakeCase(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account(
+        cls.own = cls.address(
             "anna@own.example",
             cls.anna,
             receive_replies=True,
@@ -163,7 +183,8 @@ class IntakeCase(ExternalAccountCase):
                 "message_id_header": cls.question.message_id,
                 "recipient": "clara@customer.example",
                 "subject": "Market analysis",
-                "account_id": cls.own.id,
+                "address_id": cls.own.id,
+                "account_id": cls.own.account_id.id,
                 "mail_message_id": cls.question.id,
                 "state": "sent",
                 "date": fields.Datetime.now(),
@@ -184,16 +205,17 @@ class IntakeCase(ExternalAccountCase):
         lines = [f"{name}: {value}" for name, value in fields.items() if value]
         return "\r\n".join([*lines, "", body, ""]).encode()
 
-    def take_in(self, raw, account=None, **kw):
+    def take_in(self, raw, address=None, **kw):
         """As the fetching does it: headers first, the whole message if wanted.
 
+        :param address: of the address whose mailbox it lies in
         :return: the messages that came of it
         """
-        account = account or self.own
+        intake = Intake((address or self.own).account_id)
         known = self.task.message_ids
         headers = parse_headers(raw)
-        [decision], facts = account._decide_batch([headers])
-        if account._wants_whole(decision, headers):
-            account._take_in(raw, decision, facts, **kw)
+        [decision], facts = decide_batch(intake.account, [headers])
+        if intake.wants_whole(decision, headers):
+            intake.take_in(raw, decision, facts, **kw)
         self.task.invalidate_recordset(["message_ids"])
         return self.task.message_ids - known

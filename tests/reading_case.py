@@ -15,12 +15,10 @@ class ReadingCase(IntakeCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.mailbox = cls.env["mail.external.mailbox"].create(
-            {"account_id": cls.own.id, "next_look": fields.Datetime.now(), "run": 7}
-        )
-        cls.folder_row = cls.env["mail.external.folder"].create(
-            {"account_id": cls.own.id, "path": "INBOX"}
-        )
+        cls.account = cls.own.account_id
+        cls.mailbox = cls.account.mailbox_ids
+        cls.mailbox.write({"next_look": fields.Datetime.now(), "run": 7})
+        cls.folder_row = cls.account.folder_ids
         cls.folder = FolderJob(cls.folder_row.id, "INBOX", False, None)
         cls.env.flush_all()
 
@@ -31,7 +29,7 @@ class ReadingCase(IntakeCase):
         folder = {"id": self.folder.id, "failure_code": None}
         folder["transfer"] = self.folder_row.transfer or None
         return MailboxWork(
-            self.own,
+            self.account,
             {
                 "incoming_protocol": "imap",
                 "reading_since": None,

@@ -35,28 +35,28 @@ class TestArchived(ProofCase):
         self.registry.clear_all_caches()
 
     def test_an_archived_address_is_in_no_from(self):
-        mine = self.account(CEO, self.bohdan, proof="manager")
-        shared = self.account("desk@brand-a.example")
+        mine = self.address(CEO, self.bohdan, proof="manager")
+        shared = self.address("desk@brand-a.example")
         (mine | shared).active = False
-        self.account("other@brand-a.example", self.bohdan, proof="manager")
-        accounts = self.env["mail.external.account"]
-        asked = accounts.with_user(self.bohdan).with_context(**self.everything)
+        self.address("other@brand-a.example", self.bohdan, proof="manager")
+        senders = self.env["mail.external.sender"]
+        asked = senders.with_user(self.bohdan).with_context(**self.everything)
         for name, args in (
             ("_addresses_of", (self.bohdan.id,)),
             ("_external_addresses", ()),
         ):
             # the caller fills the cache, then all are answered from it
             getattr(asked, name)(*args)
-            self.assertEqual(getattr(accounts, name)(*args), {"other@brand-a.example"})
+            self.assertEqual(getattr(senders, name)(*args), {"other@brand-a.example"})
 
     def test_an_archived_address_is_not_offered(self):
-        self.account(CEO, self.bohdan, active=False)
-        self.account("desk@brand-a.example", active=False)
-        mine = self.account("mine@brand-a.example", self.bohdan)
+        self.address(CEO, self.bohdan, active=False)
+        self.address("desk@brand-a.example", active=False)
+        mine = self.address("mine@brand-a.example", self.bohdan)
         task = self.task.with_user(self.bohdan)
-        accounts = self.env["mail.external.account"].with_user(self.bohdan)
-        accounts.with_context(**self.everything)._sender_options(task)
-        self.assertEqual(accounts._usable_ids(task), {mine.id})
+        senders = self.env["mail.external.sender"].with_user(self.bohdan)
+        senders.with_context(**self.everything)._sender_options(task)
+        self.assertEqual(senders._usable_ids(task), {mine.id})
 
     def test_an_archived_preset_proves_nothing(self):
         self.provider.active = False
@@ -71,8 +71,8 @@ class TestAccessEnds(ProofCase):
     def test_who_leaves_a_company_leaves_its_addresses(self):
         """From whatever side, at once: what may be used is cached."""
         other = self.env["res.company"].create({"name": "Another"})
-        self.account(CEO, company_id=other.id)
-        accounts = self.env["mail.external.account"]
+        self.address(CEO, company_id=other.id)
+        senders = self.env["mail.external.sender"]
         bohdan = self.bohdan.id
         for record, field, joins, leaves in (
             (self.bohdan, "company_ids", Command.link(other.id), other.id),
@@ -80,9 +80,9 @@ class TestAccessEnds(ProofCase):
         ):
             with self.subTest(field):
                 record.write({field: [joins]})
-                self.assertEqual(accounts._addresses_of(bohdan), {CEO})
+                self.assertEqual(senders._addresses_of(bohdan), {CEO})
                 record.write({field: [Command.unlink(leaves)]})
-                self.assertFalse(accounts._addresses_of(bohdan))
+                self.assertFalse(senders._addresses_of(bohdan))
 
 
 class TestOtherCompanies(ProofCase):
@@ -234,7 +234,7 @@ class TestMarkOfCodes(ProofCase):
 
 class TestOtherHeaders(ProofCase):
     def test_no_header_tells_of_somebody_elses_address(self):
-        self.account(CEO, self.anna, proof="provider")
+        self.address(CEO, self.anna, proof="provider")
         message = self.post(
             self.bohdan,
             mail_headers={

@@ -4,11 +4,12 @@ import base64
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
 from ..mailkit.headers import parse_headers
-from ..models import mail_external_arrival_process
+from ..tools import arrival_processing
+from ..tools.incoming.intake import Intake
 from .common_hearers import STRANGER, HearersCase
 
 
@@ -18,10 +19,10 @@ class TestColleaguesVoice(HearersCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.support = cls.account(
+        cls.support = cls.address(
             "support@own.example", None, bindings=[(cls.project_a, True)]
         )
-        cls.bohdans = cls.account("bohdan@own.example", cls.bohdan)
+        cls.bohdans = cls.address("bohdan@own.example", cls.bohdan)
         cls.task.message_subscribe(cls.second.ids)
 
     def forms(self):
@@ -37,7 +38,7 @@ class TestColleaguesVoice(HearersCase):
         self.assertEqual(message.external_mark, "colleague")
         self.assertTrue(message.is_internal)
         self.assertFalse(self.told(message).filtered("partner_share"))
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
         self.assertFalse(message.sudo().mail_ids.recipient_ids & self.second)
 
     def test_a_customer_does_not_speak_to_customers_as_a_colleague(self):
@@ -51,14 +52,18 @@ class TestColleaguesVoice(HearersCase):
     def test_nor_out_of_the_quarantine(self):
         raw = self.mail("Bohdan M <bohdan@corp.example>")
         headers = parse_headers(raw)
-        arrival = self.own._claim_arrival(headers, raw, "answer", "INBOX 1")
+        arrival = Intake(self.own.account_id)._claim(
+            headers, raw, "answer", "INBOX 1", self.own
+        )
         arrival.write({"state": "quarantine", "raw": base64.b64encode(raw)})
         arrival.action_retry()
         self.assert_for_the_team(arrival.mail_message_id)
 
     def test_nor_forwarded(self):
         token = "abcdefghijklmnopqrstuvwx23"
-        self.own.write({"incoming_protocol": "forwarded", "forward_token": token})
+        self.own.account_id.write(
+            {"incoming_protocol": "forwarded", "forward_token": token}
+        )
         extra = f"Delivered-To: reply-{token}@corp.example\r\n".encode()
         raw = extra + self.mail("Bohdan M <bohdan@corp.example>")
         known = self.task.message_ids
@@ -101,7 +106,7 @@ class TestColleaguesVoice(HearersCase):
                 self.assertTrue(message.with_user(self.bohdan).has_access("read"))
 
     def test_new_mail_says_so_too(self):
-        support = self.account(
+        support = self.address(
             "new@own.example",
             receive_replies=True,
             new_mail="task",
@@ -196,7 +201,7 @@ class TestForeignCopies(HearersCase):
         super().setUpClass()
         cls.project_a.privacy_visibility = "followers"
         cls.task.message_subscribe((cls.anna.partner_id | cls.second).ids)
-        cls.eves = cls.account(
+        cls.eves = cls.address(
             "eve@own.example", cls.eve, receive_replies=True, incoming_protocol="imap"
         )
         cls.copied = {"Cc": "eve@own.example"}
@@ -233,20 +238,20 @@ class TestForeignCopies(HearersCase):
         self.assert_heard()
 
     def test_she_serves_a_header_only_and_gives_it_up(self):
-        self.eves._keep_place(parse_headers(self.mail()), "answer", "1", "unreadable")
+        headers = parse_headers(self.mail())
+        Intake(self.eves.account_id).keep_place(headers, "answer", "1", "unreadable")
         arrivals = self.env["mail.external.arrival"]
-        arrivals.search([("account_id", "=", self.eves.id)]).action_dismiss()
+        arrivals.search([("account_id", "=", self.eves.account_id.id)]).action_dismiss()
         self.assert_heard()
 
     def test_she_makes_a_loop_of_it(self):
-        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 2)
+        self.patch(arrival_processing, "LOOP_LIMIT", 2)
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@x.example>")
             self.take_in(raw, self.eves)
         self.assert_heard()
 
 
-@tagged("post_install", "-at_install")
 class TestStrangersAndUninstalling(HearersCase):
     def test_what_is_told_later_is_not_told_to_customers(self):
         self.task.message_subscribe(self.second.ids)

@@ -11,9 +11,9 @@ class TestAutomaticMail(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna, [(cls.project_a, True)])
+        cls.own = cls.address("anna@own.example", cls.anna, [(cls.project_a, True)])
         # Nobody may write from it, but Odoo does in the project's name.
-        cls.team = cls.account(
+        cls.team = cls.address(
             "team@brand-a.example",
             None,
             [(cls.project_a, True)],
@@ -57,7 +57,7 @@ class TestAutomaticMail(ExternalAccountCase):
 
     def test_a_stages_template_leaves_from_the_projects_default(self):
         mail = self.move(self.task)
-        self.assertEqual(mail.sending_account_id, self.team)
+        self.assertEqual(mail.sending_address_id, self.team)
         self.assertTrue(self.team._may_deliver(mail.mail_message_id))
 
     def test_of_several_tasks_at_once_too(self):
@@ -71,12 +71,12 @@ class TestAutomaticMail(ExternalAccountCase):
         self.flush_tracking()
         mails = self.move(tasks)
         self.assertEqual(len(mails), 2)
-        self.assertEqual(mails.sending_account_id, self.team)
+        self.assertEqual(mails.sending_address_id, self.team)
         self.assertEqual(mails.mapped("external_origin"), ["project", "project"])
 
     def test_without_a_default_it_stays_odoos(self):
         self.team.binding_ids.is_default = False
-        self.assertFalse(self.move(self.task).sending_account_id)
+        self.assertFalse(self.move(self.task).sending_address_id)
         other = self.env["project.task"].create(
             {
                 "name": "Other",
@@ -85,7 +85,7 @@ class TestAutomaticMail(ExternalAccountCase):
             }
         )
         self.flush_tracking()
-        self.assertFalse(self.move(other).sending_account_id)
+        self.assertFalse(self.move(other).sending_address_id)
 
     def test_a_template_with_a_mail_server_of_its_own_keeps_it(self):
         server = self.env["ir.mail_server"].create(
@@ -93,7 +93,7 @@ class TestAutomaticMail(ExternalAccountCase):
         )
         self.template.mail_server_id = server
         mail = self.move(self.task)
-        self.assertFalse(mail.sending_account_id)
+        self.assertFalse(mail.sending_address_id)
         self.assertEqual(mail.mail_server_id, server)
 
     def test_rules_and_server_actions(self):
@@ -115,7 +115,7 @@ class TestAutomaticMail(ExternalAccountCase):
             ).run()
             mails = self.sent_of(self.task) - known
             outside = mails.filtered(lambda m: m.recipient_ids <= self.customer)
-            self.assertEqual(outside.sending_account_id, self.team, method)
+            self.assertEqual(outside.sending_address_id, self.team, method)
 
     def test_who_runs_an_action_adds_nothing(self):
         """Core hands his context on to what the action makes in superuser mode."""
@@ -153,17 +153,17 @@ class TestAutomaticMail(ExternalAccountCase):
         known = self.sent_of(self.task)
         self.template.with_user(bot).send_mail(self.task.id)
         self.assertEqual(
-            (self.sent_of(self.task) - known).sending_account_id, self.team
+            (self.sent_of(self.task) - known).sending_address_id, self.team
         )
         # ... but not what an employee sends
         known = self.sent_of(self.task)
         self.template.with_user(self.anna).send_mail(self.task.id)
-        self.assertFalse((self.sent_of(self.task) - known).sending_account_id)
+        self.assertFalse((self.sent_of(self.task) - known).sending_address_id)
 
     def test_odoobot(self):
         bot = self.env.ref("base.user_root")
         message = self.post(bot, message_type="notification")
-        self.assertEqual(message.external_account_id, self.team)
+        self.assertEqual(message.external_address_id, self.team)
         self.assertEqual(message.external_origin, "project")
 
     def test_a_user_does_not_speak_for_the_project(self):
@@ -175,12 +175,12 @@ class TestAutomaticMail(ExternalAccountCase):
             {"message_type": "email_outgoing"},
         ):
             message = self.post(self.bohdan, **values)
-            self.assertFalse(message.external_account_id, values)
+            self.assertFalse(message.external_address_id, values)
         for claimed in ("project", "mail", "user"):
             with self.assertRaises(UserError):
                 self.post(
                     self.bohdan,
-                    external_account_id=self.team.id,
+                    external_address_id=self.team.id,
                     external_origin=claimed,
                 )
         message = self.post(self.bohdan)
@@ -190,7 +190,7 @@ class TestAutomaticMail(ExternalAccountCase):
     def test_who_may_use_it_sends_automatic_mail_through_it(self):
         self.manager.group_ids += self.env.ref("project.group_project_user")
         message = self.post(self.manager, message_type="auto_comment")
-        self.assertEqual(message.external_account_id, self.team)
+        self.assertEqual(message.external_address_id, self.team)
 
     def test_a_customers_words_go_to_the_others_in_the_projects_name(self):
         portal = new_test_user(
@@ -207,7 +207,7 @@ class TestAutomaticMail(ExternalAccountCase):
                 subtype_xmlid="mail.mt_comment",
             )
         )
-        self.assertEqual(message.external_account_id, self.team)
+        self.assertEqual(message.external_address_id, self.team)
         mail = self.external_mails(message)
         self.assertNotIn(self.bohdan.partner_id, mail.recipient_ids)
         self.assertIn(self.second, mail.recipient_ids)
@@ -220,7 +220,7 @@ class TestAutomaticMail(ExternalAccountCase):
                 body="Again", message_type="comment", subtype_xmlid="mail.mt_comment"
             )
         )
-        self.assertEqual(again.external_account_id, self.team)
+        self.assertEqual(again.external_address_id, self.team)
         self.team.active = False
         odoo = (
             self.task.with_user(portal)
@@ -231,7 +231,7 @@ class TestAutomaticMail(ExternalAccountCase):
                 subtype_xmlid="mail.mt_comment",
             )
         )
-        self.assertFalse(odoo.external_account_id)
+        self.assertFalse(odoo.external_address_id)
 
 
 class TestGateway(ExternalAccountCase):
@@ -240,8 +240,8 @@ class TestGateway(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna, [(cls.project_a, True)])
-        cls.team = cls.account("team@brand-a.example", None, [(cls.project_a, False)])
+        cls.own = cls.address("anna@own.example", cls.anna, [(cls.project_a, True)])
+        cls.team = cls.address("team@brand-a.example", None, [(cls.project_a, False)])
         cls.question = cls.post(cls, cls.anna)
         cls.env["ir.config_parameter"].set_param(
             "mail_external_account.trusted_authserv", "mx.corp.example"
@@ -269,22 +269,22 @@ class TestGateway(ExternalAccountCase):
     def test_a_customers_answer_is_relayed_in_the_projects_name(self):
         self.task.message_subscribe(self.second.ids)
         message = self.arrive("Clara <clara@customer.example>")
-        self.assertEqual(message.external_account_id, self.team)
+        self.assertEqual(message.external_address_id, self.team)
         self.assertEqual(self.external_mails(message).recipient_ids, self.second)
         self.team.active = False
         message = self.arrive("Clara <clara@customer.example>")
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
 
     def test_an_employees_answer_needs_a_proof(self):
         anna = "Anna <anna@corp.example>"
-        self.assertFalse(self.arrive(anna).external_account_id)
+        self.assertFalse(self.arrive(anna).external_address_id)
         forged = "mx.evil.example; dmarc=pass header.from=corp.example"
-        self.assertFalse(self.arrive(anna, forged).external_account_id)
+        self.assertFalse(self.arrive(anna, forged).external_address_id)
         failed = "mx.corp.example; dmarc=fail header.from=corp.example"
-        self.assertFalse(self.arrive(anna, failed).external_account_id)
+        self.assertFalse(self.arrive(anna, failed).external_address_id)
         proven = "mx.corp.example; dmarc=pass header.from=corp.example"
         message = self.arrive(anna, proven)
-        self.assertEqual(message.external_account_id, self.own)
+        self.assertEqual(message.external_address_id, self.own)
         self.assertEqual(message.external_origin, "mail")
         self.assertTrue(self.own._may_deliver(message))
         # ... and his right still counts when it is delivered
@@ -294,7 +294,7 @@ class TestGateway(ExternalAccountCase):
     def test_a_remote_caller_of_the_gateway_proves_nothing(self):
         proven = "mx.corp.example; dmarc=pass header.from=corp.example"
         message = self.arrive("Anna <anna@corp.example>", proven, self.bohdan)
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
 
     def test_without_a_trusted_server_nothing_is_proven(self):
         self.env["ir.config_parameter"].set_param(
@@ -302,4 +302,4 @@ class TestGateway(ExternalAccountCase):
         )
         proven = "mx.corp.example; dmarc=pass header.from=corp.example"
         message = self.arrive("Anna <anna@corp.example>", proven)
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)

@@ -1,18 +1,17 @@
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
 
-@tagged("post_install", "-at_install")
 class TestTemplateWithFrom(ComposerCase):
     """A template's From changes the author; the sender stays the user's."""
 
     def setUp(self):
         super().setUp()
         self.company.email = "info@corp.example"
-        self.own = self.account("a@x.example", self.anna)
-        self.brand = self.account("c@x.example")
+        self.own = self.address("a@x.example", self.anna)
+        self.brand = self.address("c@x.example")
         self.with_from = self.template(
             email_from="{{ object.company_id.email_formatted or user.company_id."
             "email_formatted }}",
@@ -34,8 +33,8 @@ class TestTemplateWithFrom(ComposerCase):
             message = self.task.message_ids.sudo()[0]
             self.assertIn("From the template", message.body)
             self.assertEqual(message.author_id, self.company.partner_id)
-            self.assertEqual(message.external_account_id, expected)
-            self.assertEqual(self.external_mails(message).sending_account_id, expected)
+            self.assertEqual(message.external_address_id, expected)
+            self.assertEqual(self.external_mails(message).sending_address_id, expected)
 
     def test_the_row_stays_in_the_window(self):
         form = Form(self.composer(self.anna), "mail.email_compose_message_wizard_form")
@@ -45,7 +44,7 @@ class TestTemplateWithFrom(ComposerCase):
         self.assertEqual(self.senders(form)[0], self.own.id)
         form.save().action_send_mail()
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, self.brand)
+        self.assertEqual(message.external_address_id, self.brand)
 
     def test_it_was_there_from_the_start(self):
         composer = self.composer(self.anna, template_id=self.with_from.id).create({})
@@ -53,7 +52,7 @@ class TestTemplateWithFrom(ComposerCase):
         composer._action_send_mail()
         message = self.task.message_ids.sudo()[0]
         self.assertEqual(message.author_id, self.company.partner_id)
-        self.assertEqual(message.external_account_id, self.own)
+        self.assertEqual(message.external_address_id, self.own)
 
     def test_a_server_that_was_taken_out_again(self):
         server = self.env["ir.mail_server"].create(
@@ -66,7 +65,7 @@ class TestTemplateWithFrom(ComposerCase):
         self.assertEqual(self.senders(composer)[0], self.own.id)
         composer._action_send_mail()
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, self.own)
+        self.assertEqual(message.external_address_id, self.own)
 
     def test_several_records(self):
         other = self.task.create({"name": "Other", "project_id": self.project_b.id})
@@ -80,7 +79,7 @@ class TestTemplateWithFrom(ComposerCase):
             for task in tasks:
                 message = task.message_ids.sudo()[0]
                 self.assertIn("From the template", message.body)
-                self.assertEqual(message.external_account_id, self.brand)
+                self.assertEqual(message.external_address_id, self.brand)
 
     def test_what_a_caller_posts_in_another_name_stays_cores(self):
         bohdan = self.bohdan.partner_id
@@ -92,10 +91,10 @@ class TestTemplateWithFrom(ComposerCase):
             composer._action_send_mail()
             message = self.task.message_ids.sudo()[0]
             self.assertEqual(message.author_id, bohdan)
-            self.assertFalse(message.external_account_id)
+            self.assertFalse(message.external_address_id)
 
     def test_nobody_sends_through_what_he_may_not_use(self):
-        bohdans = self.account("b@x.example", self.bohdan)
+        bohdans = self.address("b@x.example", self.bohdan)
         composer = self.composer(self.anna, template_id=self.with_from.id).create({})
         composer.external_sender = bohdans.id
         with self.assertRaisesRegex(UserError, "Nothing was sent"):

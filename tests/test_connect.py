@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from ..tools import connection, vault
+from ..tools import connect_test, vault
 from .common import ConnectCase
 
 
@@ -51,19 +51,25 @@ class TestConnect(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
         window.action_save()
-        account = window.account_id.sudo()
-        self.assertEqual(account.state, "working")
-        self.assertEqual(account.user_id, self.anna)
-        self.assertEqual(account.binding_ids.project_id, self.project_a)
+        address = window.address_id.sudo()
+        self.assertEqual(address.account_id, window.account_id.sudo())
+        self.assertTrue(address.is_main)
+        self.assertEqual(address.state, "working")
+        self.assertEqual(address.user_id, self.anna)
+        self.assertEqual(address.binding_ids.project_id, self.project_a)
         secret = self.env["mail.external.secret"].search(
-            [("account_id", "=", account.id)]
+            [("account_id", "=", address.account_id.id)]
         )
         self.assertEqual(secret.purpose, "smtp")
-        opened = vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+        opened = vault.unseal(
+            self.env, secret.sealed, address.account_id._secret_context("smtp")
+        )
         self.assertEqual(opened, "hunter2")
-        account.smtp_host = "evil.example.com"
+        address.account_id.smtp_host = "evil.example.com"
         with self.assertRaises(vault.UnsealError):
-            vault.unseal(self.env, secret.sealed, account._secret_context("smtp"))
+            vault.unseal(
+                self.env, secret.sealed, address.account_id._secret_context("smtp")
+            )
 
     def test_untested_settings_are_not_saved(self):
         window = self.window()
@@ -98,7 +104,7 @@ class TestConnect(ConnectCase):
                 "wizard_id": window.id,
                 "step": "smtp_login",
                 "ok": False,
-                "fingerprint": connection.fingerprint(window),
+                "fingerprint": connect_test.fingerprint(window),
             }
         )
         window.invalidate_recordset()
@@ -177,7 +183,7 @@ class TestConnect(ConnectCase):
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        self.assertEqual(window.account_id.proof_user_id, self.manager)
+        self.assertEqual(window.address_id.proof_user_id, self.manager)
 
     def test_owners(self):
         for values in (
@@ -233,28 +239,30 @@ class TestConnect(ConnectCase):
     def test_draft_holds_no_secret(self):
         window = self.window()
         window.action_keep_draft()
-        account = window.account_id.sudo()
-        self.assertEqual(account.state, "draft")
+        address = window.address_id.sudo()
+        self.assertEqual(address.state, "draft")
         self.assertFalse(
-            self.env["mail.external.secret"].search([("account_id", "=", account.id)])
+            self.env["mail.external.secret"].search(
+                [("account_id", "=", address.account_id.id)]
+            )
         )
         again = self.env["mail.external.account.connect"].with_user(self.anna)
-        again = again.with_context(default_account_id=account.id).create({})
+        again = again.with_context(default_address_id=address.id).create({})
         self.assertEqual(again.email, "anna@brand-a.example")
 
     def test_old_settings_go_on_until_new_ones_passed(self):
         window = self.window()
         self.passed(window)
         window.action_save()
-        account = window.account_id
+        address = window.address_id
         second = (
             self.env["mail.external.account.connect"]
             .with_user(self.anna)
-            .with_context(default_account_id=account.id)
+            .with_context(default_address_id=address.id)
             .create({})
         )
-        self.assertEqual(second.smtp_host, account.smtp_host)
-        self.assertEqual(connection.passwords(second).smtp, "hunter2")
+        self.assertEqual(second.smtp_host, address.account_id.smtp_host)
+        self.assertEqual(connect_test.passwords(second).smtp, "hunter2")
         for change in (
             {"smtp_host": "evil.example.com"},
             {"smtp_port": 587},
@@ -265,7 +273,7 @@ class TestConnect(ConnectCase):
         ):
             with self.cr.savepoint() as savepoint:
                 second.write(change)
-                self.assertIsNone(connection.passwords(second).smtp, change)
+                self.assertIsNone(connect_test.passwords(second).smtp, change)
                 savepoint.rollback()
             second.invalidate_recordset()
         second.smtp_host = "new.brand-a.example"
@@ -273,8 +281,8 @@ class TestConnect(ConnectCase):
             second.action_save()
         with self.assertRaises(UserError):
             second.action_keep_draft()
-        self.assertEqual(account.smtp_host, "smtp.brand-a.example")
-        self.assertEqual(account.state, "working")
+        self.assertEqual(address.account_id.smtp_host, "smtp.brand-a.example")
+        self.assertEqual(address.state, "working")
 
     def test_changed_preset_leaves_saved_accounts_alone(self):
         window = self.window(provider_id=self.provider.id)
@@ -310,7 +318,7 @@ class TestConnect(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
         window.action_save()
-        self.assertEqual(window.account_id.email, "Anna@brand-a.example")
+        self.assertEqual(window.address_id.email, "Anna@brand-a.example")
 
     def test_only_the_listed_checks_can_be_run(self):
         for step in ("incoming_host", "nonsense", ""):
@@ -340,13 +348,13 @@ class TestConnect(ConnectCase):
         second = (
             self.env["mail.external.account.connect"]
             .with_user(self.anna)
-            .with_context(default_account_id=window.account_id.id)
+            .with_context(default_address_id=window.address_id.id)
             .create({"password": "new one"})
         )
         self.passed(second)
         second.action_save()
         self.assertEqual(
-            window.account_id.sudo().binding_ids.project_id, self.project_a
+            window.address_id.sudo().binding_ids.project_id, self.project_a
         )
 
     def test_proof_is_for_one_address_and_owner(self):
@@ -357,7 +365,7 @@ class TestConnect(ConnectCase):
         other = (
             self.env["mail.external.account.connect"]
             .with_user(self.manager)
-            .with_context(default_account_id=window.account_id.id)
+            .with_context(default_address_id=window.address_id.id)
             .create({"password": "hunter2"})
         )
         self.assertEqual(other.proof, "manager")

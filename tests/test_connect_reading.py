@@ -16,7 +16,7 @@ FOLDERS = (
 
 
 class TestConnectReading(ExternalAccountCase):
-    """Receiving replies: what may be saved, and what the saved account then reads."""
+    """Receiving replies: what may be saved, and what the saved address then reads."""
 
     @classmethod
     def setUpClass(cls):
@@ -35,11 +35,11 @@ class TestConnectReading(ExternalAccountCase):
         cls.domain = cls.env["mail.alias.domain"].create({"name": "corp.example"})
         cls.company.alias_domain_id = cls.domain
 
-    def window(self, user=None, account=None, **values):
+    def window(self, user=None, address=None, **values):
         user = user or self.anna
         model = self.env["mail.external.account.connect"].with_user(user)
-        if account:
-            return model.with_context(default_account_id=account.id).create(values)
+        if address:
+            return model.with_context(default_address_id=address.id).create(values)
         email = values.get("email", "anna@brand-a.example")
         return model.create(
             {
@@ -76,7 +76,7 @@ class TestConnectReading(ExternalAccountCase):
     def passed(self, window, folders=FOLDERS):
         result = super().passed(window)
         if window.incoming_protocol == "imap":
-            window._keep_folders(folders)
+            window.env["mail.external.account.connect.folder"]._offer(window, folders)
         window.invalidate_recordset()
         return result
 
@@ -85,10 +85,10 @@ class TestConnectReading(ExternalAccountCase):
             window.write(values)
         self.passed(window)
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
-    def paths(self, account):
-        return {folder.path: folder.is_sent for folder in account.folder_ids}
+    def paths(self, address):
+        return {folder.path: folder.is_sent for folder in address.account_id.folder_ids}
 
     # Filling in
 
@@ -143,15 +143,19 @@ class TestConnectReading(ExternalAccountCase):
             window.action_save()
 
     def test_switch_of_an_account_cannot_be_written(self):
-        account = self.saved(self.window())
+        address = self.saved(self.window())
+        own = address.with_user(self.anna)
+        with self.assertRaises(AccessError):
+            own.write({"receive_replies": True})
         for values in (
-            {"receive_replies": True},
+            {"receives": True},
+            {"incoming_protocol": "imap"},
             {"forward_token": "a" * 26},
             {"forward_confirmation": "x"},
             {"forward_notice": "x"},
         ):
             with self.assertRaises(AccessError, msg=values):
-                account.with_user(self.anna).write(values)
+                own.account_id.write(values)
 
     def test_values_out_of_range(self):
         for values, words in (
@@ -173,34 +177,34 @@ class TestConnectReading(ExternalAccountCase):
     # What is read
 
     def test_off_reads_nothing(self):
-        account = self.saved(self.window())
-        self.assertEqual(account.state, "working")
-        self.assertFalse(account.receive_replies)
-        self.assertFalse(account.mailbox_ids)
-        self.assertFalse(account.folder_ids)
-        self.assertEqual(account.reply_mode, "odoo")
+        address = self.saved(self.window())
+        self.assertEqual(address.state, "working")
+        self.assertFalse(address.receive_replies)
+        self.assertFalse(address.account_id.mailbox_ids)
+        self.assertFalse(address.account_id.folder_ids)
+        self.assertEqual(address.reply_mode, "odoo")
 
     def test_inbox_and_sent_are_read_from_now_on(self):
         triggers = self.env["ir.cron.trigger"].search_count([])
-        account = self.saved(self.imap())
-        self.assertEqual(self.paths(account), {"INBOX": False, "Sent": True})
-        self.assertEqual(account.reply_mode, "here")
-        [mailbox] = account.mailbox_ids
+        address = self.saved(self.imap())
+        self.assertEqual(self.paths(address), {"INBOX": False, "Sent": True})
+        self.assertEqual(address.reply_mode, "here")
+        [mailbox] = address.account_id.mailbox_ids
         now = fields.Datetime.now()
         self.assertLessEqual(mailbox.next_look, now)
         self.assertLess(now - mailbox.reading_since, timedelta(minutes=1))
         self.assertGreater(self.env["ir.cron.trigger"].search_count([]), triggers)
 
     def test_looking_back(self):
-        account = self.saved(self.imap(look_back_days=7))
-        self.assertEqual(account.look_back_days, 7)
-        age = fields.Datetime.now() - account.mailbox_ids.reading_since
+        address = self.saved(self.imap(look_back_days=7))
+        self.assertEqual(address.account_id.look_back_days, 7)
+        age = fields.Datetime.now() - address.account_id.mailbox_ids.reading_since
         self.assertEqual(age.days, 7)
 
     def test_pop3_has_one_folder(self):
-        account = self.saved(self.imap(incoming_protocol="pop3"))
-        self.assertEqual(self.paths(account), {"INBOX": False})
-        self.assertFalse(account.keep_sent_copy)
+        address = self.saved(self.imap(incoming_protocol="pop3"))
+        self.assertEqual(self.paths(address), {"INBOX": False})
+        self.assertFalse(address.account_id.keep_sent_copy)
 
     def test_folders_are_chosen_from_the_list_only(self):
         window = self.imap()
@@ -218,93 +222,99 @@ class TestConnectReading(ExternalAccountCase):
             window.folder_ids.filtered("is_read").mapped("path"),
             ["INBOX", "Archive", "Sent"],
         )
-        account = self.saved(window)
+        address = self.saved(window)
         self.assertEqual(
-            self.paths(account), {"INBOX": False, "Archive": False, "Sent": True}
+            self.paths(address), {"INBOX": False, "Archive": False, "Sent": True}
         )
 
     def test_tested_again_reading_goes_on(self):
-        account = self.saved(self.imap())
-        inbox = account.folder_ids[0]
+        address = self.saved(self.imap())
+        inbox = address.account_id.folder_ids[0]
         inbox.state = {"path": "INBOX", "uid_validity": 1, "next_uid": 5}
         since = fields.Datetime.now() - timedelta(days=30)
-        account.mailbox_ids.write(
+        address.account_id.mailbox_ids.write(
             {"failure_code": "login_refused", "next_look": False, "attempts": 3}
         )
-        account.mailbox_ids.reading_since = since
-        window = self.window(account=account, password="newer")
+        address.account_id.mailbox_ids.reading_since = since
+        window = self.window(address=address, password="newer")
         self.passed(window)
         sent = window.folder_ids.filtered("is_sent")
         self.assertTrue(sent.is_read)
         sent.is_read = False
         window.action_save()
-        self.assertEqual(account.folder_ids, inbox)
+        self.assertEqual(address.account_id.folder_ids, inbox)
         self.assertEqual(inbox.state["next_uid"], 5)
-        mailbox = account.mailbox_ids
+        mailbox = address.account_id.mailbox_ids
         self.assertEqual(mailbox.reading_since, since)
         self.assertTrue(mailbox.next_look)
         self.assertFalse(mailbox.failure_code)
         self.assertFalse(mailbox.attempts)
 
     def test_another_mailbox_is_read_from_now_on(self):
-        account = self.saved(self.imap())
+        address = self.saved(self.imap())
         for values in (
             {"incoming_protocol": "pop3"},
             {"incoming_host": "mail.brand-a.example"},
             {"incoming_login": "anna"},
         ):
-            account.folder_ids.state = {"next_uid": 5}
-            inbox = account.folder_ids[0]
+            address.account_id.folder_ids.state = {"next_uid": 5}
+            inbox = address.account_id.folder_ids[0]
             self.env["mail.external.seen"].create(
                 {"folder_id": inbox.id, "uidl": "one"}
             )
-            account.mailbox_ids.reading_since = "2020-01-01 00:00:00"
-            window = self.window(account=account, password="hunter2", **values)
+            address.account_id.mailbox_ids.reading_since = "2020-01-01 00:00:00"
+            window = self.window(address=address, password="hunter2", **values)
             self.saved(window)
-            self.assertFalse(any(account.folder_ids.mapped("state")), values)
+            self.assertFalse(any(address.account_id.folder_ids.mapped("state")), values)
             self.assertFalse(self.env["mail.external.seen"].search([]))
             self.assertGreater(
-                account.mailbox_ids.reading_since,
+                address.account_id.mailbox_ids.reading_since,
                 fields.Datetime.now() - timedelta(minutes=1),
             )
 
     def test_switched_off_again(self):
-        account = self.saved(self.imap())
-        account.keep_sent_copy = True
-        account._keep_copy("<1@x>", b"x")
+        address = self.saved(self.imap())
+        address.account_id.keep_sent_copy = True
+        self.env["mail.external.sent.copy"]._keep(address.account_id, "<1@x>", b"x")
         window = self.window(
-            account=account, receive_replies=False, incoming_protocol="none"
+            address=address, receive_replies=False, incoming_protocol="none"
         )
         self.saved(window)
-        self.assertFalse(account.mailbox_ids)
-        self.assertFalse(account.folder_ids)
+        self.assertFalse(address.account_id.mailbox_ids)
+        self.assertFalse(address.account_id.folder_ids)
         self.assertFalse(self.env["mail.external.sent.copy"].search([]))
 
     def test_archived_is_not_read_and_restored_goes_on(self):
-        account = self.saved(self.imap())
-        account.folder_ids.state = {"next_uid": 5}
-        account.with_user(self.anna).active = False
-        self.assertFalse(account.mailbox_ids)
-        account.with_user(self.anna).active = True
-        self.assertEqual(len(account.mailbox_ids), 1)
-        self.assertEqual(account.folder_ids[0].state, {"next_uid": 5})
-        account.with_user(self.anna).unlink()
+        address = self.saved(self.imap())
+        address.account_id.folder_ids.state = {"next_uid": 5}
+        address.with_user(self.anna).active = False
+        self.assertFalse(address.account_id.mailbox_ids)
+        with self.assertRaises(AccessError):
+            address.with_user(self.anna).active = True
+        self.saved(self.window(address=address, password="hunter2"))
+        self.assertTrue(address.active and address.account_id.active)
+        self.assertEqual(len(address.account_id.mailbox_ids), 1)
+        self.assertEqual(address.account_id.folder_ids[0].state, {"next_uid": 5})
+        address.with_user(self.anna).unlink()
         self.assertFalse(self.env["mail.external.mailbox"].search([]))
 
     def test_choosing_folders_later(self):
-        account = self.saved(self.imap())
-        account.folder_ids.state = {"next_uid": 5}
-        own = account.with_user(self.anna)
-        own._set_folders(["INBOX", "Work"])
+        address = self.saved(self.imap())
+        address.account_id.folder_ids.state = {"next_uid": 5}
+        account = address.account_id.with_user(self.anna)
+        folders = self.env["mail.external.folder"].with_user(self.anna)
+        folders._choose(account, {"INBOX": None, "Work": None})
         self.assertEqual(
-            [(f.path, bool(f.state)) for f in account.folder_ids],
+            [(f.path, bool(f.state)) for f in address.account_id.folder_ids],
             [("INBOX", True), ("Work", False)],
         )
         for paths in ([], ["INBOX\r\nA1 DELETE INBOX"], ["Надіслані"], [""]):
             with self.assertRaises(UserError, msg=paths):
-                own._set_folders(paths)
+                folders._choose(account, dict.fromkeys(paths))
         with self.assertRaises(AccessError):
-            account.with_user(self.bohdan)._set_folders(["INBOX"])
+            folders.with_user(self.bohdan)._choose(
+                account.with_user(self.bohdan), {"INBOX": None}
+            )
 
     # New mail of company addresses
 
@@ -316,16 +326,16 @@ class TestConnectReading(ExternalAccountCase):
             window.action_save()
         window.new_mail_project_id = self.project_a
         window.action_save()
-        account = window.account_id.sudo()
-        self.assertEqual(account.new_mail, "task")
-        self.assertEqual(account.new_mail_project_id, self.project_a)
+        address = window.address_id.sudo()
+        self.assertEqual(address.new_mail, "task")
+        self.assertEqual(address.new_mail_project_id, self.project_a)
 
     def test_new_mail_of_a_person_is_left_alone(self):
-        account = self.saved(
+        address = self.saved(
             self.imap(new_mail="task", new_mail_project_id=self.project_a.id)
         )
-        self.assertEqual(account.new_mail, "ignore")
-        self.assertFalse(account.new_mail_project_id)
+        self.assertEqual(address.new_mail, "ignore")
+        self.assertFalse(address.new_mail_project_id)
 
     # Forwarded
 
@@ -338,13 +348,32 @@ class TestConnectReading(ExternalAccountCase):
         window = self.forwarded()
         self.assertRegex(window.forward_address, r"^reply-[a-z2-7]{26}@corp\.example$")
         self.assertNotEqual(window.forward_address, self.forwarded().forward_address)
-        account = self.saved(window)
-        self.assertEqual(account.forward_address, window.forward_address)
-        self.assertFalse(account.mailbox_ids)
-        again = self.window(account=account)
-        self.assertEqual(again.forward_address, account.forward_address)
+        address = self.saved(window)
+        self.assertEqual(address.account_id.forward_address, window.forward_address)
+        self.assertFalse(address.account_id.mailbox_ids)
+        again = self.window(address=address)
+        self.assertEqual(again.forward_address, address.account_id.forward_address)
         self.saved(again)
-        self.assertEqual(account.forward_address, window.forward_address)
+        self.assertEqual(address.account_id.forward_address, window.forward_address)
+
+    def test_what_is_still_redirected_never_falls_through(self):
+        """Core's gateway would make a task of it, or bounce it to a stranger."""
+        address = self.saved(self.forwarded())
+        raw = (
+            f"X-Original-To: {address.account_id.forward_address}\r\n"
+            "From: Clara <clara@customer.example>\r\nSubject: Hello\r\n"
+            "Message-ID: <new@customer.example>\r\n\r\nHello\r\n"
+        ).encode()
+        self.saved(self.window(address=address, receive_replies=False))
+        tasks = self.env["project.task"].search_count([])
+        thread = self.env["mail.thread"]
+        for step in ("switched off", "refused", "removed"):
+            if step == "refused":
+                address.account_id.state = "refused"
+            elif step == "removed":
+                address.with_user(self.anna).action_remove()
+            self.assertFalse(thread.message_process("project.task", raw), step)
+        self.assertEqual(self.env["project.task"].search_count([]), tasks)
 
     def test_forwarded_needs_an_alias_domain(self):
         domains = self.env["mail.alias.domain"].search([])
@@ -365,53 +394,60 @@ class TestConnectReading(ExternalAccountCase):
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        account = window.account_id
-        account.sudo().forward_confirmation = "Code 4711"
+        address = window.address_id
+        account = address.sudo().account_id
+        account.forward_notice = "Code 4711"
         self.assertTrue(account.with_user(self.manager).forward_address)
         self.assertEqual(
             account.with_user(self.manager).forward_confirmation, "Code 4711"
         )
-        reopened = self.window(self.manager, account)
+        reopened = self.window(self.manager, address)
         self.assertEqual(reopened.forward_confirmation, "Code 4711")
-        seen = account.with_user(self.anna)  # may send from it
+        seen = address.with_user(self.anna)  # may send from it
         self.assertEqual(seen.email, "anna@brand-a.example")
-        self.assertFalse(seen.forward_address)
-        self.assertFalse(seen.forward_confirmation)
-        for name in ("forward_token", "forward_notice"):
+        account = account.with_user(self.anna)
+        for name in ("forward_address", "forward_confirmation", "smtp_host"):
+            account.invalidate_recordset()
             with self.assertRaises(AccessError):
-                seen.read([name])
-            with self.assertRaises(AccessError):
-                seen.search([(name, "ilike", "a")])
+                account.read([name])
+        for user in (self.anna, self.manager):
+            for name in ("forward_token", "forward_notice"):
+                with self.assertRaises(AccessError):
+                    account.with_user(user).read([name])
+                with self.assertRaises(AccessError):
+                    account.with_user(user).search([(name, "ilike", "a")])
         with self.assertRaises(AccessError):
             window.with_user(self.manager).read(["forward_token"])
 
     def test_window_tells_nobody_the_address_of_others(self):
-        account = self.saved(self.forwarded())
-        account.forward_confirmation = "Code 4711"
+        address = self.saved(self.forwarded())
+        address.account_id.forward_notice = "Code 4711"
         for user_id in (self.bohdan, self.anna):
             window = self.window(self.bohdan, user_id=user_id.id)
             with self.assertRaises(AccessError):
                 window.write(
                     {
-                        "account_id": account.id,
+                        "account_id": address.account_id.id,
                         "receive_replies": True,
                         "incoming_protocol": "forwarded",
                     }
                 )
             window.invalidate_recordset()
             self.assertFalse(window.forward_confirmation)
-            self.assertNotEqual(window.forward_address, account.forward_address)
+            self.assertNotEqual(
+                window.forward_address, address.account_id.forward_address
+            )
 
     def test_another_owner_gets_another_address(self):
-        account = self.saved(self.forwarded())
-        before = account.forward_address
-        account.forward_confirmation = "Code 4711"
-        window = self.window(self.manager, account, password="hunter2")
+        address = self.saved(self.forwarded())
+        before = address.account_id.forward_address
+        address.account_id.forward_notice = "Code 4711"
+        window = self.window(self.manager, address, password="hunter2")
         window.user_id = self.bohdan
         self.passed(window)
         window.action_vouch()
         window.action_save()
-        self.assertEqual(account.user_id, self.bohdan)
-        self.assertTrue(account.forward_address)
-        self.assertNotEqual(account.forward_address, before)
-        self.assertFalse(account.forward_confirmation)
+        self.assertEqual(address.user_id, self.bohdan)
+        self.assertTrue(address.account_id.forward_address)
+        self.assertNotEqual(address.account_id.forward_address, before)
+        self.assertFalse(address.account_id.forward_confirmation)

@@ -3,6 +3,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.exceptions import UserError
 
+from ..tools.connect_turn import Turn
 from .common import ConnectCase
 
 
@@ -12,13 +13,13 @@ class TestConnectScope(ConnectCase):
     def connected(self, window):
         self.passed(window)
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
-    def for_company(self, account, **values):
-        """The manager's window that makes a company's address of ``account``."""
+    def for_company(self, address, **values):
+        """The manager's window that makes a company's address of ``address``."""
         window = self.window(
             self.manager,
-            account_id=account.id,
+            address_id=address.id,
             is_company=True,
             company_id=self.company.id,
             **values,
@@ -30,16 +31,16 @@ class TestConnectScope(ConnectCase):
         """Neither is the proof, nor the secret address that his mailbox forwards to."""
         domain = self.env["mail.alias.domain"].create({"name": "corp.example"})
         self.company.alias_domain_id = domain
-        account = self.connected(
+        address = self.connected(
             self.window(receive_replies=True, incoming_protocol="forwarded")
         )
-        token = account.forward_token
+        token = address.account_id.forward_token
         self.provider.active = False  # its own service proves it to everybody
-        self.assertTrue(account.proof and token)
+        self.assertTrue(address.proof and token)
         # RPC may leave the employee in the field that the form empties
         for user in (self.anna, self.env["res.users"]):
             window = self.for_company(
-                account,
+                address,
                 user_id=user.id,
                 receive_replies=True,
                 incoming_protocol="forwarded",
@@ -50,16 +51,16 @@ class TestConnectScope(ConnectCase):
             self.assertNotEqual(window.sudo().forward_token, token)
         window.action_vouch()
         window.action_save()
-        self.assertFalse(account.user_id)
-        self.assertEqual(account.proof_user_id, self.manager)
+        self.assertFalse(address.user_id)
+        self.assertEqual(address.proof_user_id, self.manager)
 
     def test_a_proof_of_the_company_is_none_of_an_employee(self):
         window = self.window(
             self.manager, is_company=True, user_id=False, company_id=self.company.id
         )
-        account = self.connected(window)
+        address = self.connected(window)
         self.provider.active = False
-        window = self.window(self.manager, account_id=account.id)
+        window = self.window(self.manager, address_id=address.id)
         self.passed(window)
         self.assertFalse(window.proof)
 
@@ -79,7 +80,7 @@ class TestConnectScope(ConnectCase):
     def test_codes_count_for_the_whole_day(self):
         """Core's cleaning of windows does not give new ones."""
         window = self.window(email="x@elsewhere.example")
-        window._note_attempt()
+        Turn(window, "code").note_attempt()
         self.env.flush_all()
         lines = self.env["mail.external.account.connect.check"]
         earlier = fields.Datetime.now() - timedelta(hours=23)

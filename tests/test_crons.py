@@ -42,10 +42,10 @@ class TestCrons(ExternalAccountCase):
 
     def test_how_many_accounts_at_a_time(self):
         parameters = self.env["ir.config_parameter"]
-        accounts = self.env["mail.external.account"]
+        crons = self.env["ir.cron"]
         for text, threads in (("", 8), ("3", 3), ("0", 1), ("many", 8), ("-2", 8)):
             parameters.set_param("mail_external_account.deliver_threads", text)
-            self.assertEqual(accounts._threads("deliver", 8), threads, text)
+            self.assertEqual(crons._external_threads("deliver", 8), threads, text)
 
     def test_copies_go_with_the_addon(self):
         """Uninstalling deletes what has an external id of the addon."""
@@ -57,9 +57,9 @@ class TestCrons(ExternalAccountCase):
     def test_the_others_are_woken_when_there_is_much_to_do(self):
         self.choose(external_deliver_crons=3)
         first, *others = self.crons("_cron_deliver")
-        running = self.env["mail.external.account"].with_context(cron_id=others[0].id)
+        running = self.env["ir.cron"].with_context(cron_id=others[0].id)
         before = self.env["ir.cron.trigger"].search([])
-        running._wake_identical_crons("deliver")
+        running._external_wake_others("deliver")
         woken = (self.env["ir.cron.trigger"].search([]) - before).cron_id
         self.assertEqual(woken, first | others[1])
 
@@ -67,7 +67,7 @@ class TestCrons(ExternalAccountCase):
 class TestCronsGone(ExternalAccountCase):
     """An administrator deleted or archived scheduled actions: people work on."""
 
-    CRONS = "odoo.addons.mail_external_account.models.mail_external_account_crons"
+    CRONS = "odoo.addons.mail_external_account.models.ir_cron"
 
     def crons(self):
         codes = ["model._cron_deliver()", "model._cron_fetch()"]
@@ -99,7 +99,7 @@ class TestCronsGone(ExternalAccountCase):
         self.env.invalidate_all()
 
     def test_posting_and_retrying(self):
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         for name, way in self.ways().items():
             with self.subTest(name), self.gone(way):
                 self.post_and_retry()
@@ -121,22 +121,21 @@ class TestCronsGone(ExternalAccountCase):
         self.assertEqual(mail.state, "outgoing")
 
     def test_connecting_reading_and_fetching(self):
-        account = self.account(
+        address = self.address(
             "a@x.example", self.anna, receive_replies=True, incoming_protocol="imap"
         )
-        self.env["mail.external.mailbox"].create({"account_id": account.id})
         for name, way in self.ways().items():
             with self.subTest(name), self.gone(way):
-                self.connect_and_fetch(account)
+                self.connect_and_fetch(address)
 
-    def connect_and_fetch(self, account):
-        account._resume_delivery()
-        pressed = account.with_user(self.anna).action_fetch_now()
+    def connect_and_fetch(self, address):
+        address.account_id._resume()
+        pressed = address.with_user(self.anna).action_fetch_now()
         self.assertEqual(pressed["tag"], "display_notification")
         self.assertIn("deleted or archived", pressed["params"]["message"])
         self.env["mail.external.arrival"]._let_notifications_leave()
-        account.with_user(self.anna).active = False
-        account.unlink()
+        address.with_user(self.anna).active = False
+        address.unlink()
 
     @mute_logger(CRONS)
     def test_settings_tell_and_make_them_again(self):
@@ -161,28 +160,28 @@ class TestCronsGone(ExternalAccountCase):
             self.assertEqual(len(again), 3)
             for name in again.get_external_id().values():
                 self.assertTrue(name.startswith("mail_external_account."), name)
-            account = self.account("a@x.example", self.anna)
+            address = self.address("a@x.example", self.anna)
             self.post(self.anna)
             triggered = self.env["ir.cron.trigger"].search(
                 [("cron_id", "in", again.ids)]
             )
             self.assertTrue(triggered)
-            account.unlink()
+            address.unlink()
             settings.create({"external_fetch_crons": 1}).execute()
 
     def test_a_copy_works_without_the_original(self):
         self.env["res.config.settings"].create({"external_deliver_crons": 2}).execute()
         original, copy = self.crons().filtered(lambda c: "deliver" in c.code)
         original.unlink()
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         self.post(self.anna)
         triggers = self.env["ir.cron.trigger"].search([("cron_id", "=", copy.id)])
         self.assertTrue(triggers)
 
     def test_a_caller_wakes_no_other_scheduled_action(self):
         other = self.env.ref("mail.ir_cron_module_update_notification")
-        account = self.account("a@x.example", self.anna)
-        account.with_context(cron_id=other.id)._trigger_cron("deliver")
+        crons = self.env["ir.cron"].with_context(cron_id=other.id)
+        crons._external_trigger("deliver")
         self.assertFalse(
             self.env["ir.cron.trigger"].search([("cron_id", "=", other.id)])
         )

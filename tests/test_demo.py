@@ -1,6 +1,7 @@
-from odoo.tests import TransactionCase
+from odoo.tests import TransactionCase, tagged
 
 
+@tagged("post_install", "-at_install")
 class TestDemo(TransactionCase):
     def test_the_customer_follows_the_demo_tasks(self):
         task = self.env.ref(

@@ -11,7 +11,7 @@ class TestForeignMailbox(HearersCase):
         super().setUpClass()
         cls.project_a.privacy_visibility = "followers"
         cls.task.message_subscribe((cls.anna.partner_id | cls.second).ids)
-        cls.eves = cls.account(
+        cls.eves = cls.address(
             "eve@own.example", cls.eve, receive_replies=True, incoming_protocol="imap"
         )
 
@@ -53,7 +53,7 @@ class TestForeignMailbox(HearersCase):
 
     def test_new_mail_of_a_colleague_opens_no_private_project(self):
         self.project_b.privacy_visibility = "followers"
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             new_mail="task",
@@ -74,11 +74,13 @@ class TestForeignMailbox(HearersCase):
         self.assertFalse(task.with_user(self.eve).has_access("read"))
 
     def test_by_pop3_and_forwarded_it_is_the_same(self):
-        self.eves.incoming_protocol = "pop3"
+        self.eves.account_id.incoming_protocol = "pop3"
         message = self.take_in(self.mail(Message_ID="<1@x.example>"), self.eves)
         self.assertEqual(message.external_mark, "stranger")
         token = "abcdefghijklmnopqrstuvwx23"
-        self.eves.write({"incoming_protocol": "forwarded", "forward_token": token})
+        self.eves.account_id.write(
+            {"incoming_protocol": "forwarded", "forward_token": token}
+        )
         extra = f"Delivered-To: reply-{token}@corp.example\r\n".encode()
         raw = self.mail(Message_ID="<2@x.example>")
         self.env["mail.thread"].with_user(self.eve).sudo().message_process(
@@ -90,11 +92,14 @@ class TestForeignMailbox(HearersCase):
         self.assertNotIn(token, last.incoming_email_to)
         self.assert_closed_to_eve(message | last)
 
+    def left_through(self, address):
+        return {"address_id": address.id, "account_id": address.account_id.id}
+
     def test_what_left_through_the_account_is_answered_there(self):
         """Eve wrote it when she could read the task: she is told no more, but it is
         the customer's answer."""
         for number, values in enumerate(
-            ({"account_id": self.eves.id}, {"account_id": self.own.id})
+            (self.left_through(self.eves), self.left_through(self.own))
         ):
             self.ledger.write(values)
             raw = self.mail(Message_ID=f"<{number}@x.example>")
@@ -102,7 +107,7 @@ class TestForeignMailbox(HearersCase):
             self.assertEqual(bool(message.external_mark), bool(number))
             self.assertEqual(self.second in self.told(message), not number)
             self.assert_closed_to_eve(message)
-        self.ledger.account_id = self.eves
+        self.ledger.write(self.left_through(self.eves))
         copy = self.mail("Eve <eve@own.example>", Message_ID="<3@own.example>")
         message = self.take_in(copy, self.eves, is_sent=True)
         self.assertEqual(message.external_mark, "own_copy")
@@ -124,21 +129,15 @@ class TestForeignMailbox(HearersCase):
         self.task.message_unsubscribe(self.anna.partner_id.ids)
         self.env.invalidate_all()
         message = self.take_in(self.mail())
-        self.assertFalse(message.external_mark, "it left through Anna's account")
+        self.assertFalse(message.external_mark, "it left through Anna's address")
         self.assertNotIn(self.anna.partner_id, self.told(message))
         self.assertFalse(message.with_user(self.anna).has_access("read"))
 
     def test_a_company_account_speaks_in_records_of_its_company(self):
         other = self.env["res.company"].create({"name": "Other"})
-        own = self.account("support@own.example", receive_replies=True)
-        foreign = self.env["mail.external.account"].create(
-            {
-                "email": "info@other.example",
-                "company_id": other.id,
-                "smtp_host": "smtp.example.com",
-                "state": "working",
-                "receive_replies": True,
-            }
+        own = self.address("support@own.example", receive_replies=True)
+        foreign = self.address(
+            "info@other.example", company_id=other.id, receive_replies=True
         )
         self.project_a.company_id = self.company
         message = self.take_in(self.mail(Message_ID="<1@x.example>"), foreign)
@@ -147,7 +146,7 @@ class TestForeignMailbox(HearersCase):
         self.assertFalse(message.external_mark)
 
     def test_delivery_reports_count_for_mail_of_this_account(self):
-        self.assertEqual(self.ledger.account_id, self.own)
+        self.assertEqual(self.ledger.account_id, self.own.account_id)
         report = self.mail(
             "MAILER-DAEMON@own.example",
             Content_Type="multipart/report; report-type=delivery-status; boundary=b",

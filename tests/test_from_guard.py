@@ -39,15 +39,15 @@ class TestFromGuard(ExternalAccountCase):
         return message["From"], sender, message
 
     def test_without_accounts_nothing_changes(self):
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
         self.assertEqual(self.leave(CEO)[0], CEO)
 
     def test_a_draft_is_no_external_address(self):
-        self.account(CEO, self.anna, state="draft")
+        self.address(CEO, self.anna, state="draft")
         self.assertEqual(self.leave(CEO)[0], CEO)
 
     def test_every_spelling_is_replaced(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         for spelling in (
             CEO,
             "CEO@Brand-A.example",
@@ -64,7 +64,7 @@ class TestFromGuard(ExternalAccountCase):
 
     def test_what_python_cannot_read_is_replaced_too(self):
         """Its parser shows nothing of these, and its generator writes them."""
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         line = "=?utf-8?q?x=0D=0AFrom:_ceo=40brand-a.example?="
         for spelling in (
             f"[{CEO}",
@@ -86,7 +86,7 @@ class TestFromGuard(ExternalAccountCase):
 
     def test_no_other_field_becomes_a_from(self):
         """A subject is anybody's; the field that follows would be theirs too."""
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         line = "=?utf-8?q?x=0D=0AFrom:_ceo=40brand-a.example=0D=0A=0D=0AHello?="
         for name in ("Subject", "References", "Cc", "X-Other"):
             with self.subTest(name):
@@ -97,11 +97,11 @@ class TestFromGuard(ExternalAccountCase):
                 self.assertFalse(left.get_payload().strip())
 
     def test_the_name_is_kept(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.assertEqual(self.leave(f"The Boss <{CEO}>")[0], f"The Boss <{OWN}>")
 
     def test_a_session_forces_no_external_address(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         session = SimpleNamespace(from_filter="brand-a.example", smtp_from=CEO)
         for email_from in (CEO, "Bohdan <bohdan@corp.example>"):
             header, envelope, _message = self.leave(email_from, session)
@@ -109,7 +109,7 @@ class TestFromGuard(ExternalAccountCase):
             self.assertEqual(envelope, OWN)
 
     def test_envelope_and_sender_headers(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.company.alias_domain_id = False
         _from, envelope, message = self.leave(
             "bohdan@corp.example", Return_Path=CEO, Sender=CEO, Resent_From=CEO
@@ -118,24 +118,24 @@ class TestFromGuard(ExternalAccountCase):
         self.assertFalse(message["Sender"] or message["Resent-From"])
 
     def test_refused_and_archived_accounts(self):
-        account = self.account(CEO, self.anna, state="refused")
+        address = self.address(CEO, self.anna, state="refused")
         self.assertNotIn(CEO, self.leave(CEO)[0])
-        account.active = False
+        address.active = False
         self.assertEqual(self.leave(CEO)[0], CEO)
 
     def test_who_may_use_it_carries_it(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         with from_guard.carrying(frozenset({CEO})):
             self.assertEqual(self.leave(CEO)[0], CEO)
         self.assertNotEqual(self.leave(CEO)[0], CEO)
 
     def carried(self, user, **values):
-        message = self.post(user, email_from=CEO, external_account_id=False, **values)
+        message = self.post(user, email_from=CEO, external_address_id=False, **values)
         mail = self.env["mail.mail"].with_user(user).sudo()
         return mail.create({"mail_message_id": message.id})._carried_addresses()
 
     def test_what_counts_is_who_wrote_it(self):
-        self.account(CEO, None, allowed_user_ids=[(4, self.anna.id)])
+        self.address(CEO, None, allowed_user_ids=[(4, self.anna.id)])
         self.assertEqual(self.carried(self.anna), {CEO})
         self.assertFalse(self.carried(self.bohdan))
         self.assertFalse(self.carried(self.env.ref("base.user_root")))
@@ -144,8 +144,8 @@ class TestFromGuard(ExternalAccountCase):
         self.assertFalse(self.carried(self.anna))
 
     def test_a_row_made_by_somebody_else_proves_nothing(self):
-        self.account(CEO, self.anna)
-        message = self.post(self.anna, email_from=CEO, external_account_id=False)
+        self.address(CEO, self.anna)
+        message = self.post(self.anna, email_from=CEO, external_address_id=False)
         rows = self.env["mail.mail"].sudo()
         values = {"mail_message_id": message.id}
         for user, expected in (
@@ -157,18 +157,18 @@ class TestFromGuard(ExternalAccountCase):
             self.assertEqual(row._carried_addresses(), expected)
 
     def test_portal_users_carry_nothing(self):
-        account = self.account(CEO)
-        self.assertTrue(account._may_send(self.bohdan))
+        address = self.address(CEO)
+        self.assertTrue(address._may_send(self.bohdan))
         self.bohdan.group_ids = self.env.ref("base.group_portal")
-        self.assertFalse(account._may_send(self.bohdan))
-        self.assertFalse(account._addresses_of(self.bohdan.id))
+        self.assertFalse(address._may_send(self.bohdan))
+        self.assertFalse(self.env["mail.external.sender"]._addresses_of(self.bohdan.id))
 
     def test_without_an_address_of_its_own_odoo_fails_visibly(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.company.alias_domain_id = False
         self.company.email = "info@corp.example"
         self.assertIn("info@corp.example", self.leave(CEO)[0])
-        self.account("info@corp.example")
+        self.address("info@corp.example")
         with self.assertRaises(AssertionError) as caught:
             self.leave(CEO)
         code, text = caught.exception.args
@@ -179,8 +179,8 @@ class TestFromGuard(ExternalAccountCase):
         """Odoo's own mail leaves from it, as long as every employee may use it."""
         self.company.alias_domain_id = False
         self.company.email = "info@corp.example"
-        account = self.account("info@corp.example", None)
-        self.account("other@corp.example", self.anna)
+        address = self.address("info@corp.example", None)
+        self.address("other@corp.example", self.anna)
         self.env["ir.config_parameter"].set_param("mail.default.from", False)
         values = {"email_from": self.company.email_formatted, "email_to": "x@y.example"}
         public = self.env.ref("base.public_user")
@@ -206,13 +206,13 @@ class TestFromGuard(ExternalAccountCase):
         self.assertIn("info@corp.example", sender(public))
         with self.assertRaises(AssertionError):
             sender(stranger)
-        account.allowed_user_ids = self.anna
+        address.allowed_user_ids = self.anna
         with self.assertRaises(AssertionError):
             sender(public)
 
     def test_flows_are_not_stopped(self):
         """What Odoo's code posts in somebody's name is kept as it is."""
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.anna.partner_id.email = CEO
         for values in ({"email_from": CEO}, {"author_id": self.anna.partner_id.id}):
             message = self.post(self.bohdan, **values)
@@ -221,7 +221,7 @@ class TestFromGuard(ExternalAccountCase):
             message.with_user(self.bohdan).copy()
 
     def test_other_rows_of_mail_stay_the_administrators(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         admin = self.env.ref("base.user_admin")
         mail = (
             self.env["mail.mail"]
@@ -232,7 +232,7 @@ class TestFromGuard(ExternalAccountCase):
         self.assertEqual(mail.email_to, "a@customer.example")
 
     def test_guarding_costs_no_query(self):
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.leave("bohdan@corp.example")  # warm
         before = self.env.cr.sql_log_count
         self.leave("bohdan@corp.example")
@@ -241,7 +241,7 @@ class TestFromGuard(ExternalAccountCase):
 
     def test_no_address_of_odoos_own_no_envelope(self):
         """A database as it is made: no alias domain, the company has no e-mail."""
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         self.env["res.company"].search([]).write(
             {"alias_domain_id": False, "email": False}
         )

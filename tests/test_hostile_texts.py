@@ -8,7 +8,8 @@ from xmlrpc.client import Fault
 
 from markupsafe import Markup
 from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from ..tools import text_weight
 from ..tools.message_builder import build_messages
@@ -34,14 +35,13 @@ class Deadlines:
         self.assertLess(time.process_time() - begin, seconds, what)
 
 
-@tagged("post_install", "-at_install")
 class TestTypedSender(RemoteCase, Deadlines):
     """What a remote caller types is not read before its length and his rights are."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(CEO, cls.anna)
+        cls.address(CEO, cls.anna)
         cls.portal = new_test_user(
             cls.env, "ext_portal", "base.group_portal", email="p@customer.example"
         )
@@ -125,7 +125,7 @@ class TestLongFrom(ExternalAccountCase, Deadlines):
             {"name": "corp.example", "default_from": "notifications"}
         )
         self.company.alias_domain_id = domain
-        self.account(CEO, self.anna)
+        self.address(CEO, self.anna)
         for name in ("x" * 1000, '"' * 1000, "x@y.example, " * 80, "(x)" * 400):
             message = EmailMessage()
             message["From"] = f"{name} <{CEO}>"
@@ -141,6 +141,7 @@ class TestLongFrom(ExternalAccountCase, Deadlines):
 class TestHostileMail(IntakeCase, Deadlines):
     """Mail of strangers is taken in soon, and what lies behind it, too."""
 
+    @mute_logger("odoo.addons.mail_external_account.models.mail_external_arrival")
     def test_fields(self):
         for number, text in enumerate(long_texts()):
             for name in ("sender", "To", "Cc", "Subject", "References", "Reply_To"):
@@ -178,7 +179,7 @@ class TestHostileContent(ExternalAccountCase, Deadlines):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account("anna@own.example", cls.anna)
+        cls.address("anna@own.example", cls.anna)
 
     def build(self, body="Hello", in_row=False, **values):
         """:param in_row: core needs long for it when it is posted, too"""

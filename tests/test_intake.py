@@ -8,8 +8,9 @@ from odoo.tools import mute_logger
 
 from ..mailkit.headers import parse_headers
 from ..mailkit.token import Signer
-from ..models import mail_external_arrival_process
-from ..tools import vault
+from ..tools import arrival_processing, vault
+from ..tools.incoming.intake import Intake
+from ..tools.mailbox_claims import next_look
 from ..tools.message_builder import build_messages
 from .common import IntakeCase
 
@@ -60,12 +61,12 @@ class TestIntake(IntakeCase):
         self.assertEqual(self.take_in(other).external_mark, "unproven")
 
     def test_the_same_answer_in_two_mailboxes_is_one_message(self):
-        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        bohdans = self.address("bohdan@own.example", self.bohdan, receive_replies=True)
         self.assertTrue(self.take_in(self.mail()))
         self.assertFalse(self.take_in(self.mail(), bohdans))
 
     def test_no_external_address_is_suggested_as_recipient(self):
-        self.account("support@own.example", receive_replies=True)
+        self.address("support@own.example", receive_replies=True)
         to = "Anna <anna@own.example>, Support@own.example, friend@x.example"
         self.take_in(self.mail(To=to, Cc=self.bohdan.email))
         partners = self.env["res.partner"].search_count([])
@@ -78,7 +79,7 @@ class TestIntake(IntakeCase):
         self.assertEqual(self.env["res.partner"].search_count([]), partners + 1)
 
     def test_a_colleague_is_suggested_also_by_his_external_address(self):
-        self.account(self.bohdan.email, self.bohdan)
+        self.address(self.bohdan.email, self.bohdan)
         self.take_in(self.mail(To=f"anna@own.example, {self.bohdan.email}"))
         self.task.message_unsubscribe(self.bohdan.partner_id.ids)
         [suggested] = self.task._message_get_suggested_recipients(reply_discussion=True)
@@ -86,7 +87,9 @@ class TestIntake(IntakeCase):
 
     def test_what_could_not_be_fetched_is_taken_in_once_it_can(self):
         headers = parse_headers(self.mail())
-        self.own._keep_place(headers, "answer", "INBOX 7", "unreadable")
+        Intake(self.own.account_id).keep_place(
+            headers, "answer", "INBOX 7", "unreadable"
+        )
         arrival = self.env["mail.external.arrival"].search([])
         self.assertEqual(arrival.state, "quarantine")
         self.assertTrue(self.take_in(self.mail(), place="Filed 1"))
@@ -165,9 +168,7 @@ class TestIntake(IntakeCase):
 
     def test_trouble_before_it_is_told_apart_keeps_the_source_too(self):
         raw = self.mail()
-        failing = patch.object(
-            type(self.own), "_look_inside", side_effect=ValueError("broken")
-        )
+        failing = patch.object(Intake, "look_inside", side_effect=ValueError("broken"))
         with failing, self.assertLogs("odoo.addons.mail_external_account", "ERROR"):
             self.assertFalse(self.take_in(raw))
             self.assertFalse(self.take_in(raw))
@@ -181,34 +182,42 @@ class TestIntake(IntakeCase):
 
     def test_only_mailboxes_that_may_be_read_ask_for_a_run(self):
         past = fields.Datetime.subtract(fields.Datetime.now(), days=1)
-        mailbox = self.env["mail.external.mailbox"].create(
-            {"account_id": self.own.id, "next_look": past}
-        )
+        account = self.own.account_id
+        account.mailbox_ids.next_look = past
         self.env.flush_all()
-        self.assertEqual(self.own._next_look(), past)
-        for values in (
-            {"receive_replies": False},
-            {"state": "refused"},
-            {"active": False},
+        self.assertEqual(next_look(self.env), past)
+        for record, values in (
+            (account, {"incoming_protocol": "forwarded"}),
+            (account, {"state": "refused"}),
+            (account, {"active": False}),
         ):
+            before = {name: record[name] for name in values}
+            record.write(values)
+            account.mailbox_ids.next_look = past
+            self.env.flush_all()
+            self.assertFalse(next_look(self.env), values)
+            record.write(before)
+        # Where no address receives replies, there is no mailbox to read.
+        for values in ({"receive_replies": False}, {"active": False}):
             before = {name: self.own[name] for name in values}
             self.own.write(values)
-            mailbox.next_look = past
             self.env.flush_all()
-            self.assertFalse(self.own._next_look(), values)
+            self.assertFalse(account.mailbox_ids, values)
+            self.assertFalse(next_look(self.env), values)
             self.own.write(before)
+            self.assertTrue(account.mailbox_ids, values)
 
     def test_fetch_now_is_heard_while_the_mailbox_is_being_read(self):
         past = fields.Datetime.subtract(fields.Datetime.now(), minutes=1)
-        mailbox = self.env["mail.external.mailbox"].create(
-            {"account_id": self.own.id, "next_look": past, "run": 7}
-        )
+        mailbox = self.own.account_id.mailbox_ids
+        mailbox.write({"next_look": past, "run": 7})
+        self.env.flush_all()
         self.own.action_fetch_now()
         mailbox.invalidate_recordset()
         self.assertGreater(mailbox.next_look, past)
 
     def test_a_loop_ends_in_the_quarantine(self):
-        self.patch(mail_external_arrival_process, "LOOP_LIMIT", 3)
+        self.patch(arrival_processing, "LOOP_LIMIT", 3)
         for number in range(5):
             self.take_in(self.mail(Message_ID=f"<{number}@c.example>"))
         arrivals = self.env["mail.external.arrival"].search([], order="id")
@@ -276,14 +285,14 @@ class TestIntake(IntakeCase):
             self.assertEqual(self.ledger.state, "sent")
 
     def test_a_report_of_another_account_proves_nothing(self):
-        bohdans = self.account("bohdan@own.example", self.bohdan, receive_replies=True)
+        bohdans = self.address("bohdan@own.example", self.bohdan, receive_replies=True)
         self.take_in(self.report(), bohdans)
         self.assertEqual(self.ledger.state, "sent")
 
     # New mail of company addresses
 
     def test_new_mail_becomes_a_task_where_that_is_wanted(self):
-        support = self.account("support@own.example", None, receive_replies=True)
+        support = self.address("support@own.example", None, receive_replies=True)
         raw = self.mail(
             "New <new@customer.example>",
             In_Reply_To="",
@@ -313,7 +322,9 @@ class TestIntake(IntakeCase):
 
     def test_forwarded_mail_is_taken_or_dropped_before_cores_routing(self):
         token = "abcdefghijklmnopqrstuvwx23"
-        self.own.write({"incoming_protocol": "forwarded", "forward_token": token})
+        self.own.account_id.write(
+            {"incoming_protocol": "forwarded", "forward_token": token}
+        )
         known = self.task.message_ids
         self.assertEqual(self.forwarded(self.mail(), token), self.task.id)
         self.assertEqual(len(self.task.message_ids - known), 1)
@@ -329,4 +340,4 @@ class TestIntake(IntakeCase):
             body="Confirmation code: 123456",
         )
         self.forwarded(confirm, token)
-        self.assertIn("123456", self.own.forward_confirmation)
+        self.assertIn("123456", self.own.account_id.forward_confirmation)

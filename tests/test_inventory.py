@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from odoo import http
-from odoo.tests import TransactionCase
+from odoo.tests import TransactionCase, tagged
 
 from .. import controllers
 
@@ -22,6 +22,7 @@ def table(title):
     return [[cell.strip().strip("`") for cell in row] for row in rows[2:]]
 
 
+@tagged("post_install", "-at_install")
 class TestInventory(TransactionCase):
     maxDiff = None
 

@@ -3,8 +3,8 @@
 import time
 from unittest.mock import patch
 
-from ..models import mail_external_account_facts
 from ..tools import judging, mailbox_work
+from ..tools.incoming import facts
 from ..tools.judging_marks import CRASHES
 from ..tools.visit_requests import (
     Choice,
@@ -70,19 +70,19 @@ class TestJudging(ReadingCase):
 
     def test_a_header_that_takes_long_to_judge_is_shown_by_its_place(self):
         slow = slow_for(
-            mail_external_account_facts.decide,
+            facts.decide,
             lambda headers: headers.author.email == "t@x.example",
             0.3,
         )
-        with patch.object(mail_external_account_facts, "decide", slow):
+        with patch.object(facts, "decide", slow):
             asked = self.seen(self.trap(), self.mail(), first=11)
             choice = self.work().answer(asked)
         self.assertEqual(choice, Choice((), 1))
         self.assert_told()
 
     def test_many_that_take_a_little_to_judge_are_not_judged_in_one_go(self):
-        slow = slow_for(mail_external_account_facts.decide, lambda _headers: True, 0.06)
-        with patch.object(mail_external_account_facts, "decide", slow):
+        slow = slow_for(facts.decide, lambda _headers: True, 0.06)
+        with patch.object(facts, "decide", slow):
             began = time.thread_time()
             choice = self.work().answer(self.seen(*map(self.other, range(40))))
             self.assertLess(time.thread_time() - began, 1)

@@ -48,7 +48,7 @@ class TestLayout(ExternalAccountCase):
 
     def test_names(self):
         cases = [
-            # (owner, name of the account, what the customer sees)
+            # (owner, name of the address, what the customer sees)
             (self.anna, False, "Anna K"),
             (self.anna, "Anna of Brand A", "Anna of Brand A"),
             (self.anna, "{author} at {project}", "Anna K at Brand A"),
@@ -60,17 +60,17 @@ class TestLayout(ExternalAccountCase):
         ]
         for owner, name, expected in cases:
             with self.subTest(owner=owner and owner.name, name=name):
-                account = self.account("a@x.example", owner, sender_name=name)
+                address = self.address("a@x.example", owner, sender_name=name)
                 message = self.post(self.anna)
                 self.assertEqual(self.sender(message), (expected, "a@x.example"))
                 [row] = self.task.with_user(self.anna)._external_senders_data()[
                     "externalSenders"
                 ]
                 self.assertEqual(row["label"], f"{expected} <a@x.example>")
-                account.unlink()
+                address.unlink()
 
     def test_long_names(self):
-        self.account("a@x.example", None, sender_name="{author} at Brand A")
+        self.address("a@x.example", None, sender_name="{author} at Brand A")
         for name in ("Олександра-Вікторія " + "дуже " * 60, 'Alex "A" ' + "very " * 60):
             self.anna.name = name
             shown, address = self.sender(self.post(self.anna))
@@ -79,7 +79,7 @@ class TestLayout(ExternalAccountCase):
             self.assertTrue(shown.endswith("…"))
 
     def test_without_a_project_its_name_is_the_companys(self):
-        self.account("a@x.example", self.anna, sender_name="{author} ({project})")
+        self.address("a@x.example", self.anna, sender_name="{author} ({project})")
         self.env["mail.followers"].search([]).unlink()
         self.customer.message_subscribe(self.customer.ids)
         message = self.post(self.anna, self.customer)
@@ -89,7 +89,7 @@ class TestLayout(ExternalAccountCase):
         """A personal address that belongs to no company, in several of them."""
         brand = self.env["res.company"].create({"name": "Second brand"})
         self.anna.company_ids += brand
-        self.account("a@x.example", self.anna, sender_name="{author} at {company}")
+        self.address("a@x.example", self.anna, sender_name="{author} at {company}")
         project = self.env["project.project"].create(
             {"name": "There", "company_id": brand.id, "privacy_visibility": "employees"}
         )
@@ -104,8 +104,8 @@ class TestLayout(ExternalAccountCase):
         self.assertEqual(row["label"], "Anna K at Second brand <a@x.example>")
 
     def test_a_new_name_of_the_owner_is_in_the_list_at_once(self):
-        self.account("a@x.example", self.anna)
-        self.account("c@x.example", sequence=20)
+        self.address("a@x.example", self.anna)
+        self.address("c@x.example", sequence=20)
 
         def labels():
             data = self.task.with_user(self.anna)._external_senders_data()
@@ -119,7 +119,7 @@ class TestLayout(ExternalAccountCase):
         )
 
     def test_a_customers_words_do_not_look_like_the_brands(self):
-        self.account(
+        self.address(
             "team@x.example", None, [(self.project_a, True)], sender_name="Brand A"
         )
         for values, name in (
@@ -137,19 +137,19 @@ class TestLayout(ExternalAccountCase):
         self.assertEqual(self.sender(message)[0], "Brand A")
 
     def test_unknown_placeholders_are_refused(self):
-        account = self.account("a@x.example", self.anna)
+        address = self.address("a@x.example", self.anna)
         with self.assertRaisesRegex(ValidationError, r"Sender Name: \{brand\}"):
-            account.with_user(self.anna).sender_name = "{author} at {brand}"
+            address.with_user(self.anna).sender_name = "{author} at {brand}"
 
     def test_the_form_shows_the_line(self):
-        account = self.account("a@x.example", None, sender_name="{author} at Brand A")
-        preview = account.with_user(self.anna).from_preview
+        address = self.address("a@x.example", None, sender_name="{author} at Brand A")
+        preview = address.with_user(self.anna).from_preview
         self.assertEqual(preview, "Anna K at Brand A <a@x.example>")
 
     # Signature and layout
 
     def test_plain_with_the_authors_own_signature(self):
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         mail = self.received(self.post(self.anna))
         self.assertIn("Anna's own signature", self.html(mail).replace("&#39;", "'"))
         for foreign in ("<table", "/mail/unfollow", "Powered by", "View Task"):
@@ -157,7 +157,7 @@ class TestLayout(ExternalAccountCase):
         self.assertEqual(self.text(mail).split("--")[0].strip(), "Hello")
 
     def test_the_addresss_signature_is_for_external_contacts_only(self):
-        self.account("a@x.example", self.anna, signature="<p>Brand A, Kyiv</p>")
+        self.address("a@x.example", self.anna, signature="<p>Brand A, Kyiv</p>")
         self.bohdan.notification_type = "email"
         message = self.post(self.anna)
         mail = self.received(message)
@@ -172,12 +172,12 @@ class TestLayout(ExternalAccountCase):
         self.assertIn("Project: Brand A", colleagues.body_html)
 
     def test_a_message_without_signature_gets_none(self):
-        self.account("a@x.example", self.anna, signature="<p>Brand A, Kyiv</p>")
+        self.address("a@x.example", self.anna, signature="<p>Brand A, Kyiv</p>")
         mail = self.received(self.post(self.anna, email_add_signature=False))
         self.assertNotIn("Kyiv", self.html(mail))
 
     def test_brand(self):
-        self.account(
+        self.address(
             "a@x.example",
             self.anna,
             layout="brand",
@@ -196,7 +196,7 @@ class TestLayout(ExternalAccountCase):
         self.assertEqual(self.text(mail).split("--")[0].strip(), "Hello")
 
     def test_brand_without_logo_names_the_sender(self):
-        self.account("a@x.example", None, layout="brand", sender_name="Brand A")
+        self.address("a@x.example", None, layout="brand", sender_name="Brand A")
         mail = self.received(self.post(self.anna))
         self.assertNotIn("<img", self.html(mail))
         self.assertIn("Brand A", self.html(mail))
@@ -212,31 +212,31 @@ class TestLayout(ExternalAccountCase):
             }
         )
         self.assertTrue(portal.share)
-        account = self.account("a@x.example", self.anna)
+        address = self.address("a@x.example", self.anna)
         self.assertNotIn("View Task", self.html(self.received(self.post(self.anna))))
-        account.show_record_button = True
+        address.show_record_button = True
         self.assertIn("View Task", self.html(self.received(self.post(self.anna))))
         portal.active = False
         self.assertNotIn("View Task", self.html(self.received(self.post(self.anna))))
 
     def test_an_explicit_layout_stays(self):
-        self.account("a@x.example", self.anna, layout="brand")
+        self.address("a@x.example", self.anna, layout="brand")
         message = self.post(
             self.anna, email_layout_xmlid="mail.mail_notification_light"
         )
         self.assertIn("Powered by", self.html(self.received(message)))
 
     def test_a_new_signature_or_layout_is_for_later_messages(self):
-        account = self.account("a@x.example", self.anna, signature="<p>Old</p>")
+        address = self.address("a@x.example", self.anna, signature="<p>Old</p>")
         message = self.post(self.anna)
-        account.signature = "<p>New</p>"
+        address.signature = "<p>New</p>"
         self.assertIn("Old", self.html(self.received(message)))
 
     # Who may change them
 
     def test_owner_and_manager_change_them_nobody_else(self):
-        personal = self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        personal = self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         values = {
             "signature": "<p>x</p>",
             "layout": "brand",
@@ -245,19 +245,19 @@ class TestLayout(ExternalAccountCase):
         }
         personal.with_user(self.anna).write(values)
         company.with_user(self.manager).write(values)
-        for account in (personal, company):
+        for address in (personal, company):
             with self.assertRaises(AccessError):
-                account.with_user(self.bohdan).write(values)
+                address.with_user(self.bohdan).write(values)
 
     def test_a_signature_is_sanitized(self):
-        account = self.account("a@x.example", self.anna)
-        account.with_user(self.anna).signature = "<p>x<script>alert(1)</script></p>"
-        self.assertNotIn("script", account.signature)
+        address = self.address("a@x.example", self.anna)
+        address.with_user(self.anna).signature = "<p>x<script>alert(1)</script></p>"
+        self.assertNotIn("script", address.signature)
 
     def test_colors_and_logos_that_mail_programs_do_not_know(self):
-        account = self.account("a@x.example", self.anna)
+        address = self.address("a@x.example", self.anna)
         for color in ("red", "#12345", "#123456;background:url(//x.example)"):
             with self.assertRaisesRegex(ValidationError, "Brand Color"):
-                account.brand_color = color
+                address.brand_color = color
         with self.assertRaisesRegex(ValidationError, "Brand Logo"):
-            account.with_user(self.env.user).brand_logo = base64.b64encode(SVG)
+            address.with_user(self.env.user).brand_logo = base64.b64encode(SVG)

@@ -3,7 +3,7 @@
 import email.policy
 from email.message import EmailMessage
 
-from odoo.tests import BaseCase
+from odoo.tests import BaseCase, tagged
 
 from ..tools.leaving import has_breaks, join_lines, written
 
@@ -16,6 +16,7 @@ def nested(text, depth=1):
     return text
 
 
+@tagged("post_install", "-at_install")
 class TestLeaving(BaseCase):
     def message(self, name, text):
         message = EmailMessage(policy=email.policy.SMTP)

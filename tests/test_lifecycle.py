@@ -10,8 +10,8 @@ class TestLifecycle(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna, [(cls.project_a, True)])
-        cls.team = cls.account("team@brand-a.example", None, [(cls.project_a, True)])
+        cls.own = cls.address("anna@own.example", cls.anna, [(cls.project_a, True)])
+        cls.team = cls.address("team@brand-a.example", None, [(cls.project_a, True)])
 
     def waiting(self, **values):
         message = self.post(self.anna, **values)
@@ -26,11 +26,11 @@ class TestLifecycle(ExternalAccountCase):
         self.assertEqual(notification.notification_status, "exception")
         self.assertIn(words, notification.failure_reason)
 
-    def assert_leaves_through(self, message, mail, account):
+    def assert_leaves_through(self, message, mail, address):
         self.assertEqual(mail.state, "outgoing")
-        self.assertEqual(mail.sending_account_id, account)
-        self.assertEqual(message.external_account_id, account)
-        self.assertTrue(account._may_deliver(message))
+        self.assertEqual(mail.sending_address_id, address)
+        self.assertEqual(message.external_address_id, address)
+        self.assertTrue(address._may_deliver(message))
 
     def test_archiving_an_address(self):
         message, mail = self.waiting()
@@ -51,7 +51,7 @@ class TestLifecycle(ExternalAccountCase):
         self.company.external_orphan_policy = "next"
         self.team.allowed_user_ids = self.bohdan
         self.team.binding_ids.unlink()
-        self.account("bohdan@own.example", self.bohdan)
+        self.address("bohdan@own.example", self.bohdan)
         message, mail = self.waiting()
         self.own.active = False
         self.assertEqual(mail.state, "exception")
@@ -61,14 +61,14 @@ class TestLifecycle(ExternalAccountCase):
         """He is not one of those who may write in its name."""
         self.company.external_orphan_policy = "next"
         self.team.allowed_user_ids = self.manager
-        bohdans = self.account("bohdan@own.example", self.bohdan)
+        bohdans = self.address("bohdan@own.example", self.bohdan)
         self.task.message_subscribe(self.customer.ids)
         message = self.post(self.bohdan)
         mail = self.external_mails(message)
-        self.assertEqual(mail.sending_account_id, bohdans)
+        self.assertEqual(mail.sending_address_id, bohdans)
         bohdans.with_user(self.bohdan).active = False
         self.assertEqual(mail.state, "exception")
-        self.assertEqual(message.external_account_id, bohdans)
+        self.assertEqual(message.external_address_id, bohdans)
         self.assert_failed(message, "not used any more")
         self.team.allowed_user_ids = self.bohdan
         bohdans.active = True
@@ -84,14 +84,14 @@ class TestLifecycle(ExternalAccountCase):
         self.assertFalse(mail.exists(), "nothing of it may leave, nor take it along")
         self.assert_failed(message, "deleted")
         self.company.external_orphan_policy = "next"
-        own = self.account("anna@own.example", self.anna, [(self.project_a, True)])
+        own = self.address("anna@own.example", self.anna, [(self.project_a, True)])
         message, mail = self.waiting()
         own.unlink()
         self.assert_leaves_through(message, mail, self.team)
 
     def test_archiving_the_author(self):
         message, mail = self.waiting()
-        through_team, team_mail = self.waiting(external_account_id=self.team.id)
+        through_team, team_mail = self.waiting(external_address_id=self.team.id)
         self.anna.active = False
         for each in (message, through_team):
             self.assert_failed(each, "may not (or no longer) send")
@@ -112,11 +112,11 @@ class TestLifecycle(ExternalAccountCase):
             "base.group_user,project.group_project_user",
             email="leaver@corp.example",
         )
-        account = self.account("leaver@own.example", user)
+        address = self.address("leaver@own.example", user)
         message = self.post(user)
         mail = self.external_mails(message)
         user.unlink()
-        self.assertFalse(account.exists())
+        self.assertFalse(address.exists())
         self.assertFalse(mail.exists())
         self.assert_failed(message, "deleted")
 
@@ -133,8 +133,8 @@ class TestLifecycle(ExternalAccountCase):
     def test_archiving_and_deleting_a_company(self):
         brand = self.env["res.company"].create({"name": "Brand"})
         self.anna.company_ids += brand
-        account = self.account("brand@x.example", None, company_id=brand.id)
-        personal = self.account("anna@brand.example", self.anna, company_id=brand.id)
+        address = self.address("brand@x.example", None, company_id=brand.id)
+        personal = self.address("anna@brand.example", self.anna, company_id=brand.id)
         project = self.env["project.project"].create(
             {"name": "Of the brand", "company_id": brand.id}
         )
@@ -142,22 +142,22 @@ class TestLifecycle(ExternalAccountCase):
             {"name": "Of the brand", "project_id": project.id}
         )
         task.message_subscribe(self.customer.ids)
-        message = self.post(self.anna, task, external_account_id=account.id)
+        message = self.post(self.anna, task, external_address_id=address.id)
         mail = self.external_mails(message)
         brand.active = False
         self.assertEqual(mail.state, "exception")
         self.assert_failed(message, "not used any more")
-        self.assertFalse(account._may_send(self.anna))
+        self.assertFalse(address._may_send(self.anna))
 
         empty = self.env["res.company"].create({"name": "Empty"})
-        shared = self.account("shared@x.example", None, company_id=empty.id)
+        shared = self.address("shared@x.example", None, company_id=empty.id)
         personal.company_id = empty
         empty.unlink()
         self.assertFalse(shared.exists())
         self.assertFalse(personal.active, "it would be usable in every company")
 
     def test_a_right_that_was_taken_away(self):
-        message, mail = self.waiting(external_account_id=self.team.id)
+        message, mail = self.waiting(external_address_id=self.team.id)
         self.team.allowed_user_ids = [Command.set(self.bohdan.ids)]
         self.assertFalse(self.team._may_deliver(message))
         mail._release("sender_not_allowed")

@@ -36,7 +36,7 @@ class TestMovedMessages(IntakeCase):
 
     def test_what_has_left_moves_and_answers_follow(self):
         self.move(self.question, model="project.task", parent_id=False)
-        self.assertEqual(self.question.external_account_id, self.own)
+        self.assertEqual(self.question.external_address_id, self.own)
         self.take_in(self.mail())
         [answer] = self.target.message_ids.filtered(
             lambda message: message.message_type == "email"
@@ -69,7 +69,7 @@ class TestMovedMessages(IntakeCase):
 
     def test_a_project_speaks(self):
         """Nobody's own message, and one of all at once."""
-        team = self.account("team@brand-a.example", None, [(self.project_a, True)])
+        team = self.address("team@brand-a.example", None, [(self.project_a, True)])
         customer = new_test_user(
             self.env, "ext_customer", "base.group_portal", email="portal@x.example"
         )
@@ -85,7 +85,7 @@ class TestMovedMessages(IntakeCase):
                 subtype_xmlid="mail.mt_comment",
             )
         )
-        self.assertEqual(words.sudo().external_account_id, team)
+        self.assertEqual(words.sudo().external_address_id, team)
         self.assert_stays(words)
         with self.assertRaises(AccessError), self.env.cr.savepoint():
             (self.question | words).with_user(self.merger).res_id = self.target.id

@@ -3,6 +3,7 @@ import base64
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import neutralize_database
 
+from ..tools import mailbox_claims
 from .common import ConnectCase
 
 SECRET = b"Whole and private mail"
@@ -16,7 +17,7 @@ class TestNeutralize(ConnectCase):
         super().setUpClass()
         domain = cls.env["mail.alias.domain"].create({"name": "corp.example"})
         cls.company.alias_domain_id = domain
-        cls.account_a = cls.account(
+        cls.address_a = cls.address(
             "a@x.example",
             cls.anna,
             proof="code",
@@ -25,18 +26,24 @@ class TestNeutralize(ConnectCase):
             keep_sent_copy=True,
             forward_token="a" * 26,
             forward_notice="https://mail.example/confirm?token=1",
-            verified_fingerprint="f",
         )
-        cls.account_a._set_up_reading([("INBOX", False)], anew=True)
-        cls.account_a.folder_ids.state = {"uid": 7}
+        cls.address_a.account_id._set_up_reading([("INBOX", False)], anew=True)
+        cls.address_a.account_id.folder_ids.state = {"uid": 7}
         cls.env["mail.external.secret"].create(
-            {"account_id": cls.account_a.id, "purpose": "smtp", "sealed": "sealed"}
+            {
+                "account_id": cls.address_a.account_id.id,
+                "purpose": "smtp",
+                "sealed": "sealed",
+            }
         )
-        cls.account_a._keep_copy("<copy@x.example>", SECRET)
+        cls.env["mail.external.sent.copy"]._keep(
+            cls.address_a.account_id, "<copy@x.example>", SECRET
+        )
         cls.arrival = cls.env["mail.external.arrival"].create(
             {
                 "key": "kept",
-                "account_id": cls.account_a.id,
+                "account_id": cls.address_a.account_id.id,
+                "address_id": cls.address_a.id,
                 "user_id": cls.anna.id,
                 "state": "quarantine",
                 "reason": "loop",
@@ -62,14 +69,16 @@ class TestNeutralize(ConnectCase):
 
     def test_accounts(self):
         self.neutralize()
-        self.assertEqual(self.account_a.state, "draft")
-        for name in ("proof", "forward_token", "forward_notice", "mailbox_ids"):
-            self.assertFalse(self.account_a[name], name)
-        self.assertFalse(self.account_a.verified_fingerprint)
-        self.assertFalse(self.account_a.folder_ids.state)
+        account = self.address_a.account_id
+        self.assertEqual(account.state, "draft")
+        self.assertEqual(self.address_a.state, "draft")
+        for name in ("forward_token", "forward_notice", "mailbox_ids"):
+            self.assertFalse(account[name], name)
+        self.assertFalse(self.address_a.proof)
+        self.assertFalse(self.address_a.account_id.folder_ids.state)
         self.assertFalse(self.env["mail.external.secret"].search([]))
-        self.assertFalse(self.account_a._reads_mailbox())
-        self.assertEqual(self.account_a.email, "a@x.example")
+        self.assertFalse(self.address_a.account_id._reads_mailbox())
+        self.assertEqual(self.address_a.email, "a@x.example")
 
     def test_open_windows_codes_and_proofs(self):
         """Neither who had a code can enter it in the copy, nor who was vouched for."""
@@ -124,15 +133,15 @@ class TestNeutralize(ConnectCase):
         self.assertTrue(message.exists())
         [note] = message.notification_ids.filtered(lambda n: n.mail_mail_id == mail)
         self.assertEqual(note.notification_status, "exception")
-        self.assertFalse(self.env["mail.external.account"]._next_due_time())
+        self.assertFalse(mailbox_claims.next_delivery(self.env))
 
     def test_the_addresses_are_used_by_nobody(self):
-        self.env["mail.external.account"]._clear_sender_cache()
+        self.env["mail.external.sender"]._clear_sender_cache()
         self.neutralize()
         self.env.registry.clear_cache()
-        self.assertFalse(self.post(self.anna).external_account_id)
+        self.assertFalse(self.post(self.anna).external_address_id)
         with self.assertRaises(UserError):
-            self.account_a.with_user(self.anna).action_fetch_now()
+            self.address_a.with_user(self.anna).action_fetch_now()
 
     def test_every_table_was_thought_of(self):
         """A new model of ours has to be looked at here: what is in it in a copy?"""
@@ -142,7 +151,8 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
-            "mail.external.account.project",
+            "mail.external.address",
+            "mail.external.address.project",
             "mail.external.arrival",
             "mail.external.delivery",
             "mail.external.folder",
@@ -153,5 +163,9 @@ class TestNeutralize(ConnectCase):
             "mail.external.seen",
             "mail.external.sent.copy",
         }
-        ours = {n for n in self.env.registry if n.startswith("mail.external.")}
+        ours = {
+            name
+            for name, model in self.env.registry.items()
+            if name.startswith("mail.external.") and not model._abstract
+        }
         self.assertEqual(ours, known)

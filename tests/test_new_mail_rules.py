@@ -7,12 +7,12 @@ class TestNewMailRules(ExternalAccountCase):
     """Where new mail of an address may become tasks."""
 
     def test_personal_addresses_leave_other_mail_alone(self):
-        own = self.account("anna@own.example", self.anna)
+        own = self.address("anna@own.example", self.anna)
         with self.assertRaisesRegex(ValidationError, "personal address"):
             own.with_user(self.anna).new_mail = "task"
 
     def test_only_in_a_project_of_the_company_that_the_manager_sees(self):
-        support = self.account("support@own.example").with_user(self.manager)
+        support = self.address("support@own.example").with_user(self.manager)
         self.manager.group_ids += self.env.ref("project.group_project_user")
         support.write({"new_mail": "task", "new_mail_project_id": self.project_a.id})
         other = self.env["res.company"].create({"name": "Other"})

@@ -5,6 +5,8 @@ import base64
 from odoo.addons.mail.tools.discuss import Store
 
 from ..mailkit.headers import parse_headers
+from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.intake import Intake
 from .common import IntakeCase
 
 CLARA = "clara@customer.example"
@@ -117,7 +119,7 @@ class TestOneAuthor(IntakeCase):
         self.assertNotIn(self.bohdan.id, seen)
 
     def test_new_mail_has_the_partner_who_wrote_it(self):
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             new_mail="task",
@@ -152,7 +154,9 @@ class TestOneAuthor(IntakeCase):
         for number, form in enumerate([*DISPLAYED[:6], *UNCLEAR[:6]]):
             raw = self.mail(form, Message_ID=f"<q{number}@customer.example>")
             headers = parse_headers(raw)
-            arrival = self.own._claim_arrival(headers, raw, "answer", "INBOX 1")
+            arrival = Intake(self.own.account_id)._claim(
+                headers, raw, "answer", "INBOX 1", self.own
+            )
             source = base64.b64encode(raw)
             arrival.write({"state": "quarantine", "raw": source})
             arrivals |= arrival
@@ -164,7 +168,9 @@ class TestOneAuthor(IntakeCase):
 
     def test_a_forwarded_mail_has_the_same_author(self):
         token = "abcdefghijklmnopqrstuvwx23"
-        self.own.write({"incoming_protocol": "forwarded", "forward_token": token})
+        self.own.account_id.write(
+            {"incoming_protocol": "forwarded", "forward_token": token}
+        )
         extra = f"Delivered-To: reply-{token}@corp.example\r\n".encode()
         for form in (DISPLAYED[0], DISPLAYED[4], UNCLEAR[0], UNCLEAR[3]):
             raw = self.mail(form, Message_ID=f"<{hash(form)}@c.example>")
@@ -180,9 +186,11 @@ class TestOneAuthor(IntakeCase):
     def test_a_server_that_shows_two_headers_gains_nothing(self):
         """What was decided for the header alone holds for that author only."""
         headers = parse_headers(self.mail())
-        [decision], facts = self.own._decide_batch([headers])
+        account = self.own.account_id
+        [decision], facts = decide_batch(account, [headers])
         self.assertTrue(decision.from_addressee)
-        self.own._take_in(self.mail("Max <max@stranger.example>"), decision, facts)
+        stranger = self.mail("Max <max@stranger.example>")
+        Intake(account).take_in(stranger, decision, facts)
         message = self.task.message_ids.filtered(lambda m: m.message_type == "email")
         self.assertEqual(message.external_mark, "stranger")
 
@@ -192,12 +200,12 @@ class TestOneAuthor(IntakeCase):
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.trusted_authserv", server
         )
-        self.account("bohdan@own.example", self.bohdan)
+        self.address("bohdan@own.example", self.bohdan)
         self.task.message_subscribe(self.second.ids)
         results = f"{server}; dmarc=pass header.from=corp.example"
         raw = self.mail(f"Bohdan <{BOHDAN}>", Authentication_Results=results)
         message = self.take_in(raw)
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
         self.assertFalse(self.external_mails(message))
 
     def test_an_own_copy_shows_the_owners_name(self):

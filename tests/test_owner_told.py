@@ -1,12 +1,10 @@
 from unittest.mock import patch
 
 from odoo.fields import Command
-from odoo.tests import tagged
 
 from .common import ConnectCase
 
 
-@tagged("post_install", "-at_install")
 class TestOwnerTold(ConnectCase):
     """Whoever's connection somebody else changes learns of it, in Odoo."""
 
@@ -14,8 +12,8 @@ class TestOwnerTold(ConnectCase):
     def setUpClass(cls):
         super().setUpClass()
         (cls.anna | cls.bohdan).notification_type = "inbox"
-        cls.annas = cls.account("anna@brand-a.example", cls.anna, proof="code")
-        cls.second = cls.account("anna@brand-b.example", cls.anna, proof="code")
+        cls.annas = cls.address("anna@brand-a.example", cls.anna, proof="code")
+        cls.second = cls.address("anna@brand-b.example", cls.anna, proof="code")
 
     def told(self, user):
         """Subjects of what a user was notified of since last asked."""
@@ -30,17 +28,17 @@ class TestOwnerTold(ConnectCase):
         self._known = [*getattr(self, "_known", []), *messages.ids]
         return messages.mapped("subject")
 
-    def connect(self, user, account=None, **values):
+    def connect(self, user, address=None, **values):
         """Save the window, as if its tests had passed; a manager vouches."""
-        if account:
-            values["account_id"] = account.id
-            values.setdefault("email", account.email)
+        if address:
+            values["address_id"] = address.id
+            values.setdefault("email", address.email)
         window = self.window(user, smtp_host="smtp.corp.example", **values)
         self.passed(window)
         if not window.proof:
             window.action_vouch()
         window.action_save()
-        return window.account_id.sudo()
+        return window.address_id.sudo()
 
     def test_connected_anew(self):
         self.connect(self.manager, self.annas, user_id=self.anna.id)
@@ -105,9 +103,9 @@ class TestOwnerTold(ConnectCase):
 
     def test_a_draft_that_is_moved(self):
         """As all of them are in a copy of the database."""
-        self.annas.state = "draft"
+        self.annas.account_id.state = "draft"
         window = self.window(
-            self.manager, account_id=self.annas.id, user_id=self.bohdan.id
+            self.manager, address_id=self.annas.id, user_id=self.bohdan.id
         )
         window.action_keep_draft()
         self.assertEqual(
@@ -123,8 +121,14 @@ class TestOwnerTold(ConnectCase):
         self.assertEqual(self.told(self.anna), [f"Archived: {names}"])
         both.write({"active": False})
         self.assertFalse(self.told(self.anna), "nothing changed")
-        both.write({"active": True, "sender_name": "Anna"})
-        self.assertEqual(self.told(self.anna), [f"Taken up again: {names}"])
+        for address in (self.annas, self.second):
+            # in the connect window only, which tests it first
+            self.connect(self.manager, address, user_id=self.anna.id)
+            email = address.email
+            self.assertEqual(
+                self.told(self.anna),
+                [f"Taken up again: {email}", f"Connected anew: {email}"],
+            )
         both.unlink()
         self.assertEqual(self.told(self.anna), [f"Deleted: {names}"])
         self.assertFalse(self.env["mail.message"].browse(self._known[-1:]).res_id)
@@ -137,15 +141,17 @@ class TestOwnerTold(ConnectCase):
         admin = self.env.ref("base.user_admin")
         commands = [Command.delete(self.annas.id)]
         self.env.transaction.default_env = self.env(user=admin)
-        self.anna.with_user(admin).write({"external_account_ids": commands})
+        self.anna.with_user(admin).write({"external_address_ids": commands})
         self.assertFalse(self.annas.exists())
         self.assertEqual(self.told(self.anna), ["Deleted: anna@brand-a.example"])
 
     def test_folders(self):
-        self.annas.write({"receive_replies": True, "incoming_protocol": "imap"})
+        self.annas.receive_replies = True
+        account = self.annas.account_id
+        account.incoming_protocol = "imap"
         folders = self.env["mail.external.folder"].with_user(self.manager)
         more = folders.create(
-            [{"account_id": self.annas.id, "name": name} for name in ("A", "B")]
+            [{"account_id": account.id, "name": name} for name in ("A", "B")]
         )
         self.assertEqual(
             self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
@@ -155,7 +161,7 @@ class TestOwnerTold(ConnectCase):
             self.told(self.anna), ["Other folders are read: anna@brand-a.example"]
         )
         folders.with_user(self.anna).create(
-            {"account_id": self.annas.id, "name": "C"}
+            {"account_id": account.id, "name": "C"}
         ).unlink()
         self.assertFalse(self.told(self.anna))
 
@@ -164,9 +170,9 @@ class TestOwnerTold(ConnectCase):
         self.connect(self.anna, self.annas)
         mine = self.annas.with_user(self.anna)
         mine.action_archive()
-        mine.action_unarchive()
+        self.connect(self.anna, self.annas, password="newer")
         mine.unlink()
-        shared = self.account("info@brand-a.example")
+        shared = self.address("info@brand-a.example")
         shared.with_user(self.manager).action_archive()
         shared.with_user(self.manager).unlink()
         self.second.active = False  # as a scheduled action does it
@@ -200,8 +206,8 @@ class TestOwnerTold(ConnectCase):
         )
         for context in contexts:
             self.annas.active = True
-            account = self.annas.with_user(self.manager).with_context(**context)
-            account.write({"active": False})
+            address = self.annas.with_user(self.manager).with_context(**context)
+            address.write({"active": False})
             with self.subTest(context=context):
                 self.assertEqual(
                     self.told(self.anna), ["Archived: anna@brand-a.example"]
@@ -216,7 +222,7 @@ class TestOwnerTold(ConnectCase):
         with (
             patch.object(thread, "message_notify", side_effect=ZeroDivisionError),
             self.assertLogs(
-                "odoo.addons.mail_external_account.models.mail_external_account_told",
+                "odoo.addons.mail_external_account.tools.owner_notices",
                 "ERROR",
             ),
         ):
@@ -230,4 +236,4 @@ class TestOwnerTold(ConnectCase):
             [("subject", "=", "Archived: anna@brand-a.example")]
         )
         self.assertEqual(mail.recipient_ids, self.anna.partner_id)
-        self.assertFalse(mail.sending_account_id)
+        self.assertFalse(mail.sending_address_id)

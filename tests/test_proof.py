@@ -5,10 +5,13 @@ from odoo import Command
 from odoo.addons.base.tests.common import MockSmtplibCase
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from ..mailkit.headers import parse_headers
 from ..mailkit.token import html_mark
 from ..tools import vault
+from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.intake import Intake
 from .common import ConnectCase
 
 OWN = "notifications@corp.example"
@@ -77,6 +80,7 @@ class TestCodeMail(ProofCase):
         with (
             self.mock_smtplib_connection(),
             self.patched_recipients(ATTACKER),
+            mute_logger("odoo.addons.mail.models.mail_mail"),
             self.assertRaisesRegex(UserError, "was not sent"),
         ):
             self.attempt().action_send_code()
@@ -118,8 +122,8 @@ class TestCodeComesBack(ProofCase):
     def setUp(self):
         super().setUp()
         self.code = self.code_mail(self.attempt())
-        own = self.account("anna@own.example", self.anna)
-        self.question = self.post(self.anna, external_account_id=own.id)
+        own = self.address("anna@own.example", self.anna)
+        self.question = self.post(self.anna, external_address_id=own.id)
 
     def shapes(self):
         """The mail as it is, and what people and programs make of it."""
@@ -160,7 +164,7 @@ class TestCodeComesBack(ProofCase):
 
     def test_cores_gateway_drops_it_while_no_address_is_connected(self):
         self.question.unlink()
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
         thread = self.env["mail.thread"]
         for way, raw in self.shapes():
             self.nothing_of_it(
@@ -168,7 +172,7 @@ class TestCodeComesBack(ProofCase):
             )
 
     def test_a_mailbox_that_makes_tasks_drops_it(self):
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             incoming_protocol="imap",
@@ -180,8 +184,9 @@ class TestCodeComesBack(ProofCase):
 
     def test_a_genuine_mark_beside_it_leads_nowhere(self):
         """The mail answers, by its ids or its text, what the attacker was sent."""
-        mailbox = self.question.external_account_id.sudo()
-        mailbox.write({"receive_replies": True, "incoming_protocol": "imap"})
+        mailbox = self.question.external_address_id.sudo()
+        mailbox.receive_replies = True
+        mailbox.account_id.incoming_protocol = "imap"
         token = vault.signers(self.env)[0].token(self.question.id, mailbox.id)
         for way, raw in self.shapes():
             answers = f"References: <mea.{token}@own.example>\r\n{raw}"
@@ -191,7 +196,7 @@ class TestCodeComesBack(ProofCase):
             )
 
     def test_a_forwarding_mailbox_drops_it(self):
-        mailbox = self.account(
+        mailbox = self.address(
             "forwarded@own.example",
             self.anna,
             receive_replies=True,
@@ -200,19 +205,20 @@ class TestCodeComesBack(ProofCase):
         )
         thread = self.env["mail.thread"]
         token = vault.signers(self.env)[0].token(self.question.id, mailbox.id)
-        to = f"X-Original-To: {mailbox.sudo()._forward_address()}\r\n"
+        to = f"X-Original-To: {mailbox.account_id.sudo()._forward_address()}\r\n"
         to += f"References: <mea.{token}@own.example>\r\n"
         for way, raw in self.shapes():
             self.nothing_of_it(
                 way, to + raw, lambda raw: thread.message_process(None, raw)
             )
-        self.assertFalse(mailbox.sudo().forward_notice)
+        self.assertFalse(mailbox.account_id.sudo().forward_notice)
 
-    def taken_in(self, account, raw):
+    def taken_in(self, address, raw):
         headers = parse_headers(raw)
-        [decision], facts = account._decide_batch([headers])
-        if account._wants_whole(decision, headers):
-            account._take_in(raw, decision, facts)
+        intake = Intake(address.account_id)
+        [decision], facts = decide_batch(intake.account, [headers])
+        if intake.wants_whole(decision, headers):
+            intake.take_in(raw, decision, facts)
 
     def test_other_mail_comes_in_as_before(self):
         raw = (
@@ -237,7 +243,7 @@ class TestWhoMayProve(ProofCase):
         return window
 
     def test_an_address_of_a_colleague_is_vouched_for(self):
-        self.account(CEO, self.anna, proof="code")
+        self.address(CEO, self.anna, proof="code")
         for address in (CEO, "CEO@Brand-A.example", "ceo+x@brand-a.example"):
             window = self.attempt(address)
             self.assertTrue(window.needs_word)
@@ -250,28 +256,28 @@ class TestWhoMayProve(ProofCase):
         window = self.attempt(CEO, self.manager, user_id=self.bohdan.id)
         window.action_vouch()
         window.action_save()
-        self.assertEqual(window.account_id.proof, "manager")
+        self.assertEqual(window.address_id.proof, "manager")
 
     def test_not_even_the_password_of_a_colleagues_address_is_enough(self):
-        self.account(CEO, self.anna, proof="manager", active=False)
+        self.address(CEO, self.anna, proof="manager", active=False)
         window = self.window(self.bohdan, email=CEO)
         self.passed(window)
         self.assertFalse(window.proof)
 
     def test_a_draft_claims_nothing(self):
-        self.account(CEO, self.anna, state="draft")
+        self.address(CEO, self.anna, state="draft")
         window = self.entered(self.attempt())
         self.assertEqual(window.proof, "code")
 
     def test_a_code_that_was_on_its_way_is_too_late(self):
         window = self.entered(self.attempt())
-        self.account(CEO, self.anna, proof="code")
+        self.address(CEO, self.anna, proof="code")
         window.invalidate_recordset()
         with self.assertRaisesRegex(UserError, "not shown yet"):
             window.action_save()
 
     def test_a_company_address_is_for_managers(self):
-        company = self.account("support@brand-a.example", active=False)
+        company = self.address("support@brand-a.example", active=False)
         for address in ("support@brand-a.example", "Support+me@brand-a.example"):
             window = self.attempt(address)
             for action in ("action_send_code", "action_save", "action_keep_draft"):
@@ -281,7 +287,7 @@ class TestWhoMayProve(ProofCase):
         window.action_vouch()
         window.action_save()
         # what a manager has vouched for, its owner may connect anew
-        again = self.attempt(company.email, account_id=window.account_id.id)
+        again = self.attempt(company.email, address_id=window.address_id.id)
         again.action_save()
 
     def test_what_odoo_reads_is_for_managers(self):
@@ -328,7 +334,7 @@ class TestWhoMayProve(ProofCase):
             window = self.attempt(address, self.manager, user_id=self.bohdan.id)
             window.action_vouch()
             window.action_save()
-            window.account_id.active = False  # another spelling of it comes next
+            window.address_id.active = False  # another spelling of it comes next
             self.env.flush_all()
         self.assertEqual(self.attempt("sales@other.example").proof, False)
 
@@ -348,8 +354,8 @@ class TestWhoMayProve(ProofCase):
             company_id=other.id,
             company_ids=[Command.set(other.ids)],
         )
-        self.account("mine@another.example", stranger, proof="code")
-        self.account("desk@another.example", company_id=other.id)
+        self.address("mine@another.example", stranger, proof="code")
+        self.address("desk@another.example", company_id=other.id)
         for address in (
             "boss@another.example",
             "mine@another.example",
@@ -362,7 +368,7 @@ class TestWhoMayProve(ProofCase):
 
 class TestProofEnds(ProofCase):
     def test_a_sign_in_proves_for_its_server_only(self):
-        account = self.account(
+        address = self.address(
             CEO, self.bohdan, proof="provider", smtp_host="smtp.brand-a.example"
         )
         for change in (
@@ -372,20 +378,20 @@ class TestProofEnds(ProofCase):
             {"smtp_login": "bohdan"},
         ):
             window = self.window(
-                self.bohdan, email=CEO, account_id=account.id, **change
+                self.bohdan, email=CEO, address_id=address.id, **change
             )
             self.passed(window)
             self.assertFalse(window.proof, change)
             with self.assertRaisesRegex(UserError, "not shown yet"):
                 window.action_save()
         for same in ({}, {"smtp_port": 587, "smtp_security": "starttls"}):
-            window = self.window(self.bohdan, email=CEO, account_id=account.id, **same)
+            window = self.window(self.bohdan, email=CEO, address_id=address.id, **same)
             self.assertEqual(window.proof, "provider")
 
     def test_the_other_proofs_stay(self):
         for kind in ("code", "manager"):
-            account = self.account(f"{kind}@brand-a.example", self.bohdan, proof=kind)
-            window = self.attempt(account.email, account_id=account.id)
+            address = self.address(f"{kind}@brand-a.example", self.bohdan, proof=kind)
+            window = self.attempt(address.email, address_id=address.id)
             self.assertEqual(window.proof, kind)
 
 
@@ -417,29 +423,29 @@ class TestFromOfProof(ProofCase):
         self.assertNotIn(CEO, f"{header}{envelope}")
 
     def test_a_code_counts_while_nobody_else_has_the_address(self):
-        self.account(CEO, self.bohdan, proof="code")
+        self.address(CEO, self.bohdan, proof="code")
         self.assertIn(CEO, self.leaves_as(self.bohdan)[0])
-        theirs = self.account(CEO, self.anna, proof="provider")
+        theirs = self.address(CEO, self.anna, proof="provider")
         self.assert_replaced(self.bohdan)
         self.assertIn(CEO, self.leaves_as(self.anna)[0])
         theirs.active = False
         self.assertIn(CEO, self.leaves_as(self.bohdan)[0])
 
     def test_two_codes_cancel_each_other(self):
-        self.account(CEO, self.bohdan, proof="code")
-        self.account(CEO, self.anna, proof="code")
+        self.address(CEO, self.bohdan, proof="code")
+        self.address(CEO, self.anna, proof="code")
         self.assert_replaced(self.bohdan)
         self.assert_replaced(self.anna)
 
     def test_the_company_gives_access(self):
-        self.account(CEO, self.bohdan, proof="code")
-        self.account(CEO, proof="code", allowed_user_ids=[Command.set(self.anna.ids)])
+        self.address(CEO, self.bohdan, proof="code")
+        self.address(CEO, proof="code", allowed_user_ids=[Command.set(self.anna.ids)])
         self.assert_replaced(self.bohdan)
         self.assertIn(CEO, self.leaves_as(self.anna)[0])
 
     def test_a_service_or_a_manager_is_enough(self):
-        mine = self.account(CEO, self.bohdan, proof="manager")
-        self.account(CEO, self.anna, proof="provider")
+        mine = self.address(CEO, self.bohdan, proof="manager")
+        self.address(CEO, self.anna, proof="provider")
         self.assertIn(CEO, self.leaves_as(self.bohdan)[0])
         self.assertIn(CEO, self.leaves_as(self.anna)[0])
         mine.proof = "code"

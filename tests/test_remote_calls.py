@@ -7,7 +7,7 @@ from odoo.addons.rpc.controllers.xmlrpc import (
     RPC_FAULT_CODE_WARNING,
 )
 from odoo.http import Request
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, new_test_user
 
 from .common import ExternalAccountCase
 
@@ -32,14 +32,13 @@ class RemoteCase(ExternalAccountCase, HttpCase):
         return caught.exception.faultCode, caught.exception.faultString
 
 
-@tagged("post_install", "-at_install")
 class TestAbsenceNotes(RemoteCase):
     """What Odoo itself posts, because of a remote call, is not its caller's."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(ANNA, cls.anna)
+        cls.address(ANNA, cls.anna)
         cls.anna.write(
             {
                 "email": ANNA,
@@ -66,9 +65,9 @@ class TestAbsenceNotes(RemoteCase):
         self.assertIn("A question", str(messages.mapped("body")))
         [note] = messages.filtered(lambda m: m.message_type == "out_of_office")
         self.assertEqual(note.author_id, self.anna.partner_id)
-        self.assertFalse(note.external_account_id)
+        self.assertFalse(note.external_address_id)
         rows = note.sudo().mail_ids
-        self.assertFalse(rows.sending_account_id)
+        self.assertFalse(rows.sending_address_id)
         for row in rows:
             self.assertFalse(row._carried_addresses())
 
@@ -109,15 +108,14 @@ class TestAbsenceNotes(RemoteCase):
         self.assertNotIn("Pay", str(self.task.message_ids.mapped("body")))
 
 
-@tagged("post_install", "-at_install")
 class TestDeleting(RemoteCase):
     def test_a_customer_is_told_no_address_of_the_company(self):
         portal = new_test_user(
             self.env, "ext_portal_deletes", "base.group_portal", email="p@x.example"
         )
         group = self.env["res.groups"].create({"name": "Board"})
-        self.account(SUPPORT, allowed_user_ids=[(4, self.anna.id)])
-        self.account("board@brand-a.example", allowed_group_ids=[(4, group.id)])
+        self.address(SUPPORT, allowed_user_ids=[(4, self.anna.id)])
+        self.address("board@brand-a.example", allowed_group_ids=[(4, group.id)])
         for records in (self.anna, group):
             code, told = self.refusal(portal, records, "unlink")
             self.assertEqual(code, RPC_FAULT_CODE_ACCESS_ERROR)
@@ -131,14 +129,13 @@ class TestDeleting(RemoteCase):
             self.assertIn("@brand-a.example", told)
 
 
-@tagged("post_install", "-at_install")
 class TestRatings(RemoteCase):
     """A customer rates from the link in a mail, whether signed in or not."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.account(SUPPORT, None, [(cls.project_a, True)])
+        cls.address(SUPPORT, None, [(cls.project_a, True)])
         cls.clara, cls.other = (
             new_test_user(
                 cls.env, login, "base.group_portal", name=login, email=f"{login}@x.test"

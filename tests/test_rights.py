@@ -6,14 +6,14 @@ from .common import ExternalAccountCase
 
 
 class TestRights(ExternalAccountCase):
-    """First lines of defence; each kind of user against each kind of account."""
+    """First lines of defence; each kind of user against each kind of address."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.annas = cls.account("anna@x.example", cls.anna)
-        cls.shared = cls.account("support@x.example")
-        cls.board = cls.account(
+        cls.annas = cls.address("anna@x.example", cls.anna)
+        cls.shared = cls.address("support@x.example")
+        cls.board = cls.address(
             "board@x.example", None, allowed_user_ids=[(4, cls.bohdan.id)]
         )
         cls.project_manager = new_test_user(
@@ -27,11 +27,11 @@ class TestRights(ExternalAccountCase):
         )
 
     def visible_to(self, user):
-        accounts = self.annas | self.shared | self.board
+        addresses = self.annas | self.shared | self.board
         return (
-            self.env["mail.external.account"]
+            self.env["mail.external.address"]
             .with_user(user)
-            .search([("id", "in", accounts.ids)])
+            .search([("id", "in", addresses.ids)])
             .sudo()
         )
 
@@ -52,42 +52,40 @@ class TestRights(ExternalAccountCase):
             with self.subTest(change=change):
                 self.bohdan.write(change)
                 self.assertEqual(self.visible_to(self.anna), self.annas | self.shared)
-                accounts = self.env["mail.external.account"]
-                rows = accounts._usable_rows(self.anna.id)
+                senders = self.env["mail.external.sender"]
+                rows = senders._usable_rows(self.anna.id)
                 self.assertNotIn(self.board.id, [row.id for row in rows])
                 self.assertFalse(self.board._may_send(self.anna))
-                self.assertNotIn(
-                    "board@x.example", accounts._addresses_of(self.anna.id)
-                )
+                self.assertNotIn("board@x.example", senders._addresses_of(self.anna.id))
 
     def test_who_changes_what(self):
         self.annas.with_user(self.anna).sender_name = "Anna"
         self.annas.with_user(self.manager).sender_name = "Anna K."
         self.shared.with_user(self.manager).sender_name = "Support"
-        for account, user in (
+        for address, user in (
             (self.annas, self.bohdan),
             (self.shared, self.anna),
             (self.board, self.bohdan),
             (self.shared, self.project_manager),
         ):
             with self.assertRaises(AccessError):
-                account.with_user(user).sender_name = "X"
+                address.with_user(user).sender_name = "X"
             with self.assertRaises(AccessError):
-                account.with_user(user).unlink()
+                address.with_user(user).unlink()
             with self.assertRaises(AccessError):
-                account.with_user(user).action_connect()
+                address.with_user(user).action_connect()
 
     def test_project_managers_bind_company_addresses_that_they_may_use(self):
         self.shared.binding_ids = [(0, 0, {"project_id": self.project_a.id})]
-        binding = self.env["mail.external.account.project"]
-        for user, account, allowed in (
+        binding = self.env["mail.external.address.project"]
+        for user, address, allowed in (
             (self.project_manager, self.shared, True),
             (self.project_manager, self.board, False),
             (self.project_manager, self.annas, False),
             (self.anna, self.annas, True),
             (self.anna, self.shared, False),
         ):
-            values = {"account_id": account.id, "project_id": self.project_b.id}
+            values = {"address_id": address.id, "project_id": self.project_b.id}
             if allowed:
                 binding.with_user(user).create(values).unlink()
             else:
@@ -97,16 +95,16 @@ class TestRights(ExternalAccountCase):
     def test_project_managers_take_no_address_away_from_other_projects(self):
         """Bound to one project it would be gone from all the others."""
         project = self.project_b.with_user(self.project_manager)
-        values = {"account_id": self.shared.id, "project_id": project.id}
+        values = {"address_id": self.shared.id, "project_id": project.id}
         task = self.task.with_user(self.anna)
 
         def offered():
-            accounts = self.env["mail.external.account"].with_user(self.anna)
-            return [row.id for row, _c in accounts._sender_options(task)]
+            senders = self.env["mail.external.sender"].with_user(self.anna)
+            return [row.id for row, _c in senders._sender_options(task)]
 
         self.assertIn(self.shared.id, offered())
         with self.assertRaises(AccessError):  # which rolls back
-            project.external_account_binding_ids.create(values)
+            project.external_address_binding_ids.create(values)
         self.env.invalidate_all()
         self.assertIn(self.shared.id, offered())
         # Nor does he give one to all projects that is for some.
@@ -122,16 +120,31 @@ class TestRights(ExternalAccountCase):
 
     def test_personal_addresses_that_are_not_allowed_stay_archived(self):
         self.annas.with_user(self.manager).active = False
-        self.annas.with_user(self.anna).action_unarchive()  # allowed, so hers to do
-        self.annas.with_user(self.manager).active = False
+        own = self.annas.with_user(self.anna)
+        own.action_connect()  # allowed, so hers to do, after a test
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.forbid_personal", "1"
         )
-        for values in ({"active": True}, {"active": True, "sender_name": "A"}):
-            with self.assertRaisesRegex(AccessError, "does not allow"):
-                self.annas.with_user(self.anna).write(values)
+        for change in (
+            lambda: own.action_connect(),
+            lambda: own.action_unarchive(),
+            lambda: own.write({"active": True}),
+            lambda: own.write({"active": True, "sender_name": "A"}),
+        ):
+            with self.assertRaises(AccessError):
+                change()
         self.assertFalse(self.annas.active)
-        self.annas.with_user(self.manager).active = True
+        self.annas.with_user(self.manager).action_connect()
+
+    def test_nobody_takes_up_an_address_without_its_test(self):
+        """Its account may be gone for good, and its password is."""
+        self.annas.active = False
+        self.assertFalse(self.annas.account_id.active)
+        for user in (self.anna, self.manager):
+            for record in (self.annas, self.annas.account_id):
+                with self.assertRaisesRegex(AccessError, "connect window"):
+                    record.with_user(user).action_unarchive()
+        self.assertFalse(self.annas.active or self.annas.account_id.active)
 
     def test_the_name_is_for_who_may_see_the_address(self):
         """Core asks for it in superuser mode, whoever wants to know."""
@@ -143,10 +156,10 @@ class TestRights(ExternalAccountCase):
             self.assertIn("anna@x.example", seen.display_name)
 
     def test_a_message_shows_its_address_to_its_readers(self):
-        message = self.post(self.anna, external_account_id=self.annas.id)
+        message = self.post(self.anna, external_address_id=self.annas.id)
         own = message.with_user(self.bohdan)
-        self.assertEqual(own.external_account_id.display_name, "External address")
-        [row] = own.read(["external_account_id"])
+        self.assertEqual(own.external_address_id.display_name, "External address")
+        [row] = own.read(["external_address_id"])
         self.assertNotIn("anna@x.example", str(row))
         store = Store(bus_channel=self.bohdan).add(own).get_result()
         [data] = [m for m in store["mail.message"] if m["id"] == message.id]
@@ -166,7 +179,11 @@ class TestRights(ExternalAccountCase):
 
     def test_sealed_secrets_are_nobodys(self):
         secret = self.env["mail.external.secret"].create(
-            {"account_id": self.annas.id, "purpose": "smtp", "sealed": "sealed"}
+            {
+                "account_id": self.annas.account_id.id,
+                "purpose": "smtp",
+                "sealed": "sealed",
+            }
         )
         admin = self.env.ref("base.user_admin")
         for user in (self.anna, self.manager, admin):
@@ -194,8 +211,8 @@ class TestRights(ExternalAccountCase):
                 row.with_user(user).unlink()
 
     def test_own_addresses_in_preferences(self):
-        listed = self.anna.with_user(self.anna).read(["external_account_ids"])[0]
-        self.assertEqual(listed["external_account_ids"], self.annas.ids)
+        listed = self.anna.with_user(self.anna).read(["external_address_ids"])[0]
+        self.assertEqual(listed["external_address_ids"], self.annas.ids)
 
     def test_context_defaults_do_not_bypass_the_connect_window(self):
         forged = {
@@ -203,31 +220,45 @@ class TestRights(ExternalAccountCase):
             "default_proof": "manager",
             "default_smtp_host": "10.0.0.5",
             "default_allow_private_host": True,
+            "default_sign_in_user_id": self.bohdan.id,
+            "default_forward_token": "a" * 26,
+            "default_failure_reply": "x",
         }
-        account = (
-            self.env["mail.external.account"]
-            .with_user(self.anna)
-            .with_context(**forged)
-            .create({"email": "ceo@corp.example", "user_id": self.anna.id})
-            .sudo()
+        context = self.env(user=self.anna, context=forged)
+        accounts, addresses = (
+            context[name] for name in ("mail.external.account", "mail.external.address")
         )
-        self.assertEqual(account.state, "draft")
-        self.assertFalse(account.proof or account.smtp_host)
-        self.assertFalse(account.allow_private_host)
+        own = {"user_id": self.anna.id}
+        named = {"email": "ceo@corp.example", "account_id": self.annas.account_id.id}
+        for refused in (
+            lambda: accounts.create(own),
+            lambda: addresses.create(named),
+            lambda: addresses.name_create("ceo@corp.example"),
+        ):
+            with self.assertRaises(AccessError):
+                refused()
+        # as the connect window does it, which is called with the same context
+        account = accounts.sudo().create(own)
+        address = addresses.sudo().create({**named, "account_id": account.id})
+        self.assertEqual(address.state, "draft")
+        for name in ("smtp_host", "allow_private_host", "sign_in_user_id"):
+            self.assertFalse(account[name], name)
+        self.assertFalse(account.forward_token or account.failure_reply)
+        self.assertFalse(address.proof or address.failure_reply)
 
-    def test_a_binding_is_not_moved_to_somebody_elses_account(self):
-        own = self.account("anna@y.example", self.anna, [(self.project_b, True)])
+    def test_a_binding_is_not_moved_to_somebody_elses_address(self):
+        own = self.address("anna@y.example", self.anna, [(self.project_b, True)])
         binding = own.binding_ids.with_user(self.anna)
-        for other in (self.shared, self.account("b@y.example", self.bohdan)):
+        for other in (self.shared, self.address("b@y.example", self.bohdan)):
             with self.assertRaisesRegex(UserError, "stays with its address"):
-                binding.account_id = other.id
+                binding.address_id = other.id
         private = self.env["project.project"].create(
             {"name": "Board", "privacy_visibility": "followers"}
         )
         with self.assertRaises(AccessError):
             binding.project_id = private
         with self.assertRaises(AccessError):
-            binding.create({"account_id": own.id, "project_id": private.id})
+            binding.create({"address_id": own.id, "project_id": private.id})
 
     def test_deleting_the_only_allowed_opens_nothing(self):
         """Nobody in the list means everybody: that must not come about by accident."""
@@ -249,8 +280,8 @@ class TestRights(ExternalAccountCase):
         actions = {
             self.env.ref(f"mail_external_account.{name}").id
             for name in (
-                "mail_external_account_action_personal",
-                "mail_external_account_action_company",
+                "mail_external_address_action_personal",
+                "mail_external_address_action_company",
                 "mail_external_provider_action",
                 "mail_external_delivery_action",
                 "mail_external_arrival_action",

@@ -2,7 +2,7 @@ import base64
 
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, new_test_user
 
 from .common import ExternalAccountCase
 
@@ -12,11 +12,12 @@ FACTS = (
     "mailbox_last_look",
     "mailbox_answer_count",
     "mailbox_unrelated_count",
+    "mailbox_failed",
     "quarantine_count",
-    "forward_confirmation",
-    "forward_address",
     "can_fetch",
 )
+# What the account behind says besides.
+FORWARDING = ("forward_confirmation", "forward_address")
 
 
 class ReadingRightsCase(ExternalAccountCase):
@@ -26,35 +27,39 @@ class ReadingRightsCase(ExternalAccountCase):
     def setUpClass(cls):
         super().setUpClass()
         reading = {"receive_replies": True, "incoming_protocol": "imap"}
-        cls.annas = cls.account("anna@x.example", cls.anna, **reading)
-        cls.shared = cls.account("support@x.example", **reading)
-        accounts = cls.annas | cls.shared
-        accounts.forward_confirmation = "Code 123456"
+        cls.annas = cls.address("anna@x.example", cls.anna, **reading)
+        cls.shared = cls.address("support@x.example", **reading)
+        addresses = cls.annas | cls.shared
+        addresses.account_id.forward_notice = "Code 123456"
         cls.env["mail.external.mailbox"].search(
-            [("account_id", "in", accounts.ids)]
+            [("account_id", "in", addresses.account_id.ids)]
         ).unlink()
         cls.mailboxes = cls.env["mail.external.mailbox"].create(
             [
                 {
-                    "account_id": account.id,
+                    "account_id": address.account_id.id,
                     "next_look": "2026-01-01",
                     "last_look": "2026-01-01",
                     "answer_count": 3,
                     "unrelated_count": 40,
                 }
-                for account in accounts
+                for address in addresses
             ]
         )
         cls.folders = cls.env["mail.external.folder"].create(
-            [{"account_id": account.id, "path": "Customers"} for account in accounts]
+            [
+                {"account_id": account.id, "path": "Customers"}
+                for account in addresses.account_id
+            ]
         )
         cls.private, cls.of_company = cls.env["mail.external.arrival"].create(
             [
                 {
-                    "key": account.email,
-                    "account_id": account.id,
-                    "user_id": account.user_id.id,
-                    "company_id": account.company_id.id,
+                    "key": address.email,
+                    "account_id": address.account_id.id,
+                    "address_id": address.id,
+                    "user_id": address.user_id.id,
+                    "company_id": address.company_id.id,
                     "kind": "answer",
                     "state": "quarantine",
                     "reason": "not_understood",
@@ -62,7 +67,7 @@ class ReadingRightsCase(ExternalAccountCase):
                     "subject": "A secret",
                     "raw": base64.b64encode(RAW),
                 }
-                for account in accounts
+                for address in addresses
             ]
         )
         other = cls.env["res.company"].create({"name": "Other"})
@@ -93,7 +98,6 @@ class ReadingRightsCase(ExternalAccountCase):
         )
 
 
-@tagged("post_install", "-at_install")
 class TestQuarantineRights(ReadingRightsCase):
     """Everybody by every route: the mail of a mailbox is its owner's business."""
 
@@ -167,25 +171,27 @@ class TestQuarantineRights(ReadingRightsCase):
         self.assertFalse(self.private.raw or self.of_company.raw)
 
 
-@tagged("post_install", "-at_install")
 class TestMailboxRights(ReadingRightsCase):
-    """The facts about a mailbox, on the account and in its own tables."""
+    """The facts about a mailbox, on the address and in its own tables."""
 
-    def facts(self, account, user):
-        own = account.with_user(user)
+    def facts(self, address, user):
+        own = address.with_user(user)
         values = own.read(FACTS)[0]
         values.pop("id")
+        account = address.account_id.with_user(user)
+        if account.has_access("read"):
+            values |= account.read(FORWARDING)[0]
         return {name: value for name, value in values.items() if value}
 
     def test_the_owner_and_managers_see_the_facts(self):
-        for account, user, quarantine in (
+        for address, user, quarantine in (
             (self.annas, self.anna, 1),
             (self.annas, self.manager, 0),
             (self.shared, self.manager, 1),
             (self.shared, self.admin, 1),
         ):
-            facts = self.facts(account, user)
-            with self.subTest(account=account.email, user=user.login):
+            facts = self.facts(address, user)
+            with self.subTest(address=address.email, user=user.login):
                 self.assertEqual(facts["mailbox_status"], "Works.")
                 self.assertEqual(facts["mailbox_answer_count"], 3)
                 self.assertEqual(facts["mailbox_unrelated_count"], 40)
@@ -194,13 +200,15 @@ class TestMailboxRights(ReadingRightsCase):
 
     def test_who_only_sends_sees_none(self):
         self.assertFalse(self.facts(self.shared, self.bohdan))
-        read = self.shared.with_user(self.bohdan).web_read(
-            {
-                "mailbox_ids": {"fields": {"failure_code": {}}},
-                "folder_ids": {"fields": {"path": {}}},
-            }
-        )
-        self.assertFalse(read[0]["mailbox_ids"] or read[0]["folder_ids"])
+        account = self.shared.account_id.with_user(self.bohdan)
+        for call in (
+            lambda: account.read(FORWARDING),
+            lambda: account.web_read({"mailbox_ids": {"fields": {"run": {}}}}),
+            lambda: account.web_read({"folder_ids": {"fields": {"path": {}}}}),
+            lambda: account.action_connect(),
+        ):
+            with self.assertRaises(AccessError):
+                call()
 
     def test_the_tables_behind(self):
         for user, visible in (
@@ -212,11 +220,11 @@ class TestMailboxRights(ReadingRightsCase):
             for records in (self.mailboxes, self.folders):
                 found = records.with_user(user).search([("id", "in", records.ids)])
                 with self.subTest(user=user.login, model=records._name):
-                    self.assertLessEqual(found.sudo().account_id, visible)
+                    self.assertLessEqual(found.sudo().account_id, visible.account_id)
                     if user != self.stranger:
-                        self.assertEqual(found.sudo().account_id, visible)
+                        self.assertEqual(found.sudo().account_id, visible.account_id)
                     hidden = records.filtered(
-                        lambda r, v=visible: r.account_id not in v
+                        lambda r, v=visible.account_id: r.account_id not in v
                     )
                     for record in hidden:
                         with self.assertRaises(AccessError):
@@ -224,49 +232,51 @@ class TestMailboxRights(ReadingRightsCase):
 
     def test_folders_are_the_owners_choice(self):
         folders = self.env["mail.external.folder"]
-        before = self.mailboxes.filtered(lambda m: m.account_id == self.annas)
-        values = {"account_id": self.annas.id, "name": "Клієнти & Co"}
+        account = self.annas.account_id
+        before = self.mailboxes.filtered(lambda m: m.account_id == account)
+        values = {"account_id": self.annas.account_id.id, "name": "Клієнти & Co"}
         new = folders.with_user(self.anna).create(values)
         self.assertEqual(new.path, "&BBoEOwRWBFQEPQRCBDg- &- Co")
         self.assertEqual(new.name, "Клієнти & Co")
         self.assertFalse(new.state, "starts from now")
         self.assertLessEqual(before.next_look, self.env.cr.now())
-        for user, account in (
+        for user, address in (
             (self.bohdan, self.annas),
             (self.bohdan, self.shared),
             (self.anna, self.shared),
             (self.portal, self.annas),
         ):
             with self.assertRaises(UserError):
-                folders.with_user(user).create({**values, "account_id": account.id})
+                folders.with_user(user).create(
+                    {**values, "account_id": address.account_id.id}
+                )
         for changed in (
             {"path": "Other"},
             {"state": {}},
-            {"account_id": self.shared.id},
+            {"account_id": self.shared.account_id.id},
         ):
             with self.assertRaises(UserError):
                 new.with_user(self.anna).write(changed)
         for wrong in ({"name": " "}, {"path": "A\r\nB"}, {"name": "A", "state": {}}):
             with self.assertRaises(UserError):
                 folders.with_user(self.anna).create(
-                    {"account_id": self.annas.id, **wrong}
+                    {"account_id": self.annas.account_id.id, **wrong}
                 )
         with self.assertRaises(AccessError):
             new.with_user(self.bohdan).unlink()
         new.with_user(self.anna).unlink()
 
     def test_fetching_is_not_for_who_only_sends(self):
-        for user, account in (
+        for user, address in (
             (self.bohdan, self.annas),
             (self.bohdan, self.shared),
             (self.portal, self.annas),
         ):
             with self.assertRaises(AccessError):
-                account.with_user(user).action_fetch_now()
+                address.with_user(user).action_fetch_now()
         self.annas.with_user(self.anna).action_fetch_now()
 
 
-@tagged("post_install", "-at_install")
 class TestSourceDownload(ReadingRightsCase, HttpCase):
     def test_the_source_is_downloaded_by_who_may_see_it(self):
         for user, seen in self.cases:

@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.models import LOG_ACCESS_COLUMNS
 
-from ..models.mail_message_guard import FROM_FIELDS, OUTGOING_FIELDS
+from ..models.mail_message import FROM_FIELDS, OUTGOING_FIELDS
 from ..tools import origin
 from .common import ExternalAccountCase
 
@@ -26,7 +26,7 @@ class TestRowsGuard(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna)
+        cls.own = cls.address("anna@own.example", cls.anna)
         cls.message = cls.post(cls, cls.anna)
 
     def row(self, user=None, **values):
@@ -37,7 +37,7 @@ class TestRowsGuard(ExternalAccountCase):
         for values in (
             {"mail_message_id": self.message.id},
             {"mail_message_id": self.message.id, "subject": "evil"},
-            {"sending_account_id": self.own.id},
+            {"sending_address_id": self.own.id},
         ):
             with self.assertRaises(AccessError):
                 self.row(**values)
@@ -47,7 +47,7 @@ class TestRowsGuard(ExternalAccountCase):
         self.assertNotEqual(self.message.subject, "evil")
 
     def test_an_account_comes_with_a_message_of_its_own(self):
-        values = {"sending_account_id": self.own.id, "external_account_id": self.own.id}
+        values = {"sending_address_id": self.own.id, "external_address_id": self.own.id}
         values.update(model=self.task._name, res_id=self.task.id)
         with self.assertRaises(UserError):
             self.row(**values)
@@ -72,7 +72,7 @@ class TestRowsGuard(ExternalAccountCase):
     def test_a_row_does_not_change_what_carries_her_address(self):
         """From Odoo's own server; a list's copies, which change nothing, are made."""
         message = self.post(
-            self.anna, email_from="anna@own.example", external_account_id=False
+            self.anna, email_from="anna@own.example", external_address_id=False
         )
         same = {
             "mail_message_id": message.id,
@@ -97,7 +97,7 @@ class TestRowsGuard(ExternalAccountCase):
         """Odoo's own feature: what is over the limit of a minute waits."""
         self.task.message_subscribe((self.manager | self.anna).partner_id.ids)
         message = self.post(self.anna)
-        row = message.sudo().mail_ids.filtered(lambda m: not m.sending_account_id)
+        row = message.sudo().mail_ids.filtered(lambda m: not m.sending_address_id)
         self.assertEqual(len(row.recipient_ids), 2)
         server = self.env["ir.mail_server"].create(
             {"name": "Anna's", "smtp_host": "localhost", "owner_user_id": self.anna.id}
@@ -118,10 +118,10 @@ class TestRowsGuard(ExternalAccountCase):
         self.assertEqual(row.state, "outgoing", "delivery goes on with the others")
 
     def test_a_callers_context_chooses_no_account(self):
-        team = self.account("team@own.example", None, [(self.project_a, True)])
+        team = self.address("team@own.example", None, [(self.project_a, True)])
         team.allowed_user_ids = self.manager
         context = {
-            "external_account_id": team.id,
+            "external_address_id": team.id,
             "external_partner_ids": self.customer.ids,
         }
         message = self.post(self.bohdan, self.task.with_context(**context))
@@ -141,13 +141,13 @@ class TestRowsGuard(ExternalAccountCase):
         """Core carries them out in superuser mode where it has that mode."""
         tasks = self.env["project.task"].with_user(self.bohdan).sudo()
         inside = Command.update(self.message.id, {"body": "evil"})
-        binding = Command.create({"account_id": self.own.id})
+        binding = Command.create({"address_id": self.own.id})
         projects = self.env["project.project"].with_user(self.bohdan).sudo()
         self.env.transaction.default_env = projects.sudo(False).env
         with self.assertRaises(AccessError):
             tasks.create({"name": "x", "message_ids": [inside]})
         with self.assertRaises(AccessError):
-            projects.create({"name": "x", "external_account_binding_ids": [binding]})
+            projects.create({"name": "x", "external_address_binding_ids": [binding]})
 
 
 class TestUnproven(ExternalAccountCase):
@@ -156,7 +156,7 @@ class TestUnproven(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@corp.example", cls.anna)
+        cls.own = cls.address("anna@corp.example", cls.anna)
 
     def carried(self, message):
         rows = self.env["mail.mail"].with_user(self.anna).sudo()
@@ -168,14 +168,14 @@ class TestUnproven(ExternalAccountCase):
         for writer in (0, self.bohdan.id):
             with origin.proven_writer(writer):
                 message = self.post(self.anna)
-            self.assertFalse(message.external_account_id)
+            self.assertFalse(message.external_address_id)
             self.assertEqual(message.external_mark, "unproven")
             self.assertFalse(self.carried(message))
 
     def test_proven_it_does(self):
         with origin.proven_writer(self.anna.id):
             message = self.post(self.anna)
-        self.assertEqual(message.external_account_id, self.own)
+        self.assertEqual(message.external_address_id, self.own)
         self.assertFalse(message.external_mark)
 
     def test_who_has_no_address_is_not_marked(self):
@@ -210,7 +210,7 @@ class TestUnproven(ExternalAccountCase):
         for claimed in ("mail", "project"):
             with self.assertRaises(UserError):
                 self.post(
-                    self.bohdan, external_account_id=False, external_origin=claimed
+                    self.bohdan, external_address_id=False, external_origin=claimed
                 )
 
     def test_a_deleted_writer_sends_nothing(self):
@@ -219,7 +219,7 @@ class TestUnproven(ExternalAccountCase):
             "UPDATE mail_message SET create_uid = NULL WHERE id = %s", [message.id]
         )
         message.invalidate_recordset()
-        company = self.account("team@corp.example")
+        company = self.address("team@corp.example")
         self.assertFalse(self.own._may_deliver(message))
         self.assertFalse(company._may_send(message.create_uid))
         self.assertFalse(message._external_from_writers())

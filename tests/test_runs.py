@@ -5,13 +5,20 @@ import time
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests import tagged
+from odoo.modules.registry import DummyRLock, Registry
 from odoo.tools import config, mute_logger
 
-from ..tools import delivery_run, fetching, run_time, vault
+from ..tools import (
+    delivery_run,
+    fetching,
+    mailbox_claims,
+    mailbox_work,
+    run_time,
+    vault,
+)
 from ..tools.delivery_run import DeliveryRun
 from ..tools.fetching import FetchRun
-from ..tools.run_time import RunTime
+from ..tools.run_time import RunTime, seconds_allowed
 from ..tools.visit_requests import (
     Advanced,
     Choice,
@@ -37,12 +44,14 @@ class TestRuns(ReadingCase):
         self.patch(run_time, "_GRACE", 0.1)
         # What runs commit is part of the test's transaction.
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        # Odoo's own runner holds it all the time; the runs' threads need the registry.
+        self.startPatcher(patch.object(Registry, "_lock", DummyRLock()))
         self.release = threading.Event()
         self.addCleanup(self.release.set)
 
     def test_reading_ends_though_a_visit_hangs(self):
-        job = MailboxJob(self.own.id, None, None, (), fields.Date.today())
-        row = {**self.work().row, "id": self.own.id}
+        job = MailboxJob(self.account.id, None, None, (), fields.Date.today())
+        row = {**self.work().row, "id": self.account.id}
         claims = [[(row, job)]]
         asked = []
 
@@ -53,14 +62,13 @@ class TestRuns(ReadingCase):
             except Stopped:
                 asked.append("stopped")
 
-        accounts = type(self.own)
         claim = patch.object(
-            accounts, "_claim_due", lambda *_args: claims.pop() if claims else []
+            fetching, "claim_due", lambda *_args: claims.pop() if claims else []
         )
         with claim, patch.object(fetching, "visit", hang):
             began = time.monotonic()
             with self.assertLogs(LOGGER, "WARNING") as logs:
-                more = FetchRun(self.own, 7, 4, RunTime(2.0)).run()
+                more = FetchRun(self.account, 7, 4, RunTime(2.0)).run()
             self.assertLess(time.monotonic() - began, 4)
         self.assertTrue(more)
         self.assertIn("hangs", logs.output[0])
@@ -82,15 +90,17 @@ class TestRuns(ReadingCase):
             self.release.wait(20)
             return False
 
-        accounts = type(self.own)
-        due = patch.object(accounts, "_accounts_with_due_mail", lambda *_args: self.own)
+        accounts = type(self.account)
+        due = patch.object(
+            accounts, "_accounts_with_due_mail", lambda *_args: self.account
+        )
         with due, patch.object(accounts, "_deliver_one", hang):
             for _run in range(2):
                 began = time.monotonic()
-                DeliveryRun(self.own.browse(), 4, RunTime(2.0)).run()
+                DeliveryRun(self.account.browse(), 4, RunTime(2.0)).run()
                 self.assertLess(time.monotonic() - began, 4)
-            self.assertEqual(served, [self.own.id], "not begun a second time")
-            self.assertIn(self.own.id, delivery_run._late_ones(self.env.cr.dbname))
+            self.assertEqual(served, [self.account.id], "not begun a second time")
+            self.assertIn(self.account.id, delivery_run._late_ones(self.env.cr.dbname))
             self.release.set()
             for thread in threading.enumerate():
                 if thread.name.startswith("delivery-"):
@@ -100,9 +110,9 @@ class TestRuns(ReadingCase):
     def test_what_cannot_be_judged_stops_nothing(self):
         """Whatever error it is that a header brings about."""
         raws = (self.other(1), self.mail("bad@x.example"), self.mail())
-        run = FetchRun(self.own, 7, 4, RunTime(60.0))
+        run = FetchRun(self.account, 7, 4, RunTime(60.0))
         work = self.work()
-        original = type(self.own)._decide_batch
+        original = mailbox_work.decide_batch
 
         def decide(account, batch, *args):
             if any(headers.author.email == "bad@x.example" for headers in batch):
@@ -113,7 +123,7 @@ class TestRuns(ReadingCase):
             request = fetching.Asked(work, asked, threading.local())
             return run._alone(request)
 
-        broken = patch.object(type(self.own), "_decide_batch", decide)
+        broken = patch.object(mailbox_work, "decide_batch", decide)
         with broken, mute_logger(LOGGER), patch.object(self.env.cr, "rollback"):
             self.assertEqual(alone(self.seen(*raws)), Choice((), 0), "one by one")
             self.assertEqual(alone(self.seen(raws[0])), Choice((), 1))
@@ -123,7 +133,6 @@ class TestRuns(ReadingCase):
         self.assertEqual(self.folder_row.state["next_uid"], 3)
 
 
-@tagged("post_install", "-at_install")
 class TestClaims(ReadingCase):
     """Who is read first."""
 
@@ -131,27 +140,20 @@ class TestClaims(ReadingCase):
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
         past = fields.Datetime.subtract(fields.Datetime.now(), minutes=5)
         self.mailbox.write({"next_look": past, "run": 0})
-        accounts, mailboxes = self.own, self.mailbox
         for number in range(5):
-            account = self.account(
+            address = self.address(
                 f"n{number}@own.example",
                 self.anna,
                 receive_replies=True,
                 incoming_protocol="imap",
             )
-            accounts |= account
-            mailboxes |= mailboxes.create(
-                {
-                    "account_id": account.id,
-                    "next_look": past,
-                    "attempts": number % 2,
-                    "cuts": number // 4,
-                }
+            address.account_id.mailbox_ids.write(
+                {"next_look": past, "attempts": number % 2, "cuts": number // 4}
             )
         self.env.flush_all()
 
         def claimed(*limits):
-            rows = self.own._claim_due(7, *limits)
+            rows = mailbox_claims.claim_due(self.env, 7, *limits)
             self.env.cr.execute("UPDATE mail_external_mailbox SET run = 0")
             return [bool(r["attempts"] or r["cuts"]) for r, _job in rows]
 
@@ -168,18 +170,18 @@ class TestClaims(ReadingCase):
         self.env.flush_all()
         for number, (run, crashes) in enumerate(((7, 1), (8, 2))):
             with self.subTest(number):
-                [(row, job)] = self.own._claim_due(run, 9, 9)
+                [(row, job)] = mailbox_claims.claim_due(self.env, run, 9, 9)
                 self.assertEqual(row["crashes"], crashes)
                 self.assertEqual(getattr(job, "careful", True), True)
         self.work(**{**row, "folders": []}).finish(None)
         self.env.cr.execute("UPDATE mail_external_mailbox SET next_look = %s", (past,))
-        [(row, _job)] = self.own._claim_due(9, 9, 9)
+        [(row, _job)] = mailbox_claims.claim_due(self.env, 9, 9, 9)
         self.assertFalse(row["crashes"])
 
     def test_a_slow_folder_does_not_hold_up_the_others(self):
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
-        self.folder_row.create({"account_id": self.own.id, "path": "Filed"})
-        self.own.write({"incoming_host": "imap.own.example", "incoming_port": 993})
+        self.folder_row.create({"account_id": self.account.id, "path": "Filed"})
+        self.account.write({"incoming_host": "imap.own.example", "incoming_port": 993})
         firsts = []
         for attempts, cuts in ((0, 0), (1, 0), (1, 1)):
             past = fields.Datetime.subtract(fields.Datetime.now(), minutes=5)
@@ -187,7 +189,7 @@ class TestClaims(ReadingCase):
             self.mailbox.write(values)
             self.env.flush_all()
             with patch.object(vault, "unseal", lambda *_args: "secret"):
-                [(_row, job)] = self.own._claim_due(7, 9, 9)
+                [(_row, job)] = mailbox_claims.claim_due(self.env, 7, 9, 9)
             firsts.append([folder.path for folder in job.folders])
         usual, turned = ["INBOX", "Filed"], ["Filed", "INBOX"]
         self.assertEqual(firsts, [usual, turned, usual])
@@ -230,12 +232,11 @@ class TestRunTime(ExternalAccountCase):
     def test_which_limit_holds(self):
         limits = {"limit_time_real": 120, "limit_time_real_cron": -1}
         self.startPatcher(patch.dict(config.options, limits))
-        accounts = self.env["mail.external.account"]
-        self.assertEqual(accounts._seconds_allowed(), 120)
+        self.assertEqual(seconds_allowed(), 120)
         config.options["limit_time_real_cron"] = 600
-        self.assertEqual(accounts._seconds_allowed(), 600)
+        self.assertEqual(seconds_allowed(), 600)
         # "Run manually" is a request.
         with patch.object(self.thread, "type", "http", create=True):
-            self.assertEqual(accounts._seconds_allowed(), 120)
+            self.assertEqual(seconds_allowed(), 120)
         config.options["limit_time_real_cron"] = 0
-        self.assertEqual(accounts._seconds_allowed(), 120, "no limit: as usual")
+        self.assertEqual(seconds_allowed(), 120, "no limit: as usual")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
 from .test_scheduled_messages import ScheduledCase
@@ -16,7 +16,6 @@ UNREADABLE = ("x", "[]", "7", "[" * 50_000)
 NO_ACCOUNTS = ("abc", "7", 1.5, True, [7], {"id": 7}, 10**30, -7)
 
 
-@tagged("post_install", "-at_install")
 class TestScheduledFaults(ScheduledCase):
     def typed(self, parameters, user=None, **values):
         """A scheduled message as a remote call creates it."""
@@ -58,7 +57,7 @@ class TestScheduledFaults(ScheduledCase):
         self.assertIn(told, notice.body)
 
     def test_one_that_cannot_be_read(self):
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         for parameters in UNREADABLE:
             with self.subTest(parameters=parameters[:5]):
                 bad = self.typed(parameters)
@@ -67,10 +66,10 @@ class TestScheduledFaults(ScheduledCase):
                 self.assert_fails_alone(bad)
 
     def test_one_whose_sender_is_no_account(self):
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         for value in NO_ACCOUNTS:
             with self.subTest(value=value):
-                bad = self.typed(json.dumps({"external_account_id": value}))
+                bad = self.typed(json.dumps({"external_address_id": value}))
                 Store().add(bad.with_user(self.bohdan)).get_result()
                 self.assert_fails_alone(bad)
 
@@ -80,19 +79,19 @@ class TestScheduledFaults(ScheduledCase):
                 self.assert_fails_alone(self.typed(parameters))
 
     def test_an_edited_sender_mends_what_could_not_be_read(self):
-        account = self.account("a@x.example", self.anna)
+        address = self.address("a@x.example", self.anna)
         bad = self.typed("[]")
-        bad.external_sender = account.id
+        bad.external_sender = address.id
         self.cron(bad)
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, account)
+        self.assertEqual(message.external_address_id, address)
 
     def test_one_whose_record_is_gone(self):
         """Deleted by the database, past what deletes its messages with a record."""
-        own = self.account("a@x.example", self.anna)
+        own = self.address("a@x.example", self.anna)
         for parameters in (
-            {"external_account_id": own.id},
-            {"external_account_id": -1, "external_signed_for": 0},
+            {"external_address_id": own.id},
+            {"external_address_id": -1, "external_signed_for": 0},
         ):
             project = self.env["project.project"].create({"name": "Short"})
             milestone = self.env["project.milestone"].create(
@@ -106,12 +105,12 @@ class TestScheduledFaults(ScheduledCase):
             self.assert_fails_alone(bad)
 
     def test_one_whose_record_and_sender_are_gone(self):
-        company = self.account("c@x.example")
-        self.account("a@x.example", self.anna)
+        company = self.address("c@x.example")
+        self.address("a@x.example", self.anna)
         channel = self.env["discuss.channel"].with_user(self.anna)
         channel = channel._create_group(self.bohdan.partner_id.ids)
         bad = self.typed(
-            json.dumps({"external_account_id": company.id}),
+            json.dumps({"external_address_id": company.id}),
             model="res.partner",
             res_id=self.second.id,
         )
@@ -123,10 +122,10 @@ class TestScheduledFaults(ScheduledCase):
         self.assert_fails_alone(of_channel)
 
     def test_one_whose_module_is_gone(self):
-        own = self.account("a@x.example", self.anna)
+        own = self.address("a@x.example", self.anna)
         for parameters in (
-            {"external_account_id": own.id},
-            {"external_account_id": -1, "external_signed_for": 0},
+            {"external_address_id": own.id},
+            {"external_address_id": -1, "external_signed_for": 0},
         ):
             bad = self.typed(json.dumps(parameters))
             self.env.cr.execute(
@@ -137,8 +136,8 @@ class TestScheduledFaults(ScheduledCase):
 
     def test_one_whose_author_cannot_be_told(self):
         """Otherwise all that was posted before would be posted again."""
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         bad = self.scheduled(self.anna, external_sender=company.id)
         company.allowed_user_ids = self.manager
         self.env.cr.execute(
@@ -149,10 +148,10 @@ class TestScheduledFaults(ScheduledCase):
 
     def test_a_sender_that_is_no_number_names_no_account(self):
         """The database reads more as a number than the check of the sender does."""
-        account = self.account("hidden@x.example", self.anna)
-        for value in (str(account.id), float(account.id)):
+        address = self.address("hidden@x.example", self.anna)
+        for value in (str(address.id), float(address.id)):
             for create in (
-                lambda value: self.post(self.bohdan, external_account_id=value),
+                lambda value: self.post(self.bohdan, external_address_id=value),
                 lambda value: (
                     self.env["mail.message"]
                     .with_user(self.bohdan)
@@ -161,7 +160,7 @@ class TestScheduledFaults(ScheduledCase):
                             "model": "project.task",
                             "res_id": self.task.id,
                             "body": "x",
-                            "external_account_id": value,
+                            "external_address_id": value,
                         }
                     )
                 ),
@@ -185,36 +184,36 @@ class TestScheduledFaults(ScheduledCase):
         return problem
 
     def test_an_administrator_sends_a_colleagues_now(self):
-        self.account("a@x.example", self.anna)
-        account = self.account("c@x.example")
-        scheduled = self.scheduled(self.anna, external_sender=account.id)
+        self.address("a@x.example", self.anna)
+        address = self.address("c@x.example")
+        scheduled = self.scheduled(self.anna, external_sender=address.id)
         self.assertFalse(self.send_now(scheduled, self.administrator()))
         self.assertFalse(scheduled.exists())
         message = self.task.message_ids.sudo()[0]
         self.assertEqual(message.author_id, self.anna.partner_id)
-        self.assertEqual(message.external_account_id, account)
+        self.assertEqual(message.external_address_id, address)
         self.assertEqual(self.external_mails(message).create_uid, self.anna)
 
     def test_it_leaves_by_what_the_creator_may_use(self):
         admin = self.administrator()
-        self.account("admin@x.example", admin)
-        own = self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        self.address("admin@x.example", admin)
+        own = self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         scheduled = self.scheduled(self.anna, external_sender=company.id)
         company.allowed_user_ids = admin
         self.assertIn("Choose another sender", self.send_now(scheduled, admin))
         self.assertTrue(scheduled.exists())
-        unpicked = self.typed(json.dumps({"external_account_id": -1}))
+        unpicked = self.typed(json.dumps({"external_address_id": -1}))
         self.assertFalse(self.send_now(unpicked, admin))
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, own)
+        self.assertEqual(message.external_address_id, own)
 
     def test_it_is_signed_for_what_it_leaves_from(self):
         """On a record of no company: by the companies that its creator worked in."""
         other = self.env["res.company"].create({"name": "Other"})
         self.anna.company_ids += other
         for company, name, sequence in ((other, "b", 1), (self.company, "c", 2)):
-            self.account(
+            self.address(
                 f"{name}@x.example",
                 company_id=company.id,
                 sequence=sequence,
@@ -232,11 +231,11 @@ class TestScheduledFaults(ScheduledCase):
         composer = composer.create({"body": body, "scheduled_date": later})
         self.cron(composer._action_schedule_message())
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id.email, "c@x.example")
+        self.assertEqual(message.external_address_id.email, "c@x.example")
         self.assertIn("Brand c", message.body)
 
     def test_nobody_else_sends_it_now(self):
-        company = self.account("c@x.example")
+        company = self.address("c@x.example")
         scheduled = self.scheduled(self.anna, external_sender=company.id)
         with self.assertRaisesRegex(UserError, "not allowed to send"):
             self.send_now(scheduled, self.bohdan)
@@ -245,7 +244,7 @@ class TestScheduledFaults(ScheduledCase):
         self.assertFalse(asked.external_sender_problem(), "not his business")
 
     def test_what_was_sent_meanwhile_is_no_problem(self):
-        company = self.account("c@x.example")
+        company = self.address("c@x.example")
         scheduled = self.scheduled(self.anna, external_sender=company.id)
         self.cron(scheduled)
         asked = scheduled.with_user(self.anna)
@@ -254,7 +253,7 @@ class TestScheduledFaults(ScheduledCase):
     # Changes
 
     def test_what_a_template_says_does_not_stop_its_creators_changes(self):
-        self.account("b@x.example", self.bohdan)
+        self.address("b@x.example", self.bohdan)
         template = self.template(email_from="Bohdan <b@x.example>")
         scheduled = self.scheduled(self.anna, template_id=template.id)
         parameters = json.loads(scheduled.notification_parameters)
@@ -269,7 +268,7 @@ class TestScheduledFaults(ScheduledCase):
         self.assertEqual(scheduled.scheduled_date, later)
 
     def test_nobody_types_a_from_later(self):
-        self.account("b@x.example", self.bohdan)
+        self.address("b@x.example", self.bohdan)
         self.bohdan.email = "b@x.example"
         template = self.template(email_from="Bohdan <b@x.example>")
         of_template = self.scheduled(self.anna, template_id=template.id)
@@ -284,7 +283,7 @@ class TestScheduledFaults(ScheduledCase):
                     scheduled.with_user(self.anna).write(vals)
 
     def test_an_author_is_checked_however_he_is_typed(self):
-        self.account("b@x.example", self.bohdan)
+        self.address("b@x.example", self.bohdan)
         self.bohdan.email = "b@x.example"
         partner = self.bohdan.partner_id.id
         for author in (partner, str(partner), float(partner)):

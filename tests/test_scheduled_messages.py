@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
@@ -27,11 +27,10 @@ class ScheduledCase(ComposerCase):
         self.env["mail.scheduled.message"]._post_messages_cron()
 
 
-@tagged("post_install", "-at_install")
 class TestScheduled(ScheduledCase):
     def test_the_pick_waits_with_the_message(self):
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         for picked, expected in ((company.id, company), (0, company.browse())):
             scheduled = self.scheduled(self.anna, external_sender=picked)
             self.assertEqual(scheduled.external_sender, picked)
@@ -39,23 +38,23 @@ class TestScheduled(ScheduledCase):
             message = self.task.message_ids.sudo()[0]
             self.assertIn("Later", message.body)
             self.assertEqual(message.author_id, self.anna.partner_id)
-            self.assertEqual(message.external_account_id, expected)
+            self.assertEqual(message.external_address_id, expected)
 
     def test_it_is_editable_before(self):
-        account = self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        address = self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         scheduled = self.scheduled(self.anna).with_user(self.anna)
         self.assertEqual(scheduled.external_sender, -1, "nobody picked one")
-        self.assertEqual(self.senders(scheduled), [account.id, company.id, 0])
+        self.assertEqual(self.senders(scheduled), [address.id, company.id, 0])
         scheduled.external_sender = company.id
         self.cron(scheduled)
         message = self.task.message_ids.sudo()[0]
-        self.assertEqual(message.external_account_id, company)
+        self.assertEqual(message.external_address_id, company)
 
     def test_an_address_that_stopped_being_usable(self):
         """It leaves in no other name; its author gets the text and the reason."""
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         for spoil in (
             lambda: company.write({"allowed_user_ids": [(4, self.bohdan.id)]}),
             lambda: company.unlink(),
@@ -98,7 +97,7 @@ class TestScheduled(ScheduledCase):
             company.exists().allowed_user_ids = False
 
     def test_nobody_else_changes_what_leaves_from_an_address(self):
-        company = self.account("c@x.example")
+        company = self.address("c@x.example")
         scheduled = self.scheduled(self.anna, external_sender=company.id)
         for user in (self.bohdan, self.manager, self.env.ref("base.user_admin")):
             for vals in (
@@ -114,8 +113,8 @@ class TestScheduled(ScheduledCase):
         self.assertNotIn("external_sender_id", scheduled.send_context or {})
 
     def test_what_nobody_picked_is_chosen_when_it_is_posted(self):
-        own = self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        own = self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         self.company.email = "info@corp.example"
         template = self.template(email_from="Corp <info@corp.example>")
         scheduled = self.scheduled(self.anna)
@@ -131,17 +130,17 @@ class TestScheduled(ScheduledCase):
             messages.author_id, self.anna.partner_id | self.company.partner_id
         )
         for message in messages:
-            self.assertEqual(message.external_account_id, company)
+            self.assertEqual(message.external_address_id, company)
         last = self.scheduled(self.anna)
         (own | company).unlink()
         self.cron(last)
         message = self.task.message_ids.sudo()[0]
         self.assertIn("Later", message.body)
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
 
     def test_its_signature_goes_with_what_is_chosen_then(self):
-        own = self.account("a@x.example", self.anna, signature="<p>Brand a</p>")
-        self.account("c@x.example", signature="<p>Brand c</p>")
+        own = self.address("a@x.example", self.anna, signature="<p>Brand a</p>")
+        self.address("c@x.example", signature="<p>Brand c</p>")
         body = (
             '<div>Later</div><div class="o-signature-container">'
             '<div data-o-mail-quote="1"><br>-- <br><p>Brand a</p></div>P.S.</div>'
@@ -156,7 +155,7 @@ class TestScheduled(ScheduledCase):
         self.assertNotIn("Brand a", message.body)
 
     def test_what_was_picked_in_the_chatter_is_a_pick_though_it_is_the_default(self):
-        own = self.account("a@x.example", self.anna)
+        own = self.address("a@x.example", self.anna)
         composer = self.composer(self.anna, external_sender_picked=True).with_context(
             external_sender_id=own.id, external_sender_signature=True
         )
@@ -173,29 +172,38 @@ class TestScheduled(ScheduledCase):
 
     def test_a_pick_that_only_the_sign_in_stops_waits(self):
         """As a mail does that was written a minute before the refusal."""
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
-        scheduled = self.scheduled(self.anna, external_sender=company.id)
-        company._stop("login_refused", "535 no")
-        with self.assertRaises(UserError):
-            self.post(self.anna, external_account_id=company.id)
-        self.assertFalse(scheduled.with_user(self.anna).external_sender_problem())
-        self.cron(scheduled)
-        message = self.task.message_ids.sudo()[0]
-        self.assertIn("Later", message.body)
-        self.assertEqual(message.external_account_id, company)
-        self.assertEqual(self.external_mails(message).state, "outgoing")
-        self.assertIn("is stopped", message.external_waiting)
+        self.address("a@x.example", self.anna)
+        for number, stop in enumerate(self.stops()):
+            company = self.address(f"c{number}@x.example")
+            scheduled = self.scheduled(self.anna, external_sender=company.id)
+            stop(company)
+            with self.assertRaises(UserError):
+                self.post(self.anna, external_address_id=company.id)
+            problem = scheduled.with_user(self.anna).external_sender_problem()
+            self.assertFalse(problem)
+            self.cron(scheduled)
+            message = self.task.message_ids.sudo()[0]
+            self.assertIn("Later", message.body)
+            self.assertEqual(message.external_address_id, company)
+            self.assertEqual(self.external_mails(message).state, "outgoing")
+            self.assertIn("is stopped", message.external_waiting)
+
+    def stops(self):
+        """What stops an address: its account's sign-in, or that it may not send."""
+        return (
+            lambda address: address.account_id._stop("login_refused", "535 no"),
+            lambda address: address._stop("sender_refused", "553 no"),
+        )
 
     def test_a_stopped_pick_that_is_not_his_either_does_not_wait(self):
-        self.account("a@x.example", self.anna)
-        company = self.account("c@x.example")
+        self.address("a@x.example", self.anna)
+        company = self.address("c@x.example")
         for spoil in (
             {"allowed_user_ids": [(4, self.bohdan.id)]},
             {"binding_ids": [(0, 0, {"project_id": self.project_b.id})]},
         ):
             scheduled = self.scheduled(self.anna, external_sender=company.id)
-            company._stop("login_refused", "535 no")
+            company.account_id._stop("login_refused", "535 no")
             company.write(spoil)
             with self.assertRaisesRegex(UserError, "was not sent"):
                 scheduled.with_user(self.anna).post_message()
@@ -205,7 +213,7 @@ class TestScheduled(ScheduledCase):
     def test_the_signature_follows_an_edited_sender(self):
         self.anna.signature = "<p>Anna herself</p>"
         brands = [
-            self.account(
+            self.address(
                 f"{name}@x.example", self.anna, signature=f"<p>Brand {name}</p>"
             )
             for name in "ab"

@@ -11,14 +11,16 @@ class TestReadingScreens(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account(
+        cls.own = cls.address(
             "anna@x.example",
             cls.anna,
             receive_replies=True,
             incoming_protocol="imap",
         )
-        cls.mailbox = cls.own.mailbox_ids or cls.env["mail.external.mailbox"].create(
-            {"account_id": cls.own.id, "next_look": fields.Datetime.now()}
+        cls.mailbox = cls.own.account_id.mailbox_ids or cls.env[
+            "mail.external.mailbox"
+        ].create(
+            {"account_id": cls.own.account_id.id, "next_look": fields.Datetime.now()}
         )
 
     def words(self):
@@ -30,39 +32,43 @@ class TestReadingScreens(ExternalAccountCase):
         self.mailbox.last_look = fields.Datetime.now()
         self.assertIn("Works", self.words())
         folder = self.env["mail.external.folder"].create(
-            {"account_id": self.own.id, "path": "Old", "failure_code": "folder_missing"}
+            {
+                "account_id": self.own.account_id.id,
+                "path": "Old",
+                "failure_code": "folder_missing",
+            }
         )
         self.assertIn("“Old”", self.words())
         self.assertIn("not in the mailbox", self.words())
         folder.unlink()
         self.mailbox.failure_code = "cert_expired"
         self.assertIn("certificate has expired", self.words())
-        self.own.state = "refused"
+        self.own.account_id.state = "refused"
         self.assertIn("sending is refused", self.words())
-        self.own.incoming_protocol = "forwarded"
+        self.own.account_id.incoming_protocol = "forwarded"
         self.assertIn("forwards", self.words())
         self.own.receive_replies = False
         self.assertFalse(self.words())
 
     def test_fetch_now_is_offered_where_a_mailbox_is_read(self):
-        account = self.own.with_user(self.anna)
-        self.assertTrue(account.can_fetch)
-        self.own.incoming_protocol = "forwarded"
-        self.assertFalse(account.can_fetch)
+        address = self.own.with_user(self.anna)
+        self.assertTrue(address.can_fetch)
+        self.own.account_id.incoming_protocol = "forwarded"
+        self.assertFalse(address.can_fetch)
 
     def test_the_owner_edits_folders_in_the_form(self):
-        with Form(self.own.with_user(self.anna)) as form:
+        with Form(self.own.account_id.with_user(self.anna)) as form:
             form.keep_sent_copy = True
             with form.folder_ids.new() as folder:
                 folder.name = "INBOX/Клієнти"
-        self.assertTrue(self.own.keep_sent_copy)
-        self.assertEqual(self.own.folder_ids[-1].name, "INBOX/Клієнти")
-        with Form(self.own.with_user(self.anna)) as form:
-            form.folder_ids.remove(len(self.own.folder_ids) - 1)
-        self.assertNotIn("INBOX/Клієнти", self.own.folder_ids.mapped("name"))
+        self.assertTrue(self.own.account_id.keep_sent_copy)
+        self.assertEqual(self.own.account_id.folder_ids[-1].name, "INBOX/Клієнти")
+        with Form(self.own.account_id.with_user(self.anna)) as form:
+            form.folder_ids.remove(len(self.own.account_id.folder_ids) - 1)
+        self.assertNotIn("INBOX/Клієнти", self.own.account_id.folder_ids.mapped("name"))
 
     def test_a_manager_chooses_what_becomes_of_new_mail(self):
-        shared = self.account(
+        shared = self.address(
             "support@x.example", receive_replies=True, incoming_protocol="pop3"
         )
         with Form(shared.with_user(self.manager)) as form:
@@ -72,7 +78,7 @@ class TestReadingScreens(ExternalAccountCase):
 
     def test_a_message_without_subject_is_called_by_its_place(self):
         arrival = self.env["mail.external.arrival"].create(
-            {"key": "2", "account_id": self.own.id, "place": "INBOX 17"}
+            {"key": "2", "account_id": self.own.account_id.id, "place": "INBOX 17"}
         )
         self.assertEqual(arrival.display_name, "Message (INBOX 17)")
         arrival.subject = "Re: Offer"
@@ -82,7 +88,8 @@ class TestReadingScreens(ExternalAccountCase):
         arrival = self.env["mail.external.arrival"].create(
             {
                 "key": "1",
-                "account_id": self.own.id,
+                "account_id": self.own.account_id.id,
+                "address_id": self.own.id,
                 "user_id": self.anna.id,
                 "state": "quarantine",
                 "reason": "message_oversized",

@@ -7,7 +7,7 @@ from .common import ExternalAccountCase
 class TestSendAgain(ExternalAccountCase):
     def setUp(self):
         super().setUp()
-        self.account("a@x.example", self.anna)
+        self.address("a@x.example", self.anna)
         self.task.message_subscribe(self.second.ids)
         self.message = self.post(self.anna)
         mail = self.external_mails(self.message)

@@ -1,18 +1,16 @@
 from odoo.fields import Command
-from odoo.tests import tagged
 
 from .common import ExternalAccountCase
 
 
-@tagged("post_install", "-at_install")
 class TestSenderNotes(ExternalAccountCase):
     """What is no message to the followers, and reaches a customer all the same."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna)
-        cls.team = cls.account(
+        cls.own = cls.address("anna@own.example", cls.anna)
+        cls.team = cls.address(
             "team@brand-a.example",
             None,
             [(cls.project_a, True)],
@@ -28,7 +26,7 @@ class TestSenderNotes(ExternalAccountCase):
         note = self.post(
             self.anna, subtype_xmlid="mail.mt_note", partner_ids=self.second.ids
         )
-        self.assertEqual(note.external_account_id, self.own)
+        self.assertEqual(note.external_address_id, self.own)
         self.assertEqual(self.external_mails(note).recipient_ids, self.second)
 
     def test_a_colleague_who_is_mentioned_in_a_note(self):
@@ -39,14 +37,14 @@ class TestSenderNotes(ExternalAccountCase):
                 subtype_xmlid="mail.mt_note",
                 partner_ids=self.bohdan.partner_id.ids,
             )
-            self.assertFalse(note.external_account_id)
+            self.assertFalse(note.external_address_id)
             self.assertTrue(note.sudo().mail_ids)
 
     def test_a_log_note_of_odoobot_was_not_sent_through_anything(self):
         note = self.task.with_user(self.env.ref("base.user_root"))._message_log(
             body="Something happened"
         )
-        self.assertFalse(note.external_account_id)
+        self.assertFalse(note.external_address_id)
 
     def test_an_invitation_to_the_portal(self):
         self.project_a.privacy_visibility = "portal"
@@ -65,7 +63,7 @@ class TestSenderNotes(ExternalAccountCase):
         wizard.action_send_mail()
         mail = self.mail_to(self.second)
         self.assertIn("Have a look", mail.body_html)
-        self.assertEqual(mail.sending_account_id, self.own)
+        self.assertEqual(mail.sending_address_id, self.own)
         self.assertTrue(self.own._may_deliver(mail.mail_message_id))
 
     def test_a_notification_of_its_own(self):
@@ -73,12 +71,12 @@ class TestSenderNotes(ExternalAccountCase):
         self.task.with_user(self.anna).message_notify(
             partner_ids=self.second.ids, subject="Invited", body="Anna invited you"
         )
-        self.assertEqual(self.mail_to(self.second).sending_account_id, self.own)
+        self.assertEqual(self.mail_to(self.second).sending_address_id, self.own)
         self.bohdan.notification_type = "email"
         self.task.with_user(self.anna).message_notify(
             partner_ids=self.bohdan.partner_id.ids, subject="Hi", body="Hi"
         )
-        self.assertFalse(self.mail_to(self.bohdan.partner_id).sending_account_id)
+        self.assertFalse(self.mail_to(self.bohdan.partner_id).sending_address_id)
 
     def test_a_change_that_customers_follow_is_told_by_the_project(self):
         """No person writes it, whoever changed the stage."""
@@ -94,17 +92,16 @@ class TestSenderNotes(ExternalAccountCase):
         self.env.cr.precommit.run()
         mail = self.mail_to(self.customer)
         self.assertEqual(mail.mail_message_id.subtype_id, subtype)
-        self.assertEqual(mail.sending_account_id, self.team)
+        self.assertEqual(mail.sending_address_id, self.team)
         self.assertTrue(self.team._may_deliver(mail.mail_message_id))
 
 
-@tagged("post_install", "-at_install")
 class TestAutomaticLook(ExternalAccountCase):
     """Core's code asks for a layout of Odoo's where nobody chose one."""
 
     def test_a_stages_template_has_the_addresss_look(self):
         self.project_a.privacy_visibility = "portal"
-        account = self.account("team@x.example", None, [(self.project_a, True)])
+        address = self.address("team@x.example", None, [(self.project_a, True)])
         template = self.env["mail.template"].create(
             {
                 "name": "Received",
@@ -130,7 +127,7 @@ class TestAutomaticLook(ExternalAccountCase):
         mail = self.env["mail.mail"].search(
             [("subject", "=", "We got your request")], order="id desc", limit=1
         )
-        self.assertEqual(mail.sending_account_id, account)
+        self.assertEqual(mail.sending_address_id, address)
         self.assertIn("Thank you.", mail.body_html)
         for foreign in ("Powered by", "View Task", "/mail/view", "<table"):
             self.assertNotIn(foreign, mail.body_html)

@@ -10,12 +10,12 @@ class TestSenderRules(ExternalAccountCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna)
-        cls.team = cls.account("team@brand-a.example", None, [(cls.project_a, True)])
-        cls.desk = cls.account("desk@corp.example")
+        cls.own = cls.address("anna@own.example", cls.anna)
+        cls.team = cls.address("team@brand-a.example", None, [(cls.project_a, True)])
+        cls.desk = cls.address("desk@corp.example")
 
     def sender(self, user=None, thread=None, **values):
-        return self.post(user or self.anna, thread, **values).external_account_id
+        return self.post(user or self.anna, thread, **values).external_address_id
 
     def reason(self, user=None, thread=None):
         thread = (thread or self.task).with_user(user or self.anna)
@@ -50,7 +50,7 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(), self.team)
         self.assertEqual(self.reason(), "company default for “Brand A”")
         # ... but not before an own address that is bound to the project
-        bound = self.account("a@own.example", self.anna, [(self.project_a, False)])
+        bound = self.address("a@own.example", self.anna, [(self.project_a, False)])
         self.assertEqual(self.sender(), bound)
         bound.active = False
         # ... and in a project without one the employee's goes first again
@@ -91,7 +91,7 @@ class TestSenderRules(ExternalAccountCase):
         self.env["mail.external.arrival"].create(
             {
                 "key": "k",
-                "account_id": self.desk.id,
+                "address_id": self.desk.id,
                 "kind": "answer",
                 "mail_message_id": message.id,
             }
@@ -103,10 +103,10 @@ class TestSenderRules(ExternalAccountCase):
         self.customer_writes_to("desk@corp.example")
         for policy in ("employee", "customer", "project"):
             self.company.external_sender_policy = policy
-            for account in (self.own, self.team, self.desk):
-                picked = self.sender(external_account_id=account.id)
-                self.assertEqual(picked, account, policy)
-            self.assertFalse(self.sender(external_account_id=False), policy)
+            for address in (self.own, self.team, self.desk):
+                picked = self.sender(external_address_id=address.id)
+                self.assertEqual(picked, address, policy)
+            self.assertFalse(self.sender(external_address_id=False), policy)
 
     def test_sub_tasks_projects_updates_and_tasks_of_no_project(self):
         sub_task, private = self.env["project.task"].create(
@@ -128,7 +128,7 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(self.bohdan, private), self.desk)
 
     def test_a_sub_task_of_another_project(self):
-        brand_b = self.account("team@brand-b.example", None, [(self.project_b, True)])
+        brand_b = self.address("team@brand-b.example", None, [(self.project_b, True)])
         sub_task = self.env["project.task"].create(
             {
                 "name": "Detail",
@@ -139,7 +139,7 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(self.bohdan, sub_task), brand_b)
 
     def test_a_task_that_moves_gets_the_other_projects_senders(self):
-        brand_b = self.account("team@brand-b.example", None, [(self.project_b, True)])
+        brand_b = self.address("team@brand-b.example", None, [(self.project_b, True)])
         self.task.project_id = self.project_b
         self.assertEqual(self.sender(self.bohdan), brand_b)
 
@@ -148,7 +148,7 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(thread=contact), self.own)
         self.assertEqual(self.sender(self.bohdan, contact), self.desk)
         with self.assertRaises(UserError):  # bound to a project only
-            self.sender(thread=contact, external_account_id=self.team.id)
+            self.sender(thread=contact, external_address_id=self.team.id)
 
     def test_archived_things(self):
         self.own.active = False
@@ -156,7 +156,7 @@ class TestSenderRules(ExternalAccountCase):
         self.team.active = False
         self.assertEqual(self.sender(), self.desk)
         with self.assertRaises(UserError):
-            self.sender(external_account_id=self.team.id)
+            self.sender(external_address_id=self.team.id)
         # An archived project's tasks are still written about.
         self.team.active = True
         self.project_a.active = False
@@ -172,7 +172,7 @@ class TestSenderRules(ExternalAccountCase):
             company_id=self.company.id,
             company_ids=[(6, 0, (self.company | brand).ids)],
         )
-        brands = self.account("hello@brand.example", None, company_id=brand.id)
+        brands = self.address("hello@brand.example", None, company_id=brand.id)
         project = self.env["project.project"].create(
             {"name": "Of the brand", "company_id": brand.id}
         )
@@ -182,9 +182,9 @@ class TestSenderRules(ExternalAccountCase):
         self.assertEqual(self.sender(user, task), brands)
         self.assertEqual(self.sender(user), self.team)
         # The policy is that of the record's company.
-        own = self.account("both@own.example", user)
+        own = self.address("both@own.example", user)
         brand.external_sender_policy = "project"
-        self.account("def@brand.example", None, [(project, True)], company_id=brand.id)
+        self.address("def@brand.example", None, [(project, True)], company_id=brand.id)
         self.assertEqual(self.sender(user, task).email, "def@brand.example")
         self.assertEqual(self.sender(user), own)
         # On a record of no company: those of the companies he works in now.
@@ -214,22 +214,22 @@ class TestPrecedence(ExternalAccountCase):
                 start=first,
             ):
                 name = f"line{line}@x.example"
-                lines[line] = self.account(name, owner, **values)
-        self.account("last@x.example", None, sequence=30)
+                lines[line] = self.address(name, owner, **values)
+        self.address("last@x.example", None, sequence=30)
         return lines
 
     def check(self, policy, expected):
         self.company.external_sender_policy = policy
         lines = self.lines()
         for line in expected:
-            sent = self.post(self.anna).external_account_id.sudo()
+            sent = self.post(self.anna).external_address_id.sudo()
             self.assertEqual(sent, lines[line], f"{policy}: {line} before {sent.email}")
             sent.active = False
         # the one at the end of the list, and then Odoo's own server
-        last = self.post(self.anna).external_account_id.sudo()
+        last = self.post(self.anna).external_address_id.sudo()
         self.assertEqual(last.email, "last@x.example")
         last.active = False
-        self.assertFalse(self.post(self.anna).external_account_id)
+        self.assertFalse(self.post(self.anna).external_address_id)
 
     def test_the_employees_own_address(self):
         self.check("employee", [1, 2, 3, 4, 5, 6, 7, 8])

@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError
 from odoo.modules.neutralize import get_neutralization_queries
 
 from ..mailkit.errors import ErrorCode, MailError
-from ..models import mail_external_mailbox
+from ..models import mail_external_part
 from ..tools.visit_requests import (
     Begun,
     Cut,
@@ -63,11 +63,11 @@ class TestTransfer(ReadingCase):
 
     def test_little_is_kept_of_a_mailbox_with_many_folders(self):
         rows = self.env["mail.external.folder"].create(
-            [{"account_id": self.own.id, "path": f"F{n}"} for n in range(20)]
+            [{"account_id": self.account.id, "path": f"F{n}"} for n in range(20)]
         )
-        other = self.account("anna@other.example", self.anna)
+        other = self.address("anna@other.example", self.anna)
         elsewhere = self.env["mail.external.folder"].create(
-            {"account_id": other.id, "path": "INBOX"}
+            {"account_id": other.account_id.id, "path": "INBOX"}
         )
         self.env.flush_all()
         work = self.work()
@@ -162,15 +162,15 @@ class TestTransfer(ReadingCase):
 
         keep()
         past = fields.Datetime.subtract(
-            fields.Datetime.now(), days=mail_external_mailbox.KEEP_PARTS_DAYS + 1
+            fields.Datetime.now(), days=mail_external_part.KEEP_PARTS_DAYS + 1
         )
         self.env["mail.external.part"].search([]).date = past
         self.env["mail.external.part"]._gc_old_parts()
         self.assertFalse(self.rows())
         keep()
-        self.own._end_reading()
+        self.mailbox._end(self.account)
         self.assertFalse(self.rows())
-        self.mailbox = self.mailbox.create({"account_id": self.own.id})
+        self.mailbox = self.mailbox.create({"account_id": self.account.id})
         keep()
         work = self.work()
         self.folder_row.unlink()

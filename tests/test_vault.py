@@ -2,13 +2,14 @@ import os
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
-from odoo.tests import TransactionCase
+from odoo.tests import TransactionCase, tagged
 
 from ..tools import vault
 
 OLD, NEW = "o" * 40, "n" * 40
 
 
+@tagged("post_install", "-at_install")
 class TestVault(TransactionCase):
     def with_key(self, key):
         return patch.dict(os.environ, {vault.KEY_VARIABLE: key})

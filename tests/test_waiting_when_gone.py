@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from odoo import fields
-from odoo.tests import new_test_user, tagged
+from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
 from .test_scheduled_messages import ScheduledCase
@@ -11,12 +11,11 @@ from .test_scheduled_messages import ScheduledCase
 GONE = "not used any more"
 
 
-@tagged("post_install", "-at_install")
 class TestWaitingWhenGone(ScheduledCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.own = cls.account("anna@own.example", cls.anna)
+        cls.own = cls.address("anna@own.example", cls.anna)
         cls.env["mail.alias.domain"].search([]).unlink()
 
     def deferred(self, **values):
@@ -48,7 +47,7 @@ class TestWaitingWhenGone(ScheduledCase):
         self.env.invalidate_all()
         rows = message.mail_ids
         self.assertEqual(rows.recipient_ids, self.bohdan.partner_id, rows)
-        self.assertFalse(rows.sending_account_id)
+        self.assertFalse(rows.sending_address_id)
         self.assertEqual(self.state_of(message, self.customer), "exception")
         self.assertEqual(self.state_of(message, self.bohdan.partner_id), "ready")
         [missed] = message.notification_ids.filtered("failure_reason")
@@ -65,7 +64,7 @@ class TestWaitingWhenGone(ScheduledCase):
             "archived": lambda: self.own.with_user(self.anna).write({"active": False}),
             "deleted": lambda: self.own.with_user(self.anna).unlink(),
             "deleted, and another is there": lambda: (
-                self.account("leaver@own.example", user),
+                self.address("leaver@own.example", user),
                 self.own.unlink(),
             ),
         }.items():
@@ -80,8 +79,8 @@ class TestWaitingWhenGone(ScheduledCase):
             self.env.registry.clear_cache()
 
     def test_a_picked_address_too(self):
-        company = self.account("c@x.example")
-        message, schedule = self.deferred(external_account_id=company.id)
+        company = self.address("c@x.example")
+        message, schedule = self.deferred(external_address_id=company.id)
         company.unlink()
         self.own.unlink()
         self.tell(schedule)
@@ -100,13 +99,13 @@ class TestWaitingWhenGone(ScheduledCase):
 
     def test_through_another_address_where_the_company_wants_that(self):
         self.company.external_orphan_policy = "next"
-        team = self.account("team@brand-a.example", None, [(self.project_a, True)])
-        message, schedule = self.deferred(external_account_id=self.own.id)
+        team = self.address("team@brand-a.example", None, [(self.project_a, True)])
+        message, schedule = self.deferred(external_address_id=self.own.id)
         self.own.unlink()
         self.tell(schedule)
-        self.assertEqual(message.external_account_id, team)
+        self.assertEqual(message.external_address_id, team)
         mail = self.external_mails(message)
-        self.assertEqual(mail.sending_account_id, team)
+        self.assertEqual(mail.sending_address_id, team)
         self.assertEqual(mail.recipient_ids, self.customer)
 
     def test_taken_up_again_in_time_it_leaves(self):
@@ -114,12 +113,12 @@ class TestWaitingWhenGone(ScheduledCase):
         self.own.active = False
         self.own.active = True
         self.tell(schedule)
-        self.assertEqual(self.external_mails(message).sending_account_id, self.own)
+        self.assertEqual(self.external_mails(message).sending_address_id, self.own)
 
     def test_an_owner_or_company_that_is_archived(self):
         brand = self.env["res.company"].create({"name": "Brand"})
         self.anna.company_ids += brand
-        companys = self.account("brand@x.example", company_id=brand.id)
+        companys = self.address("brand@x.example", company_id=brand.id)
         project = self.env["project.project"].create(
             {"name": "Of the brand", "company_id": brand.id}
         )
@@ -127,30 +126,30 @@ class TestWaitingWhenGone(ScheduledCase):
             {"name": "Of the brand", "project_id": project.id}
         )
         task.message_subscribe((self.customer | self.bohdan.partner_id).ids)
-        for account, on, owner in (
+        for address, on, owner in (
             (companys, task, brand),
             (self.own, self.task, self.anna),
         ):
-            message, schedule = self.deferred(task=on, external_account_id=account.id)
+            message, schedule = self.deferred(task=on, external_address_id=address.id)
             owner.active = False
             self.tell(schedule)
             self.assert_only_the_team_is_told(message)
 
     def test_an_author_who_may_not_use_it_any_more(self):
         """The delivery looks once more who may send."""
-        company = self.account("c@x.example")
-        message, schedule = self.deferred(external_account_id=company.id)
+        company = self.address("c@x.example")
+        message, schedule = self.deferred(external_address_id=company.id)
         company.allowed_user_ids = self.bohdan
         self.tell(schedule)
-        self.assertEqual(self.external_mails(message).sending_account_id, company)
+        self.assertEqual(self.external_mails(message).sending_address_id, company)
         self.assertFalse(company._may_deliver(message))
 
     def test_sending_again_after_the_address_is_gone(self):
         """By whatever button: nothing waits for ever, nothing leaves in Odoo's name."""
         for way in ("archive", "delete"):
-            own = self.account(f"{way}@own.example", self.bohdan)
+            own = self.address(f"{way}@own.example", self.bohdan)
             self.task.message_subscribe(self.customer.ids)
-            message = self.post(self.bohdan, external_account_id=own.id).sudo()
+            message = self.post(self.bohdan, external_address_id=own.id).sudo()
             mail = self.external_mails(message)
             mail.state = "exception"
             if way == "archive":
@@ -170,7 +169,7 @@ class TestWaitingWhenGone(ScheduledCase):
             self.assertEqual(self.state_of(message, self.customer), "exception")
 
     def test_a_mail_of_a_template_says_that_it_failed(self):
-        team = self.account("team@brand-a.example", None, [(self.project_a, True)])
+        team = self.address("team@brand-a.example", None, [(self.project_a, True)])
         values = {
             "use_default_to": False,
             "partner_to": str(self.customer.id),
@@ -182,7 +181,7 @@ class TestWaitingWhenGone(ScheduledCase):
             self.task.id
         )
         mail = self.env["mail.mail"].browse(mail_id)
-        self.assertEqual(mail.sending_account_id, team)
+        self.assertEqual(mail.sending_address_id, team)
         message = mail.mail_message_id
         team.unlink()
         self.assertFalse(mail.exists())
@@ -209,10 +208,10 @@ class TestWaitingWhenGone(ScheduledCase):
         message = self.post(self.anna).sudo()
         failed = self.post(self.anna).sudo()
         self.external_mails(failed)._fail_external("Not today")
-        archived = self.account("c@x.example", self.bohdan)
-        old = self.post(self.bohdan, external_account_id=archived.id).sudo()
+        archived = self.address("c@x.example", self.bohdan)
+        old = self.post(self.bohdan, external_address_id=archived.id).sudo()
         self.env.cr.execute(
-            "UPDATE mail_external_account SET active = FALSE WHERE id = %s",
+            "UPDATE mail_external_address SET active = FALSE WHERE id = %s",
             archived.ids,
         )
         self.env.invalidate_all()
@@ -278,7 +277,8 @@ class TestWaitingWhenGone(ScheduledCase):
             {
                 "message_id_header": message.message_id,
                 "recipient": "clara@customer.example",
-                "account_id": self.own.id,
+                "account_id": self.own.account_id.id,
+                "address_id": self.own.id,
                 "mail_message_id": message.id,
                 "state": "sent",
                 "date": fields.Datetime.now(),

@@ -116,7 +116,7 @@ class TestFollowers(HearersCase):
         self.assertIn(self.bohdan.partner_id, self.followers())
 
     def test_new_mail_makes_nobody_a_follower_or_responsible(self):
-        support = self.account(
+        support = self.address(
             "support@own.example",
             receive_replies=True,
             new_mail="task",

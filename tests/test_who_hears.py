@@ -14,13 +14,13 @@ class TestToldLater(HearersCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.support = cls.account(
+        cls.support = cls.address(
             "support@own.example", None, bindings=[(cls.project_a, True)]
         )
         cls.task.message_subscribe((cls.second | cls.third).ids)
         cls.team = cls.bohdan.partner_id | cls.anna.partner_id
 
-    def later(self, raw, account=None, **kw):
+    def later(self, raw, address=None, **kw):
         """Take a mail in while notifying is put off, then let core's job notify.
 
         As OCA's mail_post_defer does it, which is off in tests.
@@ -35,7 +35,7 @@ class TestToldLater(HearersCase):
         notify = task_class._notify_thread
         task_class._notify_thread = put_off
         try:
-            message = self.take_in(raw, account, **kw)
+            message = self.take_in(raw, address, **kw)
         finally:
             del task_class._notify_thread
         self.assertFalse(self.told(message), "not yet")
@@ -54,7 +54,7 @@ class TestToldLater(HearersCase):
         self.run_job()
         self.assertEqual(self.told(message), self.team)
         self.assertFalse(self.external_mails(message))
-        self.assertFalse(message.external_account_id)
+        self.assertFalse(message.external_address_id)
 
     def test_it_is_so_for_known_contacts_who_were_not_asked(self):
         self.task.message_unsubscribe(self.third.ids)
@@ -70,7 +70,7 @@ class TestToldLater(HearersCase):
         self.assertEqual(self.told(message), self.team | self.second)
         [mail] = self.external_mails(message)
         self.assertEqual(mail.recipient_ids, self.second)
-        self.assertEqual(mail.sending_account_id, self.support)
+        self.assertEqual(mail.sending_address_id, self.support)
 
     def test_it_is_the_same_at_once_and_later(self):
         forms = [
@@ -90,11 +90,11 @@ class TestToldLater(HearersCase):
             self.run_job()
             with self.subTest(headers):
                 self.assertEqual(self.told(now), self.told(late))
-                accounts = [
-                    self.external_mails(message).sending_account_id
+                addresses = [
+                    self.external_mails(message).sending_address_id
                     for message in (now, late)
                 ]
-                self.assertEqual(*accounts)
+                self.assertEqual(*addresses)
 
     def test_automatic_replies_and_own_copies_are_told_to_nobody(self):
         for number, (sender, headers) in enumerate(
@@ -131,7 +131,7 @@ class TestToldLater(HearersCase):
 
     def test_it_is_so_after_the_address_was_deleted(self):
         message = self.later(self.mail(STRANGER))
-        self.env["mail.external.account"].search([]).unlink()
+        self.env["mail.external.address"].search([]).unlink()
         self.run_job()
         self.assertFalse(self.told(message).filtered("partner_share"))
 

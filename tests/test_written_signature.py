@@ -1,4 +1,4 @@
-from odoo.tests import Form, tagged
+from odoo.tests import Form
 
 from .test_full_composer import ComposerCase
 
@@ -6,7 +6,6 @@ FORM = "mail.email_compose_message_wizard_form"
 TEXT = "<div>Hello</div>"
 
 
-@tagged("post_install", "-at_install")
 class TestWrittenSignature(ComposerCase):
     """The signature below the text in the full composer."""
 
@@ -24,8 +23,8 @@ class TestWrittenSignature(ComposerCase):
 
     def test_the_signature_in_the_text_follows_the_sender(self):
         self.anna.signature = "<p>Anna herself</p>"
-        own = self.account("a@x.example", self.anna)
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        own = self.address("a@x.example", self.anna)
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         body = (
             '<div>Hello</div><div class="o-signature-container">'
             '<div data-o-mail-quote="1"><br>-- <br><p>Anna herself</p></div></div>'
@@ -43,8 +42,8 @@ class TestWrittenSignature(ComposerCase):
     def test_who_has_none_of_his_own_gets_the_addresss(self):
         """Core leaves the signature out then; the plain chatter adds the address's."""
         self.anna.signature = False
-        own = self.account("a@x.example", self.anna)
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        own = self.address("a@x.example", self.anna)
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         form = self.chatters(brand)
         self.assertEqual(form.body.count("Brand B"), 1)
         form.external_sender = own.id
@@ -63,7 +62,7 @@ class TestWrittenSignature(ComposerCase):
 
     def test_what_the_writer_deleted_stays_deleted(self):
         self.anna.signature = False
-        brand = self.account("b@x.example", self.anna, signature="<p>Brand B</p>")
+        brand = self.address("b@x.example", self.anna, signature="<p>Brand B</p>")
         form = self.chatters(brand, signature=False)
         self.assertNotIn("Brand B", form.body)
         form.external_sender = 0
@@ -72,7 +71,7 @@ class TestWrittenSignature(ComposerCase):
 
     def test_without_any_signature_the_text_stays_as_it_is(self):
         self.anna.signature = False
-        account = self.account("a@x.example", self.anna, signature="<p><br></p>")
-        form = self.chatters(account)
+        address = self.address("a@x.example", self.anna, signature="<p><br></p>")
+        form = self.chatters(address)
         self.assertNotIn("signature", form.body)
         self.assertEqual(form.body, TEXT)

@@ -158,8 +158,8 @@ def own_then_from(client: OdooClient, scene: Scene, **values: Any) -> None:
     client.call("mail.message", "write", [message], values)
 
 
-def account(scene: Scene) -> int:
-    [found] = scene.site.admin.call(steps.ACCOUNT, "search", [("email", "=", ANNA)])
+def address_id(scene: Scene) -> int:
+    [found] = scene.site.admin.call(steps.ADDRESS, "search", [("email", "=", ANNA)])
     return int(found)
 
 

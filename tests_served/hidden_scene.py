@@ -26,20 +26,28 @@ class HiddenScene:
     board: int
     binding: int
 
-    def accounts(self) -> list[tuple[Any, ...]]:
+    def accounts(self) -> tuple[int, int]:
+        """The accounts behind the two."""
+        odoo = self.site.odoo
+        return steps.account_of(odoo, self.hidden), steps.account_of(odoo, self.board)
+
+    def stored(self) -> list[tuple[Any, ...]]:
         """All that the database holds about the two, and who may use them."""
+        addresses, accounts = (self.hidden, self.board), self.accounts()
         rows = []
-        for table, column in (
-            ("mail_external_account", "id"),
-            ("mail_external_account_project", "account_id"),
-            ("mail_external_account_user_rel", "mail_external_account_id"),
-            ("mail_external_secret", "account_id"),
+        for table, column, ids in (
+            ("mail_external_account", "id", accounts),
+            ("mail_external_address", "account_id", accounts),
+            ("mail_external_address", "id", addresses),
+            ("mail_external_address_project", "address_id", addresses),
+            ("mail_external_address_user_rel", "mail_external_address_id", addresses),
+            ("mail_external_secret", "account_id", accounts),
         ):
             rows += steps.sql(
                 self.site.odoo,
                 f"SELECT * FROM {table} WHERE {column} IN %s"  # noqa: S608
                 " ORDER BY 1, 2",
-                (self.hidden, self.board),
+                ids,
             )
         return rows
 
@@ -66,7 +74,7 @@ def hidden(site: Site) -> Iterator[HiddenScene]:
         allowed_user_ids=[[6, 0, [site.anna.uid]]],
     )
     [binding] = site.anna.call(
-        f"{steps.ACCOUNT}.project", "search", [("account_id", "=", own)]
+        f"{steps.ADDRESS}.project", "search", [("address_id", "=", own)]
     )
     yield HiddenScene(site, gather(site), own, board, binding)
     site.remove_accounts()

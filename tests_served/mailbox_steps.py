@@ -32,21 +32,22 @@ def connect(
     client: OdooClient | None = None,
     **values: Any,
 ) -> int:
-    """Connect a mailbox of the bed that is read from now on; return the account's id.
+    """Connect a mailbox of the bed that is read from now on; return the address's id.
 
     ``values``: as for ``steps.connect``, also ``folders``.
     """
-    account = steps.connect(
+    address = steps.connect(
         client or site.anna, email, **{**incoming(site, email, protocol), **values}
     )
-    fetch(site, account)  # from now on
-    return account
+    fetch(site, address)  # from now on
+    return address
 
 
-def fetch(site: Site, account: int, seconds: float = 40.0) -> None:
+def fetch(site: Site, address: int, seconds: float = 40.0) -> None:
     """Press "Fetch now" and wait until it is done."""
+    account = steps.account_of(site.odoo, address)
     before = steps.until(lambda: _looks(site, account), "nobody reads it now", 40)
-    site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+    site.admin.call(steps.ADDRESS, "action_fetch_now", [address])
     steps.until(
         lambda: _looks(site, account) not in (None, before),
         "the mailbox was read",
@@ -102,10 +103,10 @@ def make_folder(site: Site, email: str, folder: str) -> None:
     client.logout()
 
 
-def ask(site: Site, account: int, task: int, address: str, body: str = "") -> bytes:
+def ask(site: Site, sender: int, task: int, address: str, body: str = "") -> bytes:
     """Send from the task; return the mail as the customer got it."""
     known = len(site.bed.messages(address))
-    steps.post(site.anna, task, f"<p>{body or 'What do you think?'}</p>", account)
+    steps.post(site.anna, task, f"<p>{body or 'What do you think?'}</p>", sender)
     return site.bed.wait_for(address, known + 1)[known].raw
 
 
@@ -120,15 +121,15 @@ def told(site: Site, message: int) -> list[str]:
     return [name.split()[0] for (name,) in rows]
 
 
-def quarantine(site: Site, account: int | None = None) -> list[tuple[Any, ...]]:
-    """(reason, subject, place) of what waits there, of one account or of all."""
+def quarantine(site: Site, address: int | None = None) -> list[tuple[Any, ...]]:
+    """(reason, subject, place) of what waits there, of one address or of all."""
     return steps.sql(
         site.odoo,
         "SELECT reason, subject, place FROM mail_external_arrival"
-        " WHERE state = 'quarantine' AND (%s::int IS NULL OR account_id = %s)"
+        " WHERE state = 'quarantine' AND (%s::int IS NULL OR address_id = %s)"
         " ORDER BY id",
-        account,
-        account,
+        address,
+        address,
     )
 
 

@@ -31,7 +31,7 @@ class PortalScene:
     site: Site
     portal: OdooClient
     visitor: Visitor
-    account: int  # the project's, which only Anna may use
+    address_id: int  # the project's, which only Anna may use
     task: int  # followed by two customers and the portal user
     token: str  # of the task's link
     target: int  # a contact of the portal user's, who does not follow it
@@ -62,7 +62,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
     site.admin.call(
         "project.project", "write", [project], {"privacy_visibility": "portal"}
     )
-    account = steps.connect(
+    address_id = steps.connect(
         site.admin,
         SUPPORT,
         company=True,
@@ -85,7 +85,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
     values = {"name": "Target", "email": TARGET, "parent_id": user["partner_id"][0]}
     [target] = site.admin.call("res.partner", "create", [values])
     visitor = Visitor(site.odoo.url)
-    yield PortalScene(site, portal, visitor, account, task, token, target)
+    yield PortalScene(site, portal, visitor, address_id, task, token, target)
     site.admin.call(
         "project.project", "write", [project], {"privacy_visibility": "employees"}
     )

@@ -31,7 +31,7 @@ class Site:
         return int(partner)
 
     def remove_accounts(self) -> None:
-        """Delete every external address; as Odoo, so that no owner is told of it."""
+        """Delete every account with its addresses; as Odoo: no owner is told of it."""
         accounts = "env['mail.external.account'].with_context(active_test=False)"
         self.run_code(f"{accounts}.search([]).unlink()")
 

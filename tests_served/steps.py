@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WINDOW = "mail.external.account.connect"
 ACCOUNT = "mail.external.account"
+ADDRESS = "mail.external.address"
 #: Every password that was typed into a window: none may be found anywhere later.
 TYPED: set[str] = set()
 _SPECIFICATION: dict[str, dict[str, Any]] = {
@@ -31,8 +32,9 @@ _SPECIFICATION: dict[str, dict[str, Any]] = {
         "password incoming_password has_password smtp_host smtp_port smtp_security "
         "smtp_login receive_replies incoming_protocol incoming_host incoming_port "
         "incoming_security incoming_login ca_certificate tested_ok needs_password "
-        "proof code_entry code_sent account_id look_back_days keep_sent_copy new_mail "
-        "new_mail_project_id forward_address forward_problem forward_confirmation"
+        "proof code_entry code_sent account_id address_id look_back_days "
+        "keep_sent_copy new_mail new_mail_project_id forward_address forward_problem "
+        "forward_confirmation"
     ).split()
 }
 _SPECIFICATION["project_ids"] = {"fields": {"project_id": {}, "is_default": {}}}
@@ -44,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class Window:
-    """The connect window of one user; a new one unless ``account`` is given."""
+    """A user's connect window: of a new address, or of ``default_address_id``."""
 
     def __init__(self, client: OdooClient, **context: Any) -> None:
         self.client = client
@@ -119,10 +121,10 @@ class Window:
         )
 
     def save(self) -> int:
-        """Press "Save"; return the account's id."""
+        """Press "Save"; return the address's id."""
         self.press("action_save")
-        [record] = self.client.call(WINDOW, "web_read", [self.id], {"account_id": {}})
-        return int(record["account_id"])
+        [record] = self.client.call(WINDOW, "web_read", [self.id], {"address_id": {}})
+        return int(record["address_id"])
 
 
 def _plain(value: Any) -> Any:
@@ -140,7 +142,7 @@ def connect(
     folders: tuple[str, ...] = (),
     **values: Any,
 ) -> int:
-    """Connect a mailbox of the bed through the window; return the account's id.
+    """Connect a mailbox of the bed through the window; return the address's id.
 
     It only sends, unless ``values`` say how replies come in. ``folders``: those that
     are read instead of what the window chooses.
@@ -173,6 +175,13 @@ def connect_to(
     assert lines[-1]["ok"], lines[-1]
     window.press("action_vouch")
     return window.save()
+
+
+def account_of(odoo: ServedOdoo, address: int) -> int:
+    """The account behind an address."""
+    statement = "SELECT account_id FROM mail_external_address WHERE id = %s"
+    [[account]] = sql(odoo, statement, address)
+    return int(account)
 
 
 def at(server: FaultServer, prefix: str = "smtp") -> dict[str, Any]:
@@ -216,7 +225,7 @@ def post(
 ) -> int:
     """Post a message to the followers; ``sender``: what was picked in "From:"."""
     if sender is not None:
-        post_data["external_account_id"] = sender
+        post_data["external_address_id"] = sender
     answer = client.post(
         "/mail/message/post",
         {

@@ -138,12 +138,13 @@ def test_an_answer_that_the_mailbox_forwards_to_odoo(
     token = "abcdefghijklmnopqrstuvwx23"
     forward = f"reply-{token}@corp.test"
     site.bed.add_mailbox(forward)
+    account = steps.account_of(site.odoo, site_with[POP])
     steps.sql(
         site.odoo,
         "UPDATE mail_external_account SET incoming_protocol = 'forwarded',"
         " forward_token = %s WHERE id = %s",
         token,
-        site_with[POP],
+        account,
     )
     try:
         original = box.ask(site, site_with[POP], task, CLIENT)
@@ -158,7 +159,7 @@ def test_an_answer_that_the_mailbox_forwards_to_odoo(
         steps.sql(
             site.odoo,
             "UPDATE mail_external_account SET incoming_protocol = 'pop3' WHERE id = %s",
-            site_with[POP],
+            account,
         )
     assert texts(site, task) == sorted(answers)
     for mail in box.mails(site, task):
@@ -186,28 +187,28 @@ def test_answers_are_found_whatever_happens_to_the_mailbox_meanwhile(
     site: Site, site_with: dict[str, int], task: int
 ) -> None:
     """New UIDVALIDITY, expunged messages, and one moved away in mid-fetch."""
-    account = site_with[ANNA]
-    original = box.ask(site, account, task, CLIENT)
+    sender = site_with[ANNA]
+    original = box.ask(site, sender, task, CLIENT)
     answers = by_every_program(original, ["gmail", "yahoo"])
     keys = sorted(answers)
     site.bed.put(ANNA, [answers[keys[0]], PRIVATE])
-    box.fetch(site, account)
+    box.fetch(site, sender)
     renumber(site, ANNA)
     site.bed.put(ANNA, [answers[keys[1]]])
-    box.fetch(site, account)
+    box.fetch(site, sender)
     assert texts(site, task) == keys[:2]
     owner = box.imap(site, ANNA)
     owner.select(INBOX)
     owner.store("1:*", "+FLAGS", r"\Deleted")
     owner.expunge()
     site.bed.put(ANNA, [answers[keys[2]]])
-    box.fetch(site, account)
+    box.fetch(site, sender)
     assert texts(site, task) == keys[:3]
     # The fetch has seen the headers, and waits for the database.
     site.bed.put(ANNA, [answers[keys[3]]])
     with steps.cursor(site.odoo) as holding:
         holding.execute("LOCK TABLE mail_external_delivery")
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+        site.admin.call(steps.ADDRESS, "action_fetch_now", [sender])
         steps.until(lambda: waits_for_lock(site), "the fetch waits", 40)
         owner.select(INBOX)
         owner.create("Elsewhere")
@@ -216,7 +217,7 @@ def test_answers_are_found_whatever_happens_to_the_mailbox_meanwhile(
         owner.expunge()
         owner.logout()
     steps.until(lambda: texts(site, task) == keys, "the moved one is found", 40)
-    box.fetch(site, account)
+    box.fetch(site, sender)
     assert texts(site, task) == keys
     assert box.quarantine(site) == []
 
@@ -241,15 +242,15 @@ def in_copies(site: Site, original: bytes) -> int:
 def test_the_owners_own_answer_and_copies_in_the_sent_folder(
     site: Site, site_with: dict[str, int], task: int
 ) -> None:
-    account = site_with[ANNA]
+    sender = site_with[ANNA]
     steps.sql(
         site.odoo,
         "UPDATE mail_external_account SET keep_sent_copy = true WHERE id = %s",
-        account,
+        steps.account_of(site.odoo, sender),
     )
     site.admin.call("ir.config_parameter", "set_param", "test.cache", "copies")
-    one = box.ask(site, account, task, CLIENT)
-    two = box.ask(site, account, task, CLIENT)
+    one = box.ask(site, sender, task, CLIENT)
+    two = box.ask(site, sender, task, CLIENT)
     by_service = two.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     own = clients.answer(
         "apple_mail", one, sender=f"Anna <{ANNA}>", to=CLIENT, text="Answer by hand"
@@ -258,13 +259,13 @@ def test_the_owners_own_answer_and_copies_in_the_sent_folder(
     for message in (by_service, own):
         owner.append(SENT, r"(\Seen)", None, message)
     owner.logout()
-    box.fetch(site, account)
+    box.fetch(site, sender)
     assert in_copies(site, one) == 0, "the service may put one there itself"
     steps.sql(
         site.odoo, "UPDATE mail_external_sent_copy SET sent = sent - interval '2 min'"
     )
     for _time in range(2):
-        box.fetch(site, account)
+        box.fetch(site, sender)
         assert [in_copies(site, one), in_copies(site, two)] == [1, 1]
     log = len(site.bed.log())
     [mail] = box.mails(site, task)

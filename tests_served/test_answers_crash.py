@@ -26,7 +26,7 @@ ANSWERS = 90
 
 
 @pytest.fixture(scope="module")
-def accounts(site: Site) -> Iterator[dict[str, int]]:
+def address_ids(site: Site) -> Iterator[dict[str, int]]:
     """Two connected mailboxes."""
     site.bed.clear()
     site.remove_accounts()
@@ -75,11 +75,11 @@ def taken(site: Site) -> int:
 
 
 def test_each_answer_is_there_once_after_crashes(
-    site: Site, accounts: dict[str, int]
+    site: Site, address_ids: dict[str, int]
 ) -> None:
     tasks = [new_task(site) for _conversation in range(CRASHES // 5)]
     for task in tasks:
-        sent = answers(box.ask(site, accounts[ANNA], task, CLIENT), ANSWERS)
+        sent = answers(box.ask(site, address_ids[ANNA], task, CLIENT), ANSWERS)
         site.bed.put(ANNA, sent[::2])
         site.bed.put(BOHDAN, sent[1::2])
     total = ANSWERS * len(tasks)
@@ -87,7 +87,7 @@ def test_each_answer_is_there_once_after_crashes(
     moments = random.Random(seed)  # noqa: S311 - no secret
     first = taken(site)
     reached = [0]
-    site.admin.call(steps.ACCOUNT, "action_fetch_now", list(accounts.values()))
+    site.admin.call(steps.ADDRESS, "action_fetch_now", list(address_ids.values()))
     for _crash in range(CRASHES):
         so_far = first + reached[-1]
         steps.until(lambda n=so_far: taken(site) > n, f"it goes on ({reached})", 90)
@@ -98,8 +98,8 @@ def test_each_answer_is_there_once_after_crashes(
         steps.wake_crons(site.odoo)
     what = f"all ({seed}, {reached})"
     steps.until(lambda: taken(site) - first >= total, what, 60 + total / 5)
-    for account in accounts.values():
-        box.fetch(site, account)
+    for address_id in address_ids.values():
+        box.fetch(site, address_id)
     for task in tasks:
         assert numbers(site, task) == list(range(ANSWERS)), (seed, reached)
     assert box.quarantine(site) == []
@@ -107,10 +107,10 @@ def test_each_answer_is_there_once_after_crashes(
 
 
 def test_each_answer_is_there_once_when_several_read_at_a_time(
-    site: Site, accounts: dict[str, int], task: int
+    site: Site, address_ids: dict[str, int], task: int
 ) -> None:
     """The scheduled action of this Odoo, and two that other hosts' would be."""
-    original = box.ask(site, accounts[ANNA], task, CLIENT)
+    original = box.ask(site, address_ids[ANNA], task, CLIENT)
     both = answers(original, 20)
     for address in (ANNA, BOHDAN):
         site.bed.put(address, both)
@@ -122,12 +122,12 @@ def test_each_answer_is_there_once_when_several_read_at_a_time(
         other.start()
     end = time.monotonic() + 60
     while any(other.is_alive() for other in others) and time.monotonic() < end:
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", list(accounts.values()))
+        site.admin.call(steps.ADDRESS, "action_fetch_now", list(address_ids.values()))
         time.sleep(0.5)
     for other in others:
         other.join()
-    for account in accounts.values():
-        box.fetch(site, account)
+    for address_id in address_ids.values():
+        box.fetch(site, address_id)
     assert numbers(site, task) == list(range(20))
     assert box.quarantine(site) == []
 
@@ -145,9 +145,9 @@ env["mail.external.account"]._cron_fetch()
 
 
 def test_a_run_goes_on_when_another_was_faster(
-    site: Site, accounts: dict[str, int], task: int
+    site: Site, address_ids: dict[str, int], task: int
 ) -> None:
-    original = box.ask(site, accounts[ANNA], task, CLIENT)
+    original = box.ask(site, address_ids[ANNA], task, CLIENT)
     site.bed.put(ANNA, answers(original, 2))
     site.odoo.shell(SLOWER_RUN)  # raises when the run did
     assert numbers(site, task) == [0, 1]
@@ -155,19 +155,20 @@ def test_a_run_goes_on_when_another_was_faster(
 
 MAKE_ACCOUNTS = """
 from odoo.addons.mail_external_account.tools import vault
-from odoo.addons.mail_external_account.tools.destination import mailbox_secret_context
 
-uuid = env["ir.config_parameter"].get_param("database.uuid")
-columns = (
-    "user_id company_id incoming_protocol incoming_host incoming_port"
-    " incoming_security incoming_login ca_certificate"
-).split()
 for values in VALUES:
     password = values.pop("password")
+    email = values.pop("email")
     account = env["mail.external.account"].create(values)
-    row = {"id": account.id, **{name: account[name] for name in columns}}
-    row.update(user_id=account.user_id.id, company_id=account.company_id.id)
-    context = mailbox_secret_context(uuid, row)
+    env["mail.external.address"].create(
+        {
+            "account_id": account.id,
+            "email": email,
+            "is_main": True,
+            "receive_replies": True,
+        }
+    )
+    context = account._secret_context("incoming")
     env["mail.external.secret"].create(
         {
             "account_id": account.id,
@@ -175,18 +176,13 @@ for values in VALUES:
             "sealed": vault.seal(env, password, context),
         }
     )
-    now = env.cr.now()
-    env["mail.external.mailbox"].create(
-        {"account_id": account.id, "next_look": now, "reading_since": now}
-    )
-    env["mail.external.folder"].create({"account_id": account.id, "path": "INBOX"})
     print("made", account.id)
 env.cr.commit()
 """
 
 
 def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
-    """Mailboxes of Anna's at (address, port, CA), due at once; return their ids.
+    """Mailboxes of Anna's at (address, port, CA), due at once; return the accounts.
 
     Made behind the connect window, which would look at each of them first.
     """
@@ -195,7 +191,6 @@ def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
             "email": address,
             "user_id": site.anna.uid,
             "state": "working",
-            "receive_replies": True,
             "incoming_protocol": "imap",
             "incoming_host": "localhost",
             "incoming_port": port,
@@ -212,7 +207,7 @@ def many(site: Site, servers: list[tuple[str, int, str]]) -> list[int]:
 
 
 def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
-    site: Site, accounts: dict[str, int]
+    site: Site, address_ids: dict[str, int]
 ) -> None:
     addresses = [f"box{number}@brand-a.test" for number in range(10)]
     site.bed.add_mailboxes(addresses)
@@ -224,7 +219,7 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
         hangs = ("hangs@brand-a.test", hanging.port, hanging.ca_pem)
         refused = ("refused@brand-a.test", refusing.port, refusing.ca_pem)
         made = many(site, [hangs, refused, *good])
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", made)
+        fetch_now(site, made)
         begun = time.monotonic()
         steps.until(lambda: len(looked_at(site, made)) == 10, "ten were read", 15)
         assert time.monotonic() - begun < 10
@@ -232,7 +227,7 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
         steps.until(lambda: refusing.logins, "a sign-in was tried")
         steps.until(lambda: failure(site, made[1]), "it is stopped")
         for _again in range(2):  # the one that hangs would be waited for
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", made[1:])
+            fetch_now(site, made[1:])
             steps.run_cron(site.admin, "mail_external_account.ir_cron_fetch")
         assert len(refusing.logins) == 1, "nobody locks the mailbox"
     assert failure(site, made[1]) == "login_refused"
@@ -245,6 +240,12 @@ def test_a_mailbox_that_hangs_and_one_that_refuses_delay_no_other(
     )
     [anna] = site.admin.call("res.users", "read", [site.anna.uid], ["partner_id"])
     assert told == [(anna["partner_id"][0],)]
+
+
+def fetch_now(site: Site, accounts: list[int]) -> None:
+    domain = [("account_id", "in", accounts)]
+    addresses = site.admin.call(steps.ADDRESS, "search", domain)
+    site.admin.call(steps.ADDRESS, "action_fetch_now", addresses)
 
 
 def looked_at(site: Site, accounts: list[int]) -> list[int]:

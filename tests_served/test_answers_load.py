@@ -20,7 +20,7 @@ MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def account(site: Site) -> Iterator[int]:
+def address_id(site: Site) -> Iterator[int]:
     """Anna's mailbox, connected."""
     site.bed.clear()
     site.remove_accounts()
@@ -47,10 +47,10 @@ def unrelated(number: int) -> bytes:
 
 
 def test_50_answers_among_10000_other_messages(
-    site: Site, account: int, task: int
+    site: Site, address_id: int, task: int
 ) -> None:
     site.bed.clear(ANNA)
-    original = box.ask(site, account, task, CLIENT)
+    original = box.ask(site, address_id, task, CLIENT)
     names = sorted(clients.CLIENTS)
     mailbox = [unrelated(number) for number in range(10_000)]
     for number in range(50):
@@ -60,7 +60,7 @@ def test_50_answers_among_10000_other_messages(
     before = box.contents(site, ANNA)
     assert len(before) == 10_050
     log = len(site.bed.log())
-    box.fetch(site, account, 180)
+    box.fetch(site, address_id, 180)
     found = [re.search(r"Answer (\d+)\.", m["body"]) for m in box.mails(site, task)]
     assert sorted(int(match[1]) for match in found if match) == list(range(50))
     assert len(found) == 50
@@ -73,24 +73,24 @@ def test_50_answers_among_10000_other_messages(
 
 
 def test_nasty_answers_stop_no_fetch_and_none_is_lost(
-    site: Site, account: int, task: int
+    site: Site, address_id: int, task: int
 ) -> None:
     site.bed.clear(ANNA)
-    original = parse_headers(box.ask(site, account, task, CLIENT))
+    original = parse_headers(box.ask(site, address_id, task, CLIENT))
     corpus = nasty.corpus(original.message_id)
     assert len(corpus) >= 60
     site.bed.put(ANNA, [unrelated(1), *(n.raw for n in corpus.values()), unrelated(2)])
     before = box.contents(site, ANNA)
     log = len(site.bed.log())
-    box.fetch(site, account, 180)
+    box.fetch(site, address_id, 180)
     rows = steps.sql(
         site.odoo,
         "SELECT key, state, mail_message_id, a.id IS NOT NULL"
         "  FROM mail_external_arrival r LEFT JOIN ir_attachment a"
         "    ON a.res_model = 'mail.external.arrival' AND a.res_id = r.id"
         "   AND a.res_field = 'raw'"
-        " WHERE r.account_id = %s",
-        account,
+        " WHERE r.address_id = %s",
+        address_id,
     )
     ledger = {key: row for key, *row in rows}
     lost = []
@@ -154,13 +154,13 @@ def peak(site: Site) -> Callable[[], float]:
 
 
 def test_answers_of_50_mb_take_a_bounded_amount_of_memory(
-    site: Site, account: int, task: int, peak: Callable[[], float]
+    site: Site, address_id: int, task: int, peak: Callable[[], float]
 ) -> None:
     count = 3
     site.bed.clear(ANNA)
-    original = box.ask(site, account, task, CLIENT)
+    original = box.ask(site, address_id, task, CLIENT)
     site.bed.put(ANNA, [large(original, number) for number in range(count)])
-    box.fetch(site, account, 120)
+    box.fetch(site, address_id, 120)
     assert peak() <= 400
     mails = box.mails(site, task)
     assert len(mails) == count
@@ -199,16 +199,16 @@ def many_files(original: bytes) -> bytes:
 @pytest.mark.parametrize("make", [attached, long_text, many_files])
 def test_whatever_makes_them_so_large(
     site: Site,
-    account: int,
+    address_id: int,
     task: int,
     peak: Callable[[], float],
     make: Callable[[bytes], bytes],
 ) -> None:
     site.bed.clear(ANNA)
-    original = box.ask(site, account, task, CLIENT)
+    original = box.ask(site, address_id, task, CLIENT)
     raw = make(original)
     site.bed.put(ANNA, [raw])
-    box.fetch(site, account, 120)
+    box.fetch(site, address_id, 120)
     used = peak()
     [mail] = box.mails(site, task)
     assert "Large" in mail["body"]

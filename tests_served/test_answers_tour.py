@@ -19,7 +19,7 @@ PROGRAMS = ("thunderbird", "gmail", "outlook", "apple_mail")
 
 
 @pytest.fixture
-def accounts(clean: Site) -> Iterator[dict[str, int]]:
+def address_ids(clean: Site) -> Iterator[dict[str, int]]:
     """Anna's addresses, each read in another way; she is told of answers in Odoo."""
     site = clean
     steps.forget_tests(site.odoo)
@@ -72,12 +72,12 @@ def answer(site: Site, address: str, original: bytes) -> list[str]:
     return texts
 
 
-def forward(site: Site, account: int, address: str) -> None:
+def forward(site: Site, address_id: int, address: str) -> None:
     """The mailbox redirects what came to Odoo's gateway, whose script hands it over."""
     [[token]] = steps.sql(
         site.odoo,
         "SELECT forward_token FROM mail_external_account WHERE id = %s",
-        account,
+        steps.account_of(site.odoo, address_id),
     )
     for mail in site.bed.messages(address):
         raw = f"Delivered-To: reply-{token}@corp.test\r\n" + mail.raw.decode()
@@ -85,14 +85,14 @@ def forward(site: Site, account: int, address: str) -> None:
 
 
 def test_answers_of_the_customer_are_in_the_chatter(
-    clean: Site, page: Page, accounts: dict[str, int], task: int
+    clean: Site, page: Page, address_ids: dict[str, int], task: int
 ) -> None:
     site = clean
     sign_in(page, site, "anna")
     page.goto(f"{site.odoo.url}/odoo/project.task/{task}")
     originals = {
         address: ask(page, site, address, number)
-        for number, address in enumerate(accounts, 1)
+        for number, address in enumerate(address_ids, 1)
     }
     page.goto("about:blank")  # what she looks at counts as read
     texts = [
@@ -101,8 +101,8 @@ def test_answers_of_the_customer_are_in_the_chatter(
         for text in answer(site, address, original)
     ]
     for address in (IMAP, POP3):
-        box.fetch(site, accounts[address])
-    forward(site, accounts[FORWARDED], FORWARDED)
+        box.fetch(site, address_ids[address])
+    forward(site, address_ids[FORWARDED], FORWARDED)
 
     page.goto(f"{site.odoo.url}/odoo")
     page.locator(".o_menu_systray [aria-label=Messages]").click()

@@ -35,12 +35,12 @@ def connect(site: Site, server: FaultServer) -> int:
     )
 
 
-def asked(site: Site, account: int) -> tuple[int, bytes]:
+def asked(site: Site, address_id: int) -> tuple[int, bytes]:
     """A task whose customer was written to, and his answer."""
     task = steps.new_task(
         site.admin, site.ids["project_brand_a"], "Answer me", (site.ids["customer"],)
     )
-    return task, clients.answer("gmail", box.ask(site, account, task, CLIENT))
+    return task, clients.answer("gmail", box.ask(site, address_id, task, CLIENT))
 
 
 def head(raw: bytes) -> bytes:
@@ -60,15 +60,15 @@ def listed(last: int) -> Reply:
     )
 
 
-def shown_once(site: Site, account: int, place: str) -> None:
+def shown_once(site: Site, address_id: int, place: str) -> None:
     """What Anna sees of it, also after another look."""
     for _look in range(2):
-        assert box.quarantine(site, account) == [("unreadable", "", place)]
-        box.fetch(site, account)
+        assert box.quarantine(site, address_id) == [("unreadable", "", place)]
+        box.fetch(site, address_id)
     [row] = site.anna.call(
         "mail.external.arrival",
         "search_read",
-        [("state", "=", "quarantine"), ("account_id", "=", account)],
+        [("state", "=", "quarantine"), ("address_id", "=", address_id)],
         ["reason_text", "place"],
     )
     assert "could not hand this message out" in row["reason_text"]
@@ -80,8 +80,8 @@ def shown_once(site: Site, account: int, place: str) -> None:
 
 def test_imap(served: Site) -> None:
     with FaultServer("imap", "ssl") as server:
-        account = connect(served, server)
-        task, answer = asked(served, account)
+        address_id = connect(served, server)
+        task, answer = asked(served, address_id)
         fields = b"HEADER.FIELDS (FROM)"
         answers = (
             *(BROKEN, BROKEN),  # all of them, with and without <0.n>
@@ -91,15 +91,15 @@ def test_imap(served: Site) -> None:
             fetched(6, b"", answer),
         )
         server.misbehave({"examine": listed(6), "fetch": InTurn(*answers)})
-        box.fetch(served, account)
+        box.fetch(served, address_id)
         assert len(box.mails(served, task)) == 1
-        shown_once(served, account, "INBOX 5")
+        shown_once(served, address_id, "INBOX 5")
 
 
 def test_pop3(served: Site) -> None:
     with FaultServer("pop3", "ssl") as server:
-        account = connect(served, server)
-        task, answer = asked(served, account)
+        address_id = connect(served, server)
+        task, answer = asked(served, address_id)
         names = "".join(f"{n} id{n}\r\n" for n in range(1, 6))
         answers = (
             Reply("-ERR Message is broken"),
@@ -113,6 +113,6 @@ def test_pop3(served: Site) -> None:
                 "top": InTurn(*answers),
             }
         )
-        box.fetch(served, account)
+        box.fetch(served, address_id)
         assert len(box.mails(served, task)) == 1
-        shown_once(served, account, "INBOX id4")
+        shown_once(served, address_id, "INBOX id4")

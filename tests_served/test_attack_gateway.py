@@ -159,11 +159,9 @@ def try_call(client: OdooClient, method: str, arguments: list[Any]) -> None:
 
 def test_custom_values_reach_no_address(scene: Scene) -> None:
     """They are written in superuser mode, whoever calls."""
-    own = scene.site.admin.call(
-        "mail.external.account", "search", [("email", "=", ANNA)]
-    )
+    own = scene.site.admin.call(steps.ADDRESS, "search", [("email", "=", ANNA)])
     [message] = scene.site.admin.call(
-        "mail.message", "read", [scene.message], ["body", "external_account_id"]
+        "mail.message", "read", [scene.message], ["body", "external_address_id"]
     )
     client = scene.attackers.employee
     change = {"body": "Pay", "partner_ids": [(5, 0, 0)]}
@@ -171,17 +169,17 @@ def test_custom_values_reach_no_address(scene: Scene) -> None:
         ("project.task", {"message_ids": [(1, scene.message, change)]}),
         (
             "project.project",
-            {"external_account_binding_ids": [(0, 0, {"account_id": own[0]})]},
+            {"external_address_binding_ids": [(0, 0, {"address_id": own[0]})]},
         ),
     ):
         values = {"name": "Evil", **values}
         refusal(client.call, "mail.thread", "message_process", model, raw(), values)
     [after] = scene.site.admin.call(
-        "mail.message", "read", [scene.message], ["body", "external_account_id"]
+        "mail.message", "read", [scene.message], ["body", "external_address_id"]
     )
     assert after == message
     bound = scene.site.admin.call(
-        "mail.external.account.project", "search_count", [("account_id", "=", own[0])]
+        "mail.external.address.project", "search_count", [("address_id", "=", own[0])]
     )
     assert not bound
 

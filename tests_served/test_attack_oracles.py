@@ -17,6 +17,7 @@ WHOLE = {
     "fields": {
         **{name: {} for name in ("display_name", "email", "smtp_login", "state")},
         **{name: {} for name in ("forward_address", "waiting_count", "failure_text")},
+        **{name: {} for name in ("account_label", "connection", "sibling_count")},
         "user_id": NAME,
     }
 }
@@ -40,19 +41,25 @@ def tells_nothing(scene: Scene, answer: Any, route: Any) -> None:
 @pytest.mark.parametrize("kind", OUTSIDERS)
 def test_no_name_by_an_onchange(scene: Scene, kind: str) -> None:
     """A many2one of a new record shows the name of what it points to."""
+    accounts = scene.accounts()
     client = scene.attackers.each()[kind]
     for model, name in (
-        ("mail.message", "external_account_id"),
-        ("mail.mail", "sending_account_id"),
-        (f"{steps.ACCOUNT}.project", "account_id"),
+        ("mail.message", "external_address_id"),
+        ("mail.mail", "sending_address_id"),
+        (f"{steps.ADDRESS}.project", "address_id"),
+        (steps.ADDRESS, "account_id"),
         ("mail.external.folder", "account_id"),
         ("mail.external.delivery", "account_id"),
+        ("mail.external.delivery", "address_id"),
         ("mail.external.arrival", "account_id"),
+        ("mail.external.arrival", "address_id"),
         (steps.WINDOW, "account_id"),
+        (steps.WINDOW, "address_id"),
     ):
-        for account in (scene.hidden, scene.board):
-            dicts = ({"id": account}, {"id": account, "user_id": client.uid})
-            for value in (account, *dicts):
+        ids = accounts if name == "account_id" else (scene.hidden, scene.board)
+        for record in ids:
+            dicts = ({"id": record}, {"id": record, "user_id": client.uid})
+            for value in (record, *dicts):
                 for asked in (NAME, WHOLE):
                     route = (model, value, asked)
                     answer = onchange(client, model, {name: value}, {name: asked})
@@ -62,8 +69,8 @@ def test_no_name_by_an_onchange(scene: Scene, kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTSIDERS)
 def test_no_name_by_a_made_up_message_on_the_address(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    for account in (scene.hidden, scene.board):
-        values = {"model": steps.ACCOUNT, "res_id": account}
+    for address_id in (scene.hidden, scene.board):
+        values = {"model": steps.ADDRESS, "res_id": address_id}
         answer = onchange(client, "mail.message", values, {"record_name": {}})
         tells_nothing(scene, answer, values)
         asked = ask(client, "mail.message", "create", [{**values, "body": "x"}])
@@ -88,10 +95,10 @@ def test_no_address_of_somebody_elses_window(scene: Scene, kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTSIDERS)
 def test_no_owner_and_no_state_by_a_binding(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    asked = {"account_user_id": NAME, "account_state": {}, "account_id": WHOLE}
+    asked = {"address_user_id": NAME, "address_state": {}, "address_id": WHOLE}
     for value in (scene.hidden, {"id": scene.hidden}, scene.board):
         answer = onchange(
-            client, f"{steps.ACCOUNT}.project", {"account_id": value}, asked
+            client, f"{steps.ADDRESS}.project", {"address_id": value}, asked
         )
         tells_nothing(scene, answer, value)
         assert "Anna" not in str(answer) and "working" not in str(answer), answer
@@ -107,16 +114,16 @@ def test_no_name_in_the_errors_of_debug_mode(scene: Scene, kind: str) -> None:
     )
     client.get("/web?debug=1")
     seen = []
-    for account in (scene.hidden, scene.board):
+    for address_id in (scene.hidden, scene.board):
         for method, *arguments in (
             ("read", ["email"]),
             ("write", {"sender_name": "x"}),
             ("unlink",),
             ("action_connect",),
         ):
-            seen.append(ask(client, steps.ACCOUNT, method, [account], *arguments))
+            seen.append(ask(client, steps.ADDRESS, method, [address_id], *arguments))
             tells_nothing(scene, seen[-1], method)
-    seen.append(ask(client, f"{steps.ACCOUNT}.project", "read", [scene.binding]))
+    seen.append(ask(client, f"{steps.ADDRESS}.project", "read", [scene.binding]))
     tells_nothing(scene, seen[-1], "binding")
     if kind in EMPLOYEES:
         assert "Blame the following rules" in str(seen), "not in debug mode"
@@ -130,7 +137,7 @@ def test_no_address_by_a_scheduled_message(scene: Scene, kind: str) -> None:
         scene.site.admin, scene.site.ids["project_brand_a"], "Planned"
     )
     [user] = client.call("res.users", "read", [client.uid], ["partner_id"])
-    for account in (scene.hidden, scene.board):
+    for address_id in (scene.hidden, scene.board):
         [planned] = client.call(
             "mail.scheduled.message",
             "create",
@@ -142,7 +149,7 @@ def test_no_address_by_a_scheduled_message(scene: Scene, kind: str) -> None:
                     "scheduled_date": "2099-01-01 00:00:00",
                     "author_id": user["partner_id"][0],
                     "notification_parameters": json.dumps(
-                        {"external_account_id": account}
+                        {"external_address_id": address_id}
                     ),
                 }
             ],
@@ -179,7 +186,7 @@ def test_no_guess_is_confirmed_by_a_window_within_an_onchange(
         **{**right, "email": BOARD, "smtp_login": BOARD, "is_company": True},
         "user_id": False,
         "company_id": scene.site.admin.call(
-            steps.ACCOUNT, "read", [scene.board], ["company_id"], load=None
+            steps.ADDRESS, "read", [scene.board], ["company_id"], load=None
         )[0]["company_id"],
     }
     asked = {
@@ -187,15 +194,22 @@ def test_no_guess_is_confirmed_by_a_window_within_an_onchange(
             "fields": {
                 **{name: {} for name in ("proof", "needs_password", "tested_ok")},
                 **{name: {} for name in ("starts_reading", "forward_address")},
-                "account_id": NAME,
+                **{name: NAME for name in ("account_id", "address_id")},
+                "is_address_only": {},
             }
         }
     }
-    for account, settings in ((scene.hidden, right), (scene.board, board)):
+    own, shared = scene.accounts()
+    for name, record, settings in (
+        ("address_id", scene.hidden, right),
+        ("address_id", scene.board, board),
+        ("account_id", own, right),
+        ("account_id", shared, board),
+    ):
         elsewhere = {**settings, "smtp_host": "elsewhere.brand-a.test"}
-        for value in (account, {"id": account, "user_id": client.uid}):
+        for value in (record, {"id": record, "user_id": client.uid}):
             for guess in (settings, elsewhere):
-                line = {"id": window.id, "account_id": value, **guess}
+                line = {"id": window.id, name: value, **guess}
                 answer = onchange(
                     client, f"{steps.WINDOW}.project", {"wizard_id": line}, asked
                 )
@@ -208,12 +222,12 @@ def test_no_guess_is_confirmed_by_a_window_within_an_onchange(
 
 def test_whose_it_is_sees_the_name(scene: Scene) -> None:
     """What is hidden from others is shown to who may read the address."""
-    for account, email in ((scene.hidden, HIDDEN), (scene.board, BOARD)):
+    for address_id, email in ((scene.hidden, HIDDEN), (scene.board, BOARD)):
         answer = onchange(
             scene.site.anna,
-            f"{steps.ACCOUNT}.project",
-            {"account_id": account},
-            {"account_id": NAME, "account_state": {}},
+            f"{steps.ADDRESS}.project",
+            {"address_id": address_id},
+            {"address_id": NAME, "address_state": {}},
         )
-        assert email in answer["value"]["account_id"]["display_name"]
-        assert answer["value"]["account_state"] == "working"
+        assert email in answer["value"]["address_id"]["display_name"]
+        assert answer["value"]["address_state"] == "working"

@@ -57,7 +57,7 @@ def test_own_server_proves_nothing(clean: Site) -> None:
         window.enter(smtp_port=clean.bed.smtp_ssl, ca_certificate=clean.bed.ca_pem)
         assert "Nothing was saved" in str(refusal(window.press, "action_save"))
     everything = {"active_test": False}
-    assert not clean.admin.call(steps.ACCOUNT, "search", [], context=everything)
+    assert not clean.admin.call(steps.ADDRESS, "search", [], context=everything)
 
 
 #: What adds a recipient to a mail, or takes the only one away.
@@ -164,7 +164,7 @@ def test_nothing_comes_in_by_the_context(clean: Site, context: dict[str, Any]) -
         assert "not shown yet" in str(error)
         refusal(*call, "action_vouch", [window.id], context=context)
     everything = {"active_test": False}
-    assert not clean.admin.call(steps.ACCOUNT, "search", [], context=everything)
+    assert not clean.admin.call(steps.ADDRESS, "search", [], context=everything)
 
 
 def test_settings_that_change_during_the_test_are_not_tested(clean: Site) -> None:
@@ -191,7 +191,7 @@ def test_settings_that_change_during_the_test_are_not_tested(clean: Site) -> Non
 
 
 def test_duplicated_database_holds_no_usable_secret(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    address_id = steps.connect(clean.anna, ANNA)
     task = steps.new_task(
         clean.admin,
         clean.ids["project_brand_a"],
@@ -202,15 +202,15 @@ def test_duplicated_database_holds_no_usable_secret(clean: Site) -> None:
     uuid = clean.admin.call("ir.config_parameter", "get_param", "database.uuid")
     clean.admin.call(*parameter, "another-database")
     try:
-        window = Window(clean.anna, default_account_id=account)
+        window = Window(clean.anna, default_address_id=address_id)
         window.enter()
         assert window.read()["needs_password"]
-        steps.post(clean.anna, task, "<p>from the copy</p>", account)
+        steps.post(clean.anna, task, "<p>from the copy</p>", address_id)
         steps.until(
             lambda: clean.admin.call(
-                steps.ACCOUNT,
+                steps.ADDRESS,
                 "search",
-                [("id", "=", account), ("state", "=", "refused")],
+                [("id", "=", address_id), ("state", "=", "refused")],
             ),
             "the address stops",
         )
@@ -221,7 +221,7 @@ def test_duplicated_database_holds_no_usable_secret(clean: Site) -> None:
 
 def test_new_owner_needs_password_and_proof(clean: Site) -> None:
     """A manager who takes an address over does not inherit what its owner had."""
-    account = steps.connect(clean.anna, ANNA)
+    address_id = steps.connect(clean.anna, ANNA)
     clean.admin.call(
         "mail.external.provider",
         "write",
@@ -229,7 +229,7 @@ def test_new_owner_needs_password_and_proof(clean: Site) -> None:
         {"active": False},
     )
     try:
-        window = Window(clean.admin, default_account_id=account)
+        window = Window(clean.admin, default_address_id=address_id)
         window.enter(user_id=clean.bohdan.uid)
         shown = window.read()
         assert shown["proof"] is False and shown["needs_password"]

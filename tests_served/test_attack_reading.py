@@ -19,6 +19,8 @@ from test_secrets import MODELS, ask, leaks
 
 from devtools.rpc import OdooClient, OdooRpcError
 
+ONE_BY_ONE = (steps.ACCOUNT, steps.ADDRESS)
+
 
 @pytest.fixture
 def scene(hidden: Scene) -> Scene:
@@ -61,7 +63,7 @@ def answers(
     yield "web_search_read", ask(client, model, "web_search_read", [], specification)
     yield "name_search", ask(client, model, "name_search", "hidden")
     # one by one where it matters: one refused field would hide the others
-    groups = [[name] for name in stored] if model == steps.ACCOUNT else [stored]
+    groups = [[name] for name in stored] if model in ONE_BY_ONE else [stored]
     for names_of_group in groups:
         yield (
             f"formatted_read_group {names_of_group}",
@@ -73,16 +75,17 @@ def answers(
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_read(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    before = scene.accounts()
-    ids = [scene.hidden, scene.board]
+    before = scene.stored()
+    ids = {steps.ACCOUNT: [*scene.accounts()]}
     for model in (*MODELS, "mail.external.secret"):
-        for route, answer in answers(client, model, ids):
+        some = ids.get(model, [scene.hidden, scene.board])
+        for route, answer in answers(client, model, some):
             text = json.dumps(answer, ensure_ascii=False)
             assert not leaks(PASSWORD, text.encode()), (model, route)
             assert "gAAAA" not in text, (model, route)
             if kind not in MANAGERS:
                 assert not any(sign in text for sign in SIGNS), (model, route, text)
-    assert scene.accounts() == before
+    assert scene.stored() == before
 
 
 @pytest.mark.parametrize("kind", OUTSIDERS)
@@ -90,24 +93,28 @@ def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
     """Paths over other models, and yes-or-no questions about single values."""
     client = scene.attackers.each()[kind]
     questions = [
-        (steps.ACCOUNT, [("email", "=", HIDDEN)]),
+        (steps.ADDRESS, [("email", "=", HIDDEN)]),
         (steps.ACCOUNT, [("smtp_login", "=", BOARD)]),
-        (steps.ACCOUNT, [("active", "in", [True, False]), ("email", "like", "board")]),
-        (steps.ACCOUNT, ["|", ("email", "=", BOARD), ("id", "=", scene.hidden)]),
-        (f"{steps.ACCOUNT}.project", [("account_id.email", "=", HIDDEN)]),
-        (f"{steps.ACCOUNT}.project", [("id", "=", scene.binding)]),
-        (f"{steps.ACCOUNT}.project", [("account_state", "=", "working")]),
-        ("res.users", [("external_account_ids.email", "=", HIDDEN)]),
-        ("res.users", [("external_account_ids", "any", [("email", "=", HIDDEN)])]),
-        ("res.company", [("external_account_ids.email", "=", BOARD)]),
+        (steps.ACCOUNT, [("address_ids.email", "=", HIDDEN)]),
+        (steps.ACCOUNT, [("active", "in", [True, False])]),
+        (steps.ADDRESS, [("account_id.smtp_login", "=", BOARD)]),
+        (steps.ADDRESS, [("account_id", "any", [("smtp_login", "=", BOARD)])]),
+        (steps.ADDRESS, [("active", "in", [True, False]), ("email", "like", "board")]),
+        (steps.ADDRESS, ["|", ("email", "=", BOARD), ("id", "=", scene.hidden)]),
+        (f"{steps.ADDRESS}.project", [("address_id.email", "=", HIDDEN)]),
+        (f"{steps.ADDRESS}.project", [("id", "=", scene.binding)]),
+        (f"{steps.ADDRESS}.project", [("address_state", "=", "working")]),
+        ("res.users", [("external_address_ids.email", "=", HIDDEN)]),
+        ("res.users", [("external_address_ids", "any", [("email", "=", HIDDEN)])]),
+        ("res.company", [("external_address_ids.email", "=", BOARD)]),
         (
             "project.project",
-            [("external_account_binding_ids.account_id.email", "=", HIDDEN)],
+            [("external_address_binding_ids.address_id.email", "=", HIDDEN)],
         ),
-        ("mail.message", [("external_account_id.email", "=", HIDDEN)]),
-        ("mail.mail", [("sending_account_id.email", "=", HIDDEN)]),
-        ("mail.external.delivery", [("account_email", "=", HIDDEN)]),
-        ("mail.external.secret", [("account_id.email", "=", HIDDEN)]),
+        ("mail.message", [("external_address_id.email", "=", HIDDEN)]),
+        ("mail.mail", [("sending_address_id.email", "=", HIDDEN)]),
+        ("mail.external.delivery", [("address_email", "=", HIDDEN)]),
+        ("mail.external.secret", [("account_id.smtp_login", "=", HIDDEN)]),
     ]
     for model, domain in questions:
         answer = ask(client, model, "search_count", domain)
@@ -118,10 +125,10 @@ def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
                 sign in str(answer) for sign in SIGNS if sign not in str(domain)
             )
     for model, name in (
-        ("res.users", "external_account_ids"),
-        ("res.company", "external_account_ids"),
-        ("project.project", "external_account_binding_ids"),
-        ("res.config.settings", "external_account_ids"),
+        ("res.users", "external_address_ids"),
+        ("res.company", "external_address_ids"),
+        ("project.project", "external_address_binding_ids"),
+        ("res.config.settings", "external_address_ids"),
     ):
         some = ask(client, model, "search", [], 0, 50)
         ids = some if isinstance(some, list) and some else [1, 2]
@@ -139,6 +146,7 @@ def test_nothing_is_found_by_asking_around(scene: Scene, kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTSIDERS)
 def test_the_connect_window_tells_nothing(scene: Scene, kind: str) -> None:
     """Also not whether guessed settings are those of the account (stored password)."""
+    account_ids = scene.accounts()
     client, bed = scene.attackers.each()[kind], scene.site.bed
     guessed = {
         "email": HIDDEN,
@@ -156,12 +164,16 @@ def test_the_connect_window_tells_nothing(scene: Scene, kind: str) -> None:
         name: {} for name in ("has_password", "needs_password", "proof", "tested_ok")
     }
     whole = {"fields": {name: {} for name in ("email", "smtp_login", "sender_name")}}
-    for account in (scene.hidden, scene.board):
+    foreign = [
+        *(("address_id", address_id) for address_id in (scene.hidden, scene.board)),
+        *(("account_id", account_id) for account_id in account_ids),
+    ]
+    for name, record in foreign:
         for attempt in (
-            ("onchange", [], {**guessed, "account_id": account}, [], asked),
-            ("onchange", [], {"account_id": account}, [], {"account_id": whole}),
-            ("web_save", [], {**guessed, "account_id": account}, {"account_id": whole}),
-            ("create", [{**guessed, "account_id": account}]),
+            ("onchange", [], {**guessed, name: record}, [], asked),
+            ("onchange", [], {name: record}, [], {name: whole}),
+            ("web_save", [], {**guessed, name: record}, {name: whole}),
+            ("create", [{**guessed, name: record}]),
         ):
             with pytest.raises(OdooRpcError) as caught:
                 client.call(steps.WINDOW, *attempt)
@@ -172,78 +184,102 @@ def test_the_connect_window_tells_nothing(scene: Scene, kind: str) -> None:
     window = Window(client)
     window.type_address("x@brand-a.test")
     window.enter(password="q")
-    for values in ({"account_id": scene.hidden}, {"account_id": scene.board}):
-        steps.refusal(window.enter, **values)
+    for name, record in foreign:
+        steps.refusal(window.enter, **{name: record})
 
 
 Change = Callable[[OdooClient, Scene], Any]
 CHANGES: dict[str, Change] = {
     "write": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"sender_name": "x"}
+        steps.ADDRESS, "write", [s.hidden], {"sender_name": "x"}
     ),
     "web_save": lambda c, s: c.call(
-        steps.ACCOUNT, "web_save", [s.hidden], {"active": False}, {}
+        steps.ADDRESS, "web_save", [s.hidden], {"active": False}, {}
     ),
-    "unlink": lambda c, s: c.call(steps.ACCOUNT, "unlink", [s.hidden]),
-    "archive": lambda c, s: c.call(steps.ACCOUNT, "action_archive", [s.hidden]),
+    "unlink": lambda c, s: c.call(steps.ADDRESS, "unlink", [s.hidden]),
+    "archive": lambda c, s: c.call(steps.ADDRESS, "action_archive", [s.hidden]),
     "resequence": lambda c, s: c.call(
-        steps.ACCOUNT, "web_resequence", [s.hidden], {"sequence": {}}
+        steps.ADDRESS, "web_resequence", [s.hidden], {"sequence": {}}
     ),
-    "connect": lambda c, s: c.call(steps.ACCOUNT, "action_connect", [s.hidden]),
+    "connect": lambda c, s: c.call(steps.ADDRESS, "action_connect", [s.hidden]),
     "access": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(4, c.uid)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_user_ids": [(4, c.uid)]}
     ),
     "access opened": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_user_ids": [(5, 0, 0)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_user_ids": [(5, 0, 0)]}
     ),
     "access by group": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.board], {"allowed_group_ids": [(4, 1)]}
+        steps.ADDRESS, "write", [s.board], {"allowed_group_ids": [(4, 1)]}
     ),
     "binding": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "write", [s.binding], {"is_default": False}
+        f"{steps.ADDRESS}.project", "write", [s.binding], {"is_default": False}
     ),
     "binding taken": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "write", [s.binding], {"account_id": s.board}
+        f"{steps.ADDRESS}.project", "write", [s.binding], {"address_id": s.board}
     ),
     "binding removed": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project", "unlink", [s.binding]
+        f"{steps.ADDRESS}.project", "unlink", [s.binding]
     ),
     "binding added": lambda c, s: c.call(
-        f"{steps.ACCOUNT}.project",
+        f"{steps.ADDRESS}.project",
         "create",
-        [{"account_id": s.board, "project_id": s.site.ids["project_brand_b"]}],
+        [{"address_id": s.board, "project_id": s.site.ids["project_brand_b"]}],
     ),
-    "binding of the account": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"binding_ids": [(5, 0, 0)]}
+    "binding of the address": lambda c, s: c.call(
+        steps.ADDRESS, "write", [s.hidden], {"binding_ids": [(5, 0, 0)]}
     ),
     "binding of the project": lambda c, s: c.call(
         "project.project",
         "write",
         [s.site.ids["project_brand_a"]],
-        {"external_account_binding_ids": [(2, s.binding)]},
+        {"external_address_binding_ids": [(2, s.binding)]},
     ),
     "own list": lambda c, s: c.call(
-        "res.users", "write", [c.uid], {"external_account_ids": [(4, s.hidden)]}
+        "res.users", "write", [c.uid], {"external_address_ids": [(4, s.hidden)]}
     ),
     "changed in own list": lambda c, s: c.call(
         "res.users",
         "write",
         [c.uid],
-        {"external_account_ids": [(1, s.hidden, {"sender_name": "x"})]},
+        {"external_address_ids": [(1, s.hidden, {"sender_name": "x"})]},
     ),
     "import": lambda c, s: loaded(
         c.call(
-            steps.ACCOUNT,
+            steps.ADDRESS,
             "load",
             [".id", "email", "sender_name"],
             [[str(s.hidden), HIDDEN, "changed"]],
         )
     ),
     "connection": lambda c, s: c.call(
-        steps.ACCOUNT, "write", [s.hidden], {"smtp_host": "localhost"}
+        steps.ACCOUNT, "write", [s.accounts()[0]], {"smtp_host": "localhost"}
+    ),
+    "account removed": lambda c, s: c.call(
+        steps.ACCOUNT, "action_remove", [s.accounts()[0]]
+    ),
+    "account deleted": lambda c, s: c.call(steps.ACCOUNT, "unlink", [s.accounts()[0]]),
+    "address removed": lambda c, s: c.call(steps.ADDRESS, "action_remove", [s.hidden]),
+    "sibling window": lambda c, s: c.call(
+        steps.ACCOUNT, "action_add_address", [s.accounts()[0]]
+    ),
+    "sibling": lambda c, s: c.call(
+        steps.ADDRESS,
+        "create",
+        [{"account_id": s.accounts()[1], "email": "sibling@brand-b.test"}],
+    ),
+    "sibling of the account": lambda c, s: c.call(
+        steps.ACCOUNT,
+        "write",
+        [s.accounts()[1]],
+        {"address_ids": [(0, 0, {"email": "sibling@brand-b.test"})]},
+    ),
+    "moved": lambda c, s: c.call(
+        steps.ADDRESS, "write", [s.hidden], {"account_id": s.accounts()[1]}
     ),
     "secret": lambda c, s: c.call(
-        "mail.external.secret", "create", [{"account_id": s.hidden, "sealed": "x"}]
+        "mail.external.secret",
+        "create",
+        [{"account_id": s.accounts()[0], "sealed": "x"}],
     ),
     "ledger": lambda c, s: c.call(
         "mail.external.delivery",
@@ -261,7 +297,7 @@ def loaded(answer: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", OUTSIDERS)
 def test_nothing_is_changed(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    before = scene.accounts()
+    before = scene.stored()
     accepted = []
     for name, change in CHANGES.items():
         try:
@@ -270,18 +306,21 @@ def test_nothing_is_changed(scene: Scene, kind: str) -> None:
             assert not leaks(PASSWORD, without_traceback(error).encode())
         else:
             accepted.append(name)
-        assert scene.accounts() == before, name
+        assert scene.stored() == before, name
     assert not accepted
 
 
 @pytest.mark.parametrize("kind", MANAGERS)
 def test_managers_reach_no_connection_and_no_secret(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    before = scene.accounts()
-    for name in ("connection", "own list", "secret", "ledger", "binding taken"):
+    before = scene.stored()
+    for name in (
+        *("connection", "own list", "secret", "ledger", "binding taken"),
+        *("sibling", "sibling of the account", "moved"),
+    ):
         with pytest.raises(OdooRpcError):
             CHANGES[name](client, scene)
-        assert scene.accounts() == before, name
+        assert scene.stored() == before, name
 
 
 def test_what_is_said_to_the_browser_holds_no_password(

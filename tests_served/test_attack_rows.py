@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import steps
-from attack_scene import ANNA, CLIENT, Scene, account, composer, on_task, template
+from attack_scene import ANNA, CLIENT, Scene, address_id, composer, on_task, template
 
 from devtools.rpc import OdooClient, OdooRpcError
 
@@ -18,34 +18,34 @@ CONTENT = {"subject": EVIL, "body": EVIL, "reply_to": "evil@customer.test"}
 
 
 def targets(scene: Scene) -> dict[str, dict[str, Any]]:
-    """What a row would have to say to leave through Anna's account."""
-    own, message = account(scene), scene.message
+    """What a row would have to say to leave through Anna's address."""
+    own, message = address_id(scene), scene.message
     return {
         "her message": {"mail_message_id": message},
-        "her message, her account": {
+        "her message, her address": {
             "mail_message_id": message,
-            "sending_account_id": own,
+            "sending_address_id": own,
         },
         "as another mail": {
             "mail_message_id": message,
-            "sending_account_id": own,
+            "sending_address_id": own,
             "message_id": f"<new-{message}@evil.test>",
         },
-        "her account": {"sending_account_id": own},
-        "a message of its own": {"sending_account_id": own, "external_account_id": own},
+        "her address": {"sending_address_id": own},
+        "a message of its own": {"sending_address_id": own, "external_address_id": own},
         "for the project": {
-            "sending_account_id": own,
-            "external_account_id": own,
+            "sending_address_id": own,
+            "external_address_id": own,
             "external_origin": "project",
         },
         "proven by mail": {
-            "external_account_id": own,
+            "external_address_id": own,
             "external_origin": "mail",
             "author_id": scene.partner,
         },
         "inside of another row": {
             "mail_ids": [
-                (0, 0, {"mail_message_id": message, "sending_account_id": own})
+                (0, 0, {"mail_message_id": message, "sending_address_id": own})
             ]
         },
         "a message inside": {"child_ids": [(1, message, CONTENT)]},
@@ -107,7 +107,7 @@ def content(scene: Scene) -> list[tuple[Any, ...]]:
     return steps.sql(
         scene.site.odoo,
         "SELECT subject, body, reply_to, email_from, message_id, author_id, model,"
-        " res_id, external_account_id, external_origin FROM mail_message WHERE id = %s",
+        " res_id, external_address_id, external_origin FROM mail_message WHERE id = %s",
         scene.message,
     )
 
@@ -134,9 +134,9 @@ def test_the_refusal_tells_what_to_do(scene: Scene) -> None:
 
 
 def test_the_owner_may(scene: Scene) -> None:
-    """Anna's template leaves through her account when she says so herself."""
-    own = account(scene)
-    values = {"sending_account_id": own, "external_account_id": own}
+    """Anna's template leaves through her address when she says so herself."""
+    own = address_id(scene)
+    values = {"sending_address_id": own, "external_address_id": own}
     by_values(scene.site.anna, scene, {**values, "external_origin": "user"})
     scene.leave()
     mail = scene.site.bed.wait_for(CLIENT, 1)[0]
@@ -152,7 +152,7 @@ def test_what_waits_at_odoos_own_server_keeps_its_subject(scene: Scene) -> None:
         body="genuine",
         message_type="comment",
         subtype_xmlid="mail.mt_comment",
-        external_account_id=False,
+        external_address_id=False,
         force_send=False,
     )
     message = message[0] if isinstance(message, list) else message
@@ -181,7 +181,7 @@ with origin.notifying(message.id):
     row = rows.create(
         {
             "mail_message_id": message.id,
-            "sending_account_id": message.external_account_id.id,
+            "sending_address_id": message.external_address_id.id,
             "body_html": "Pay to another account",
             "email_to": "client@customer.test",
         }

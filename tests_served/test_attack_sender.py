@@ -10,7 +10,7 @@ from attack_scene import (
     OWN,
     SPOOFED,
     Scene,
-    account,
+    address_id,
     compose_and_send,
     created_message,
     on_task,
@@ -198,14 +198,14 @@ def test_another_from_in_the_headers_of_a_posted_message(scene: Scene) -> None:
 
 def test_administrator_writes_no_mail_in_another_name(scene: Scene) -> None:
     admin = scene.site.admin
-    [account_id] = [account(scene)]
+    own_id = address_id(scene)
     values = {"email_to": CLIENT, "body_html": "x", "subject": "x"}
     forged = [
         {"email_from": SPOOFED},
         {"author_id": scene.partner},
-        {"sending_account_id": account_id},
+        {"sending_address_id": own_id},
         {"mail_message_id": scene.message},
-        {"mail_message_id": scene.message, "sending_account_id": account_id},
+        {"mail_message_id": scene.message, "sending_address_id": own_id},
     ]
     for more in forged:
         refusal(admin.call, "mail.mail", "create", [{**values, **more}])
@@ -233,7 +233,7 @@ def test_waiting_mail_is_changed_by_nobody(scene: Scene) -> None:
         {"email_to": "evil@customer.test"},
         {"recipient_ids": [(5, 0, 0)]},
         {"headers": "{'Sender': 'x@y.z'}"},
-        {"sending_account_id": False},
+        {"sending_address_id": False},
         {"subject": "forged"},
         {"email_from": "x@customer.test"},
     ):
@@ -262,11 +262,11 @@ def test_scheduled_message_is_changed_by_nobody_else(scene: Scene) -> None:
 
 def test_context_of_templates_chooses_no_account(scene: Scene) -> None:
     context = {
-        "default_sending_account_id": account(scene),
-        "default_external_account_id": account(scene),
-        "external_account_id": account(scene),
+        "default_sending_address_id": address_id(scene),
+        "default_external_address_id": address_id(scene),
+        "external_address_id": address_id(scene),
         "external_partner_ids": [scene.site.ids["customer"]],
-        "external_sender_id": account(scene),
+        "external_sender_id": address_id(scene),
     }
     client = scene.attackers.employee
     plain = template(scene, email_from="old@corp.test")

@@ -142,7 +142,7 @@ def test_a_company_that_is_only_claimed(scene: Scene) -> None:
         "res.partner", "message_subscribe", [record], [site.ids["customer"]]
     )
     claimed = {"allowed_company_ids": companies}
-    picked = {"external_account_id": shared}
+    picked = {"external_address_id": shared}
     for context, more in ((claimed, picked), (claimed, {}), ({}, picked)):
         error = refusal(post_on, stranger, record, context, **more)
         assert "unauthorized" in str(error) or "cannot send from" in str(error)
@@ -150,7 +150,7 @@ def test_a_company_that_is_only_claimed(scene: Scene) -> None:
     scene.leave()
     [mail] = site.bed.wait_for(CLIENT, 1)
     assert steps.sender_of(mail)[1] != SUPPORT
-    site.admin.call(steps.ACCOUNT, "unlink", [shared])
+    site.admin.call(steps.ADDRESS, "unlink", [shared])
 
 
 def post_on(
@@ -180,11 +180,11 @@ def test_a_project_manager_keeps_no_company_address_for_his_project(
             "project.project",
             "write",
             [site.ids["project_brand_a"]],
-            {"external_account_binding_ids": [(0, 0, {"account_id": shared})]},
+            {"external_address_binding_ids": [(0, 0, {"address_id": shared})]},
         )
         assert "only a manager of external addresses" in str(error)
     finally:
-        site.admin.call(steps.ACCOUNT, "unlink", [shared])
+        site.admin.call(steps.ADDRESS, "unlink", [shared])
 
 
 def ask_for_a_new_password(url: str, login: str) -> None:
@@ -206,7 +206,7 @@ def test_a_firm_with_a_single_mailbox(scene: Scene, everybody: bool) -> None:
     shared = steps.connect(site.admin, SUPPORT, company=True)
     if not everybody:
         only = {"allowed_user_ids": [(6, 0, [site.anna.uid])]}
-        site.admin.call(steps.ACCOUNT, "write", [shared], only)
+        site.admin.call(steps.ADDRESS, "write", [shared], only)
     [olena] = site.admin.call(
         "res.users", "search_read", [("email", "=", COLLEAGUE)], ["login", "company_id"]
     )
@@ -221,4 +221,4 @@ def test_a_firm_with_a_single_mailbox(scene: Scene, everybody: bool) -> None:
         scene.leave()
     sent = [SUPPORT] if everybody else []
     assert scene.received(COLLEAGUE) == sent
-    site.admin.call(steps.ACCOUNT, "unlink", [shared])
+    site.admin.call(steps.ADDRESS, "unlink", [shared])

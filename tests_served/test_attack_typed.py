@@ -9,7 +9,7 @@ from attack_scene import (
     SPOOFED,
     VIEW,
     Scene,
-    account,
+    address_id,
     compose_and_send,
     compose_then_change,
     created_message,
@@ -104,14 +104,16 @@ TYPED: dict[str, Attack] = {
         "mail.message", "write", [s.message], {"attachment_ids": [(5, 0, 0)]}
     ),
     "sent through, later": lambda c, s: own_then_from(
-        c, s, external_account_id=account(s)
+        c, s, external_address_id=address_id(s)
     ),
-    "sent through": lambda c, s: created_message(c, s, external_account_id=account(s)),
+    "sent through": lambda c, s: created_message(
+        c, s, external_address_id=address_id(s)
+    ),
     "message_post, sent through": lambda c, s: on_task(
         c,
         s,
         "message_post",
-        external_account_id=account(s),
+        external_address_id=address_id(s),
         message_type="comment",
         subtype_xmlid="mail.mt_comment",
     ),

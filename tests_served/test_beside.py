@@ -64,10 +64,10 @@ def tell_deferred(site: Site) -> int:
     return len(rows)
 
 
-def ask(site: Site, account: int, task: int, body: str) -> bytes:
+def ask(site: Site, address_id: int, task: int, body: str) -> bytes:
     """Send from the task, and let it leave; return the mail as the customer got it."""
     known = len(site.bed.messages(CLIENT))
-    steps.post(site.anna, task, f"<p>{body}</p>", account)
+    steps.post(site.anna, task, f"<p>{body}</p>", address_id)
     assert tell_deferred(site), "mail_post_defer defers it"
     return site.bed.wait_for(CLIENT, known + 1)[known].raw
 
@@ -90,8 +90,8 @@ def test_a_strangers_mail_goes_to_the_team_only_whenever_it_is_told(
     follow(site, task, site.bohdan.uid)
     project = ((ids["project_brand_a"], True),)
     steps.connect(site.admin, TEAM, company=True, projects=project)
-    account = box.connect(site, ANNA, protocol)
-    question = ask(site, account, task, "What do you think?")
+    address_id = box.connect(site, ANNA, protocol)
+    question = ask(site, address_id, task, "What do you think?")
     site.bed.wait_for(SECOND, 1)
     for address in (CLIENT, SECOND):
         site.bed.clear(address)
@@ -100,7 +100,7 @@ def test_a_strangers_mail_goes_to_the_team_only_whenever_it_is_told(
     strange = strange.replace(CLIENT.encode(), STRANGER.encode())
     site.bed.deliver(STRANGER, ANNA, strange)
     site.bed.wait_for(ANNA, 1)
-    box.fetch(site, account)
+    box.fetch(site, address_id)
     [mail] = box.mails(site, task)
     assert mail["external_mark"] == "stranger"
     tell_deferred(site)
@@ -110,7 +110,7 @@ def test_a_strangers_mail_goes_to_the_team_only_whenever_it_is_told(
 
     site.bed.deliver(CLIENT, ANNA, clients.answer("outlook", question, text="Agreed"))
     site.bed.wait_for(ANNA, 2)
-    box.fetch(site, account)
+    box.fetch(site, address_id)
     answer = box.mails(site, task)[-1]
     assert not answer["external_mark"] and "Agreed" in answer["body"]
     tell_deferred(site)
@@ -134,21 +134,21 @@ def test_the_clean_up_of_email_marketing_takes_no_message(clean: Site) -> None:
         site.admin, site.ids["project_brand_a"], "Keep", (site.ids["customer"], second)
     )
     follow(site, task, site.bohdan.uid)
-    account = steps.connect(site.anna, ANNA)
+    address_id = steps.connect(site.anna, ANNA)
     site.bed.set_recipient_refusal(SECOND, "550 5.7.1 Not today")
-    ask(site, account, task, "Left, but for one")
+    ask(site, address_id, task, "Left, but for one")
     site.bed.set_recipient_refusal(SECOND, None)
     pause = "UPDATE mail_external_account SET delivery_next_try = '2100-01-01'"
     steps.sql(site.odoo, pause)
-    cancelled = steps.post(site.anna, task, "<p>Cancelled</p>", account)
-    deleted = steps.post(site.anna, task, "<p>Deleted</p>", account)
+    cancelled = steps.post(site.anna, task, "<p>Cancelled</p>", address_id)
+    deleted = steps.post(site.anna, task, "<p>Deleted</p>", address_id)
     tell_deferred(site)
-    later = steps.post(site.anna, task, "<p>Told later</p>", account)
+    later = steps.post(site.anna, task, "<p>Told later</p>", address_id)
     shown = chatter(site, task)
     rows = site.admin.call("mail.mail", "search", [("mail_message_id", "=", cancelled)])
     old = steps.sql(site.odoo, CANCELLED)
     site.admin.call("mail.mail", "cancel", rows)
-    site.admin.call(steps.ACCOUNT, "unlink", [account])
+    site.admin.call(steps.ADDRESS, "unlink", [address_id])
     tell_deferred(site)
     assert steps.sql(site.odoo, CANCELLED) == old
 
@@ -180,7 +180,7 @@ def write_on(site: Site, ticket: int, body: str, sender: int) -> int:
         "body": body,
         "message_type": "comment",
         "subtype_xmlid": "mail.mt_comment",
-        "external_account_id": sender,
+        "external_address_id": sender,
     }
     place = {"thread_model": TICKET, "thread_id": ticket, "post_data": message}
     return int(site.anna.post("/mail/message/post", place)["message_id"])
@@ -204,14 +204,14 @@ def test_tickets_are_merged_when_their_mail_has_left(clean: Site) -> None:
     site.admin.call(
         "res.users", "write", [site.anna.uid], {"group_ids": [[4, group[0]["res_id"]]]}
     )
-    account = box.connect(site, ANNA)
+    address_id = box.connect(site, ANNA)
     first, other, third = new_tickets(site, "First", "Other", "Third")
     tell_deferred(site)
     site.bed.clear(CLIENT)
-    left = write_on(site, other, "Left long ago", account)
+    left = write_on(site, other, "Left long ago", address_id)
     tell_deferred(site)
     [question] = site.bed.wait_for(CLIENT, 1)
-    waiting = write_on(site, third, "Waits", account)
+    waiting = write_on(site, third, "Waits", address_id)
 
     told = str(steps.refusal(merge, site, [first, third]))
     assert "Anna" in told and "wait, or cancel" in told
@@ -226,7 +226,7 @@ def test_tickets_are_merged_when_their_mail_has_left(clean: Site) -> None:
     answer = clients.answer("outlook", question.raw, text="Yes, please")
     site.bed.deliver(CLIENT, ANNA, answer)
     site.bed.wait_for(ANNA, 1)
-    box.fetch(site, account)
+    box.fetch(site, address_id)
     domain = [("message_type", "=", "email"), ("model", "=", TICKET)]
     [came] = site.admin.call("mail.message", "search_read", domain, ["res_id", "body"])
     assert came["res_id"] == first and "Yes, please" in came["body"]

@@ -24,7 +24,7 @@ LOGO = (
 
 
 @pytest.fixture
-def accounts(clean: Site) -> dict[str, int]:
+def address_ids(clean: Site) -> dict[str, int]:
     """Anna's own address, default of Brand A; the company's, with a look of its own."""
     site = clean
     project = site.ids["project_brand_a"]
@@ -40,13 +40,13 @@ def accounts(clean: Site) -> dict[str, int]:
         "brand_color": "#1a73e8",
         "signature": "<p>Brand B, Kyiv</p>",
     }
-    site.admin.call(steps.ACCOUNT, "write", [support], look)
-    site.anna.call(steps.ACCOUNT, "write", [anna], {"signature": "<p>Brand A</p>"})
+    site.admin.call(steps.ADDRESS, "write", [support], look)
+    site.anna.call(steps.ADDRESS, "write", [anna], {"signature": "<p>Brand A</p>"})
     return {ANNA: anna, SUPPORT: support}
 
 
 @pytest.fixture
-def task(clean: Site, accounts: dict[str, int]) -> int:
+def task(clean: Site, address_ids: dict[str, int]) -> int:
     """A task of Brand A that the customer follows."""
     project, customer = clean.ids["project_brand_a"], clean.ids["customer"]
     return steps.new_task(clean.admin, project, "Written to", (customer,))
@@ -234,7 +234,7 @@ def test_the_list_follows_the_record_and_the_pick_is_dropped_with_a_note(
 
 
 def test_an_address_that_was_taken_away_meanwhile(
-    clean: Site, page: Page, task: int, accounts: dict[str, int]
+    clean: Site, page: Page, task: int, address_ids: dict[str, int]
 ) -> None:
     """The text stays, the list is fresh, and the next click sends it."""
     sign_in(page, clean, "anna")
@@ -242,7 +242,7 @@ def test_an_address_that_was_taken_away_meanwhile(
     write(page, "Important", f"Anna Kovalenko at Brand B <{SUPPORT}>")
     bohdan = [[4, clean.bohdan.uid]]
     clean.admin.call(
-        steps.ACCOUNT, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
+        steps.ADDRESS, "write", [address_ids[SUPPORT]], {"allowed_user_ids": bohdan}
     )
     page.locator(".o-mail-Composer-send").click()
     error = page.locator(".modal", has_text="Choose another sender")
@@ -304,7 +304,7 @@ def test_a_scheduled_message_keeps_its_sender(
 
 
 def test_a_scheduled_message_whose_address_was_taken_away(
-    clean: Site, page: Page, task: int, accounts: dict[str, int]
+    clean: Site, page: Page, task: int, address_ids: dict[str, int]
 ) -> None:
     """ "Send Now" says why not; when it is due, its author gets the text back."""
     site = clean
@@ -319,7 +319,7 @@ def test_a_scheduled_message_whose_address_was_taken_away(
     expect(planned).to_be_visible()
     bohdan = [[4, site.bohdan.uid]]
     site.admin.call(
-        steps.ACCOUNT, "write", [accounts[SUPPORT]], {"allowed_user_ids": bohdan}
+        steps.ADDRESS, "write", [address_ids[SUPPORT]], {"allowed_user_ids": bohdan}
     )
     planned.locator(".btn", has_text="Send Now").click()
     expect(page.locator(".o_notification")).to_contain_text("Choose another sender")
@@ -341,7 +341,7 @@ def test_a_scheduled_message_whose_address_was_taken_away(
     assert not site.bed.messages(CLIENT)
 
 
-def test_many_at_once(clean: Site, page: Page, accounts: dict[str, int]) -> None:
+def test_many_at_once(clean: Site, page: Page, address_ids: dict[str, int]) -> None:
     """Each task with its own default address, from the list of tasks."""
     site, default = clean, "The default address of each record"
     brand_b = site.ids["project_brand_b"]

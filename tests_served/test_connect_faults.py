@@ -75,10 +75,9 @@ def nothing_is_saved(site: Site, window: Window) -> None:
     error = steps.refusal(window.press, "action_save")
     assert "Nothing was saved" in str(error)
     assert not window.read()["tested_ok"]
-    accounts = site.admin.call(
-        steps.ACCOUNT, "search_count", [], context={"active_test": False}
-    )
-    assert accounts == 0
+    for model in (steps.ACCOUNT, steps.ADDRESS):
+        everything = {"active_test": False}
+        assert site.admin.call(model, "search_count", [], context=everything) == 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -191,11 +190,14 @@ def test_right_settings_pass_and_are_saved(
         assert not window.read()["proof"]
         assert "not shown yet" in str(steps.refusal(window.press, "action_save"))
     else:
-        account = window.save()
-        names = ["state", "proof", "incoming_protocol"]
-        [row] = clean.bohdan.call(steps.ACCOUNT, "read", [account], names)
+        address_id = window.save()
+        names = ["state", "proof", "account_id"]
+        [row] = clean.bohdan.call(steps.ADDRESS, "read", [address_id], names)
         assert (row["state"], row["proof"]) == ("working", "provider")
-        assert row["incoming_protocol"] == protocol
+        [account] = clean.bohdan.call(
+            steps.ACCOUNT, "read", [row["account_id"][0]], ["incoming_protocol"]
+        )
+        assert account["incoming_protocol"] == protocol
 
 
 def test_ordinary_users_cannot_reach_internal_hosts(

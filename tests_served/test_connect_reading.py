@@ -49,23 +49,23 @@ def opened(site: Site, **values: Any) -> Window:
     return window
 
 
-def answered(site: Site, account: int) -> tuple[int, bytes]:
+def answered(site: Site, address_id: int) -> tuple[int, bytes]:
     """A task whose customer was written to, and his answer as Thunderbird makes it."""
     site.bed.clear(CLIENT)
     project, customer = site.ids["project_brand_a"], site.ids["customer"]
     task = steps.new_task(site.admin, project, "Answer me", (customer,))
-    steps.post(site.anna, task, "<p>What do you think?</p>", account)
+    steps.post(site.anna, task, "<p>What do you think?</p>", address_id)
     [mail] = site.bed.wait_for(CLIENT, 1)
     replies = str(mail.message["Reply-To"] or mail.message["From"])
     assert ANNA in replies and "corp.test" not in replies
     return task, clients.answer("thunderbird", mail.raw)
 
 
-def folders(site: Site, account: int) -> dict[str, bool]:
+def folders(site: Site, address_id: int) -> dict[str, bool]:
     rows = site.anna.call(
         "mail.external.folder",
         "search_read",
-        [("account_id", "=", account)],
+        [("account_id", "=", steps.account_of(site.odoo, address_id))],
         ["path", "is_sent"],
     )
     return {row["path"]: row["is_sent"] for row in rows}
@@ -84,13 +84,13 @@ def test_a_known_service_is_read_without_further_choice(clean: Site) -> None:
         "Spam": False,
         "Kunden & У": False,
     }
-    account = window.save()
-    assert folders(clean, account) == {"INBOX": False, "Copies": True}
-    box.fetch(clean, account)
-    task, answer = answered(clean, account)
+    address_id = window.save()
+    assert folders(clean, address_id) == {"INBOX": False, "Copies": True}
+    box.fetch(clean, address_id)
+    task, answer = answered(clean, address_id)
     clean.bed.deliver(CLIENT, ANNA, answer)
     clean.bed.wait_for(ANNA, 1)
-    box.fetch(clean, account)
+    box.fetch(clean, address_id)
     assert len(box.mails(clean, task)) == 1
 
 
@@ -99,48 +99,48 @@ def test_an_answer_filed_in_a_chosen_folder_is_found(
 ) -> None:
     window = opened(clean)
     window.choose_folders("INBOX", "Kunden & У")
-    account = window.save()
-    assert folders(clean, account) == {"INBOX": False, KUNDEN.strip('"'): False}
-    box.fetch(clean, account)
-    task, answer = answered(clean, account)
+    address_id = window.save()
+    assert folders(clean, address_id) == {"INBOX": False, KUNDEN.strip('"'): False}
+    box.fetch(clean, address_id)
+    task, answer = answered(clean, address_id)
     mailbox.append(KUNDEN, "", "", answer)
-    box.fetch(clean, account)
+    box.fetch(clean, address_id)
     assert len(box.mails(clean, task)) == 1
 
 
 def test_pop3(clean: Site) -> None:
     window = opened(clean, **box.incoming(clean, ANNA, "pop3"))
     assert not window.read()["folder_ids"]
-    account = window.save()
-    assert folders(clean, account) == {"INBOX": False}
-    box.fetch(clean, account)
-    task, answer = answered(clean, account)
+    address_id = window.save()
+    assert folders(clean, address_id) == {"INBOX": False}
+    box.fetch(clean, address_id)
+    task, answer = answered(clean, address_id)
     clean.bed.deliver(CLIENT, ANNA, answer)
     clean.bed.wait_for(ANNA, 1)
-    box.fetch(clean, account)
+    box.fetch(clean, address_id)
     assert len(box.mails(clean, task)) == 1
 
 
 def test_looking_back_finds_what_came_before(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
-    task, answer = _before_reading(clean, account)
+    address_id = steps.connect(clean.anna, ANNA)
+    task, answer = _before_reading(clean, address_id)
     clean.bed.deliver(CLIENT, ANNA, answer)
     clean.bed.wait_for(ANNA, 1)
-    window = Window(clean.anna, default_account_id=account)
+    window = Window(clean.anna, default_address_id=address_id)
     window.enter(
         password=PASSWORD, look_back_days=2, **box.incoming(clean, ANNA, "imap")
     )
     assert window.test()[-1]["ok"]
     window.save()
-    box.fetch(clean, account)
+    box.fetch(clean, address_id)
     assert len(box.mails(clean, task)) == 1
 
 
-def _before_reading(site: Site, account: int) -> tuple[int, bytes]:
+def _before_reading(site: Site, address_id: int) -> tuple[int, bytes]:
     site.bed.clear(CLIENT)
     project, customer = site.ids["project_brand_a"], site.ids["customer"]
     task = steps.new_task(site.admin, project, "Before", (customer,))
-    steps.post(site.anna, task, "<p>And now?</p>", account)
+    steps.post(site.anna, task, "<p>And now?</p>", address_id)
     [mail] = site.bed.wait_for(CLIENT, 1)
     assert "catchall@corp.test" in str(mail.message["Reply-To"])
     return task, clients.answer("thunderbird", mail.raw)
@@ -155,7 +155,7 @@ def test_forwarded(clean: Site) -> None:
     shown = window.read()
     secret = shown["forward_address"]
     assert secret.endswith("@corp.test") and not shown["forward_problem"]
-    account = window.save()
+    address_id = window.save()
 
     code = (
         f"From: Forwarding <noreply@brand-a.test>\r\nTo: {secret}\r\n"
@@ -163,12 +163,12 @@ def test_forwarded(clean: Site) -> None:
         "Your code is 4711-0815.\r\n"
     )
     gateway(clean, code.encode())
-    again = Window(clean.anna, default_account_id=account)
+    again = Window(clean.anna, default_address_id=address_id)
     again.enter()
     assert again.read()["forward_address"] == secret, "the same one"
     assert "4711-0815" in again.read()["forward_confirmation"]
 
-    task, answer = answered(clean, account)
+    task, answer = answered(clean, address_id)
     gateway(clean, f"Delivered-To: {secret}\r\n".encode() + answer)
     assert len(box.mails(clean, task)) == 1
 
@@ -188,4 +188,4 @@ def test_what_was_not_tested_is_not_read(clean: Site) -> None:
         window.enter(**values)
         text = str(steps.refusal(window.press, "action_save"))
         assert "Nothing was saved" in text or "how they come in" in text
-    assert clean.admin.call(steps.ACCOUNT, "search_count", []) == 0
+    assert clean.admin.call(steps.ADDRESS, "search_count", []) == 0

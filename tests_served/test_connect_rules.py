@@ -37,7 +37,7 @@ def opened(site: Site, **values: Any) -> Window:
 
 def count(site: Site) -> int:
     everything = {"active_test": False}
-    return int(site.admin.call(steps.ACCOUNT, "search_count", [], context=everything))
+    return int(site.admin.call(steps.ADDRESS, "search_count", [], context=everything))
 
 
 # The stored password goes only where it was entered for
@@ -55,11 +55,11 @@ def needs_password(window: Window) -> None:
 
 
 def test_stored_password_is_not_sent_to_another_server(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    address = steps.connect(clean.anna, ANNA)
     with FaultServer("smtp", "ssl") as server:
         authorities = f"{clean.bed.ca_pem}\n{server.ca_pem}"
         for host, port in (("127.0.0.1", server.port), ("localhost", server.port)):
-            window = Window(clean.anna, default_account_id=account)
+            window = Window(clean.anna, default_address_id=address)
             window.enter(smtp_host=host, smtp_port=port, ca_certificate=authorities)
             assert window.check("smtp_port")["ok"]
             needs_password(window)
@@ -74,9 +74,9 @@ def test_stored_password_is_used_with_unchanged_settings_only(
     clean: Site, name: str, tmp_path: Any
 ) -> None:
     with FaultServer("smtp", "ssl") as server:
-        account = steps.connect_to(clean.admin, server, INFO)
+        address = steps.connect_to(clean.admin, server, INFO)
         received = len(server.logins)
-        window = Window(clean.admin, default_account_id=account)
+        window = Window(clean.admin, default_address_id=address)
         another = f"{server.ca_pem}\n{TestCA(tmp_path).pem}"
         window.enter(
             **{
@@ -91,7 +91,7 @@ def test_stored_password_is_used_with_unchanged_settings_only(
         if name == "nothing":
             assert window.test()[-1]["ok"]
             assert server.logins[received:] == [(INFO, PASSWORD)] * 2
-            assert window.save() == account
+            assert window.save() == address
         else:
             needs_password(window)
             assert len(server.logins) == received
@@ -106,9 +106,9 @@ def test_stored_incoming_password_is_not_sent_to_another_server(clean: Site) -> 
         "incoming_security": "ssl",
         "incoming_login": ANNA,
     }
-    account = steps.connect(clean.anna, ANNA, **settings)
+    address = steps.connect(clean.anna, ANNA, **settings)
     with FaultServer("imap", "ssl") as server:
-        window = Window(clean.anna, default_account_id=account)
+        window = Window(clean.anna, default_address_id=address)
         authorities = f"{bed.ca_pem}\n{server.ca_pem}"
         window.enter(incoming_port=server.port, ca_certificate=authorities)
         assert window.check("incoming_port")["ok"]
@@ -119,19 +119,20 @@ def test_stored_incoming_password_is_not_sent_to_another_server(clean: Site) -> 
 
 
 def test_new_settings_replace_the_old_ones_only_after_they_passed(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
-    window = Window(clean.anna, default_account_id=account)
+    address = steps.connect(clean.anna, ANNA)
+    window = Window(clean.anna, default_address_id=address)
     window.enter(smtp_port=clean.bed.smtp_starttls, smtp_security="starttls")
     window.enter(password="mistyped-7Kv")
     assert not window.test()[-1]["ok"]
     refusal(window.press, "action_save")
     names = ["state", "smtp_port", "smtp_security"]
-    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], names)
+    read = (steps.ACCOUNT, "read", [steps.account_of(clean.odoo, address)], names)
+    [row] = clean.anna.call(*read)
     assert (row["smtp_port"], row["state"]) == (clean.bed.smtp_ssl, "working")
     window.enter(password=PASSWORD)
     assert window.test()[-1]["ok"]
-    assert window.save() == account
-    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], names)
+    assert window.save() == address
+    [row] = clean.anna.call(*read)
     assert row["smtp_port"] == clean.bed.smtp_starttls
 
 
@@ -139,36 +140,48 @@ def test_new_settings_replace_the_old_ones_only_after_they_passed(clean: Site) -
 
 
 def test_connection_fields_cannot_be_written_directly(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
-    before = clean.admin.call(steps.ACCOUNT, "read", [account])
-    for values in (
-        {"smtp_host": "mail.elsewhere.test"},
-        {"smtp_port": 25},
-        {"smtp_security": "none"},
-        {"smtp_login": "somebody"},
-        {"ca_certificate": False},
-        {"email": "ceo@brand-a.test"},
-        {"user_id": clean.bohdan.uid},
-        {"company_id": 1},
-        {"state": "working"},
-        {"proof": "manager"},
-        {"verified_fingerprint": "x"},
-        {"allow_private_host": True},
-        {"failure_code": False},
-        {"receive_replies": True},
+    address = steps.connect(clean.anna, ANNA)
+    account = steps.account_of(clean.odoo, address)
+    bohdans = steps.account_of(clean.odoo, steps.connect(clean.bohdan, BOHDAN))
+
+    def stored() -> list[Any]:
+        return [
+            clean.admin.call(model, "read", [record])
+            for model, record in ((steps.ACCOUNT, account), (steps.ADDRESS, address))
+        ]
+
+    before = stored()
+    for model, record, values in (
+        (steps.ACCOUNT, account, {"smtp_host": "mail.elsewhere.test"}),
+        (steps.ACCOUNT, account, {"smtp_port": 25}),
+        (steps.ACCOUNT, account, {"smtp_security": "none"}),
+        (steps.ACCOUNT, account, {"smtp_login": "somebody"}),
+        (steps.ACCOUNT, account, {"ca_certificate": False}),
+        (steps.ACCOUNT, account, {"user_id": clean.bohdan.uid}),
+        (steps.ACCOUNT, account, {"company_id": 1}),
+        (steps.ACCOUNT, account, {"state": "working"}),
+        (steps.ACCOUNT, account, {"allow_private_host": True}),
+        (steps.ACCOUNT, account, {"failure_code": False}),
+        (steps.ACCOUNT, account, {"address_ids": [(1, address, {"email": "x@y.z"})]}),
+        (steps.ACCOUNT, bohdans, {"address_ids": [(4, address)]}),
+        (steps.ADDRESS, address, {"account_id": bohdans}),
+        (steps.ADDRESS, address, {"email": "ceo@brand-a.test"}),
+        (steps.ADDRESS, address, {"user_id": clean.bohdan.uid}),
+        (steps.ADDRESS, address, {"company_id": 1}),
+        (steps.ADDRESS, address, {"state": "working"}),
+        (steps.ADDRESS, address, {"proof": "manager"}),
+        (steps.ADDRESS, address, {"failure_code": False}),
+        (steps.ADDRESS, address, {"receive_replies": True}),
     ):
-        for client in (clean.anna, clean.admin):
+        for client in (clean.anna, clean.bohdan, clean.admin):
             for method, more in (("write", ()), ("web_save", ({},))):
-                error = refusal(
-                    client.call, steps.ACCOUNT, method, [account], values, *more
-                )
+                error = refusal(client.call, model, method, [record], values, *more)
                 assert "AccessError" in error.name, values
-        assert clean.admin.call(steps.ACCOUNT, "read", [account]) == before, values
+        assert stored() == before, values
 
 
 def test_working_account_cannot_be_created_directly(clean: Site) -> None:
     values = {
-        "email": ANNA,
         "user_id": clean.anna.uid,
         "smtp_host": "localhost",
         "smtp_port": clean.bed.smtp_ssl,
@@ -178,9 +191,17 @@ def test_working_account_cannot_be_created_directly(clean: Site) -> None:
     for client in (clean.anna, clean.admin):
         refusal(client.call, steps.ACCOUNT, "create", [values])
         refusal(client.call, steps.ACCOUNT, "web_save", [], values, {})
-    foreign = {"email": ANNA, "user_id": clean.bohdan.uid}
+    foreign = {"user_id": clean.bohdan.uid}
     refusal(clean.anna.call, steps.ACCOUNT, "create", [foreign])
-    assert count(clean) == 0
+    address = steps.connect(clean.bohdan, BOHDAN)
+    for account in (False, steps.account_of(clean.odoo, address)):
+        values = {"email": ANNA, "account_id": account}
+        for client in (clean.anna, clean.bohdan, clean.admin):
+            refusal(client.call, steps.ADDRESS, "create", [values])
+            refusal(client.call, steps.ADDRESS, "web_save", [], values, {})
+            defaults = {f"default_{name}": value for name, value in values.items()}
+            refusal(client.call, steps.ADDRESS, "create", [{}], context=defaults)
+    assert count(clean) == 1
 
 
 def test_results_and_proofs_cannot_be_written(clean: Site) -> None:
@@ -279,13 +300,20 @@ def test_window_of_another_user_is_closed(clean: Site) -> None:
 
 
 def test_account_of_another_owner_is_out_of_reach(clean: Site) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    address = steps.connect(clean.anna, ANNA)
+    refusal(Window, clean.bohdan, default_address_id=address)
+    account = steps.account_of(clean.odoo, address)
     refusal(Window, clean.bohdan, default_account_id=account)
-    refusal(clean.bohdan.call, steps.ACCOUNT, "action_connect", [account])
+    refusal(clean.bohdan.call, steps.ACCOUNT, "action_add_address", [account])
+    refusal(clean.bohdan.call, steps.ADDRESS, "action_connect", [address])
     window = Window(clean.bohdan)
     window.type_address(BOHDAN)
     window.enter(password=PASSWORD)
-    for values in ({"account_id": account}, {"user_id": clean.anna.uid}):
+    for values in (
+        {"address_id": address},
+        {"account_id": account},
+        {"user_id": clean.anna.uid},
+    ):
         try:
             window.enter(**values)
         except steps.OdooRpcError:
@@ -298,7 +326,7 @@ def test_account_of_another_owner_is_out_of_reach(clean: Site) -> None:
     company.enter(password=PASSWORD)
     refusal(company.check, "smtp_login")
     refusal(company.press, "action_save")
-    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], ["email", "state"])
+    [row] = clean.anna.call(steps.ADDRESS, "read", [address], ["email", "state"])
     assert (row["email"], row["state"]) == (ANNA, "working")
     assert count(clean) == 1
 
@@ -358,8 +386,8 @@ def test_code_from_the_mailbox_proves_an_address(clean: Site) -> None:
         refusal(window.press, "action_save")
     verify(window, f" {new_code} ")
     assert window.read()["proof"] == "code"
-    account = window.save()
-    [row] = clean.anna.call(steps.ACCOUNT, "read", [account], ["proof", "state"])
+    address = window.save()
+    [row] = clean.anna.call(steps.ADDRESS, "read", [address], ["proof", "state"])
     assert (row["proof"], row["state"]) == ("code", "working")
 
 
@@ -376,9 +404,9 @@ def test_code_for_one_address_proves_no_other(clean: Site) -> None:
 
 def test_the_word_of_a_manager_is_recorded(clean: Site) -> None:
     with FaultServer("smtp", "ssl") as server:
-        account = steps.connect_to(clean.admin, server, INFO)
+        address = steps.connect_to(clean.admin, server, INFO)
     names = ["proof", "proof_user_id", "proof_date"]
-    [row] = clean.admin.call(steps.ACCOUNT, "read", [account], names)
+    [row] = clean.admin.call(steps.ADDRESS, "read", [address], names)
     assert row["proof"] == "manager"
     assert row["proof_user_id"][0] == clean.admin.uid
     assert row["proof_date"]
@@ -398,8 +426,15 @@ def test_odoos_own_addresses_are_refused(clean: Site, address: str) -> None:
 
 
 def test_same_address_twice_for_one_owner_is_refused(clean: Site) -> None:
-    steps.connect(clean.bohdan, BOHDAN)
+    address = steps.connect(clean.bohdan, BOHDAN)
     again = opened(clean)
-    assert "already has this address" in str(refusal(again.press, "action_save"))
+    error = refusal(again.press, "action_save")
+    assert "is connected already" in str(error) and "add this one" in str(error)
+    account = steps.account_of(clean.odoo, address)
+    another = Window(clean.bohdan, default_account_id=account)
+    another.type_address(BOHDAN)
+    another.enter()
+    assert another.test()[-1]["ok"]
+    assert "already has this address" in str(refusal(another.press, "action_save"))
     steps.connect(clean.admin, BOHDAN, company=True)
     assert count(clean) == 2

@@ -20,6 +20,7 @@ from delivery_steps import (
 )
 from site_setup import Site
 
+from devtools.rpc import OdooClient
 from devtools.testbed.bed import PASSWORD
 from devtools.testbed.faults import (
     Action,
@@ -55,14 +56,14 @@ def attempts(site: Site, address: str) -> int:
     )
 
 
-def pause(site: Site, account: int) -> None:
-    """Let nothing leave through an account until time passes."""
+def pause(site: Site, address: int) -> None:
+    """Let nothing leave through an address's account until time passes."""
     later = "now() AT TIME ZONE 'UTC' + interval '1 hour'"
     steps.sql(
         site.odoo,
         f"UPDATE mail_external_account SET delivery_next_try = {later}"  # noqa: S608
         " WHERE id = %s",
-        account,
+        steps.account_of(site.odoo, address),
     )
 
 
@@ -76,20 +77,20 @@ def refused_sign_ins(site: Site) -> int:
     return site.bed.log().count("SASL PLAIN authentication failed")
 
 
-def account_row(site: Site, account: int) -> dict[str, object]:
-    names = ["state", "failure_text", "failure_reply", "waiting_count"]
-    [row] = site.anna.call(steps.ACCOUNT, "read", [account], names)
+def shown_row(client: OdooClient, address: int) -> dict[str, object]:
+    names = ["state", "failure_text", "failure_answer", "waiting_count"]
+    [row] = client.call(steps.ADDRESS, "read", [address], names)
     return dict(row)
 
 
 def test_one_refused_customer_of_three(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    sender = steps.connect(clean.anna, ANNA)
     task = three("Three customers")
     before = attempts(clean, SECOND)
     with refused(clean, SECOND, "550 5.7.1 We take no mail from strangers"):
-        message = steps.post(clean.anna, task, "<p>For all three</p>", account)
+        message = steps.post(clean.anna, task, "<p>For all three</p>", sender)
         states = settled(clean, task, message)
     assert states == {
         "Clara Client": "sent",
@@ -115,11 +116,11 @@ def test_one_refused_customer_of_three(
 def test_an_unknown_customer_can_be_sent_to_after_the_address_was_corrected(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    sender = steps.connect(clean.anna, ANNA)
     task = three("A typing error in an address")
     wrong = clean.customer("Wilma Wrong", "nobody-at-all@customer.test")
     clean.admin.call("project.task", "message_subscribe", [task], [wrong])
-    message = steps.post(clean.anna, task, "<p>Hello Wilma</p>", account)
+    message = steps.post(clean.anna, task, "<p>Hello Wilma</p>", sender)
     assert settled(clean, task, message)["Wilma Wrong"] == "exception"
     reason = steps.shown(clean.anna, task, message)["by_name"]["Wilma Wrong"][
         "failure_reason"
@@ -137,13 +138,13 @@ def test_an_unknown_customer_can_be_sent_to_after_the_address_was_corrected(
 def test_busy_server_is_tried_again_and_serves_once(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    sender = steps.connect(clean.anna, ANNA)
     task = three("One is busy, one refuses")
     with (
         refused(clean, SECOND, "451 4.3.0 Busy, come back later"),
         refused(clean, THIRD, "550 5.7.1 Never"),
     ):
-        message = steps.post(clean.anna, task, "<p>Patience</p>", account)
+        message = steps.post(clean.anna, task, "<p>Patience</p>", sender)
         clean.bed.wait_for(CLIENT, 1)
         waiting = steps.until(
             lambda: (
@@ -179,28 +180,28 @@ def test_busy_server_is_tried_again_and_serves_once(
 def test_refused_sign_in_stops_the_account_after_one_attempt(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    sender = steps.connect(clean.anna, ANNA)
     new_password = "a new one; ключ 2"
     clean.bed.add_mailbox(ANNA, new_password)
     try:
         before = refused_sign_ins(clean)
         messages = []
-        pause(clean, account)
+        pause(clean, sender)
         for number in range(3):
             task = three(f"Task {number}")
             messages.append(
-                (task, steps.post(clean.anna, task, f"<p>No {number}</p>", account))
+                (task, steps.post(clean.anna, task, f"<p>No {number}</p>", sender))
             )
         steps.let_time_pass(clean.odoo, clean.admin)
         stopped = steps.until(
             lambda: (
-                account_row(clean, account)["state"] == "refused"
-                and account_row(clean, account)
+                shown_row(clean.anna, sender)["state"] == "refused"
+                and shown_row(clean.anna, sender)
             ),
             "the account is stopped",
         )
         assert "user name or the password" in str(stopped["failure_text"])
-        assert "535" in str(stopped["failure_reply"])
+        assert "535" in str(stopped["failure_answer"])
         steps.let_time_pass(clean.odoo, clean.admin)
         tried = refused_sign_ins(clean) - before
         assert tried == 1, "each attempt more brings the lock-out nearer"
@@ -209,12 +210,12 @@ def test_refused_sign_in_stops_the_account_after_one_attempt(
         line = steps.shown(clean.anna, task, message)["external_sender"]
         assert f"{ANNA} is stopped" in line["waiting"]
         assert "user name or the password" in line["waiting"]
-        assert account_row(clean, account)["waiting_count"]
+        assert shown_row(clean.anna, sender)["waiting_count"]
         [told] = clean.bed.wait_for("anna@corp.test", 1)
         assert ANNA in told.message["Subject"] and "refused" in told.message["Subject"]
         assert told.envelope_from != ANNA
 
-        window = steps.Window(clean.anna, default_account_id=account)
+        window = steps.Window(clean.anna, default_address_id=sender)
         window.enter(password=new_password)
         assert window.test()[-1]["ok"]
         window.save()
@@ -222,7 +223,7 @@ def test_refused_sign_in_stops_the_account_after_one_attempt(
             clean.bed.wait_for(address, 3)
         for task, message in messages:
             all_sent(clean, task, message)
-        assert account_row(clean, account)["state"] == "working"
+        assert shown_row(clean.anna, sender)["state"] == "working"
         assert len(clean.bed.messages(CLIENT)) == 3
     finally:
         clean.bed.add_mailbox(ANNA, PASSWORD)
@@ -231,14 +232,14 @@ def test_refused_sign_in_stops_the_account_after_one_attempt(
 def test_what_is_over_the_services_limit_waits_and_does_not_fail(
     clean: Site, three: Callable[[str], int]
 ) -> None:
-    account = steps.connect(clean.anna, ANNA)
+    sender = steps.connect(clean.anna, ANNA)
     provider = clean.admin.call(
         "mail.external.provider", "search", [("domains", "=", "brand-a.test")]
     )
     clean.admin.call("mail.external.provider", "write", provider, {"limit_hour": 2})
     try:
         task = three("Over the limit")
-        message = steps.post(clean.anna, task, "<p>two an hour</p>", account)
+        message = steps.post(clean.anna, task, "<p>two an hour</p>", sender)
         waiting = steps.until(
             lambda: (
                 "limit is reached"
@@ -278,15 +279,16 @@ def test_hanging_server_delays_neither_posting_nor_other_accounts(
         assert time.monotonic() - started < 2, "posting waits for no mail server"
         clean.bed.wait_for(CLIENT, 1)
         all_sent(clean, second, message)
-        still = account_row(clean, broken)
+        still = shown_row(clean.admin, broken)
         assert not still["failure_text"], "the other one hangs all this time"
         waiting = steps.until(
-            lambda: account_row(clean, broken)["failure_text"], "the reason is shown"
+            lambda: shown_row(clean.admin, broken)["failure_text"],
+            "the reason is shown",
         )
         assert "did not answer in time" in str(waiting)
         line = steps.shown(clean.anna, first, stuck)["external_sender"]["waiting"]
         assert re.match(r"waiting until \d\d:\d\d: .*not answer in time", line), line
-        assert account_row(clean, broken)["state"] == "working"
+        assert shown_row(clean.admin, broken)["state"] == "working"
 
 
 def test_dropping_server_harms_nobody_and_its_mail_leaves_later(
@@ -315,9 +317,10 @@ def test_server_that_never_confirms_gets_each_mail_twice_at_most(
 ) -> None:
     """The mail may have arrived each time: better a doubt shown than eleven copies."""
     with FaultServer("smtp", "ssl", faults={"body": Drop()}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        sender = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        account = steps.account_of(clean.odoo, sender)
         task = three("Doubt")
-        message = steps.post(clean.anna, task, "<p>perhaps</p>", account)
+        message = steps.post(clean.anna, task, "<p>perhaps</p>", sender)
 
         def handed_over() -> int:
             return sum(command == "DATA" for command in server.commands)
@@ -355,7 +358,7 @@ def test_long_names_pictures_and_international_domains_arrive_whole(
     clean: Site,
 ) -> None:
     domain = b"xn--80a1acny.test".decode("idna")
-    account = steps.connect(clean.anna, ANNA, sender_name=LONG_NAME)
+    sender = steps.connect(clean.anna, ANNA, sender_name=LONG_NAME)
     reader = clean.customer("Оксана Пошта", f"anna@{domain}")
     task = steps.new_task(
         clean.admin,
@@ -372,7 +375,7 @@ def test_long_names_pictures_and_international_domains_arrive_whole(
         clean.anna,
         task,
         f'<p>Добрий день, <b>Ґанно</b>! <img src="{source}"/></p>',
-        account,
+        sender,
         attachment_ids=[file["id"]],
     )
     for address in (CLIENT, "anna@xn--80a1acny.test"):

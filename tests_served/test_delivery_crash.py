@@ -22,9 +22,9 @@ def test_nobody_is_served_twice_after_a_crash_between_two_recipients(
     # and the same mail.mail; the first one, the project's customer, by another.
     hang = InTurn(None, None, None, Hang())
     with FaultServer("smtp", "ssl", faults={"rcpt": hang}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        address_id = steps.connect_to(clean.admin, server, "info@brand-c.test")
         task = three("Crash")
-        message = steps.post(clean.anna, task, "<p>once</p>", account)
+        message = steps.post(clean.anna, task, "<p>once</p>", address_id)
         steps.until(
             lambda: len(server.messages) == 2 and "RCPT" in server.commands[-1],
             "two are served, the last one is in progress",
@@ -43,9 +43,9 @@ def test_crash_before_the_servers_answer_repeats_with_the_same_message_id(
     project, client = clean.ids["project_brand_a"], clean.ids["customer"]
     late = InTurn(Delay(2))
     with FaultServer("smtp", "ssl", faults={"body": late}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        address_id = steps.connect_to(clean.admin, server, "info@brand-c.test")
         task = steps.new_task(clean.admin, project, "In flight", (client,))
-        message = steps.post(clean.anna, task, "<p>in flight</p>", account)
+        message = steps.post(clean.anna, task, "<p>in flight</p>", address_id)
         steps.until(lambda: server.commands[-1] == "DATA", "it is handed over")
         clean.odoo.kill()
         clean.odoo.start()
@@ -60,10 +60,10 @@ def test_sending_goes_on_after_each_of_four_crashes(clean: Site) -> None:
     """Odoo leaves a scheduled action out for a while after three without progress."""
     project, client = clean.ids["project_brand_a"], clean.ids["customer"]
     with FaultServer("smtp", "ssl", faults={"body": Delay(0.7)}) as server:
-        account = steps.connect_to(clean.admin, server, "info@brand-c.test")
+        address_id = steps.connect_to(clean.admin, server, "info@brand-c.test")
         task = steps.new_task(clean.admin, project, "Crashes", (client,))
         for number in range(20):  # more than leave until the last crash, on any machine
-            steps.post(clean.anna, task, f"<p>number {number}</p>", account)
+            steps.post(clean.anna, task, f"<p>number {number}</p>", address_id)
         for _crash in range(4):
             before = len(server.messages)
             steps.until(lambda n=before: len(server.messages) > n + 1, "it goes on", 30)

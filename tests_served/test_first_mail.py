@@ -65,18 +65,18 @@ def connect_own_address(page: Page, site: Site) -> None:
     expect(failed).to_contain_text("What to do: Type both again")
     expect(page.locator("[data-step=smtp_sender]")).to_contain_text("not tried")
     expect(page.locator(".modal button[name=action_save]")).to_have_count(0)
-    assert not site.admin.call(steps.ACCOUNT, "search_count", [])
+    assert not site.admin.call(steps.ADDRESS, "search_count", [])
 
     type_password(page, PASSWORD)
     line(page, "smtp_sender", "passed")
     save(page)
-    row = page.locator("[name=external_account_ids] tr", has_text=ANNA)
+    row = page.locator("[name=external_address_ids] tr", has_text=ANNA)
     expect(row).to_contain_text("Working")
 
 
 def bind_own_address(page: Page, project: str) -> None:
     """The employee marks her address as the project's default."""
-    row = page.locator("[name=external_account_ids] tr", has_text=ANNA)
+    row = page.locator("[name=external_address_ids] tr", has_text=ANNA)
     row.get_by_role("button", name="Settings").click()
     dialog = page.locator(".modal")
     dialog.get_by_role("button", name="Add a line").click()
@@ -96,7 +96,7 @@ def connect_company_address(page: Page, site: Site, project: str) -> None:
     """The administrator connects it, and binds it on the project's own form."""
     page.goto(
         f"{site.odoo.url}/odoo/action-mail_external_account"
-        ".mail_external_account_action_company"
+        ".mail_external_address_action_company"
     )
     page.get_by_role("button", name="Add External Address").first.click()
     page.locator(".modal [name=sender_name] input").fill("Brand B Support")
@@ -109,7 +109,7 @@ def connect_company_address(page: Page, site: Site, project: str) -> None:
     page.goto(f"{site.odoo.url}/odoo/project.project/{project_id}")
     page.get_by_role("tab", name="External Addresses").click()
     page.get_by_role("button", name="Add a line").click()
-    pick(page, page.locator("[name=account_id] input"), SUPPORT)
+    pick(page, page.locator("[name=address_id] input"), SUPPORT)
     page.locator(".o_form_button_save").click()
     expect(page.locator(".o_form_button_save")).to_be_hidden()
 

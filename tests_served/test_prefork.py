@@ -56,17 +56,17 @@ def no_process_was_given_up(odoo: ServedOdoo) -> None:
 
 def test_an_account_sends_and_answers_come_back(forked: Site) -> None:
     before = evented(forked.odoo)
-    account = box.connect(forked, ANNA)
+    address_id = box.connect(forked, ANNA)
     task = steps.new_task(
         forked.admin,
         forked.ids["project_brand_a"],
         "With workers",
         (forked.ids["customer"],),
     )
-    sent = box.ask(forked, account, task, CLIENT)
+    sent = box.ask(forked, address_id, task, CLIENT)
     forked.bed.deliver(CLIENT, ANNA, clients.answer("gmail", sent, text="Yes, please"))
     forked.bed.wait_for(ANNA, 1)
-    box.fetch(forked, account)
+    box.fetch(forked, address_id)
     [answer] = box.mails(forked, task)
     assert "Yes, please" in answer["body"]
     assert evented(forked.odoo) == before

@@ -7,8 +7,8 @@ WAITING = 1500
 QUEUE = "mail.ir_cron_mail_scheduler_action"
 
 MAKE_ROWS = f"""
-account = env["mail.external.account"].browse(ACCOUNT)
-account.write({{"state": "refused", "failure_code": "login_refused"}})
+address = env["mail.external.address"].browse(ADDRESS)
+address.account_id.write({{"state": "refused", "failure_code": "login_refused"}})
 env["mail.mail"].create(
     [
         {{
@@ -18,7 +18,7 @@ env["mail.mail"].create(
         }}
         for number in range({WAITING})
     ]
-).write({{"sending_account_id": account.id}})
+).write({{"sending_address_id": address.id}})
 """
 
 
@@ -33,22 +33,22 @@ def own_mail(site: Site, recipient: str) -> list[int]:
     return list(site.admin.call("mail.mail", "create", [values]))
 
 
-def rows(site: Site, account: int) -> list[tuple[object, ...]]:
+def rows(site: Site, address_id: int) -> list[tuple[object, ...]]:
     statement = (
         "SELECT id, state, write_date, failure_reason, external_next_try"
-        " FROM mail_mail WHERE sending_account_id = %s ORDER BY id"
+        " FROM mail_mail WHERE sending_address_id = %s ORDER BY id"
     )
-    return steps.sql(site.odoo, statement, account)
+    return steps.sql(site.odoo, statement, address_id)
 
 
 def test_1500_waiting_rows_delay_no_mail_of_odoos_own_queue(clean: Site) -> None:
-    account = steps.connect(clean.anna, "anna@brand-a.test")
+    address_id = steps.connect(clean.anna, "anna@brand-a.test")
     # one is older, one is newer than the rows: core takes 1,000 in its own order
     own = own_mail(clean, "second@customer.test")
-    clean.run_code(MAKE_ROWS.replace("ACCOUNT", str(account)))
+    clean.run_code(MAKE_ROWS.replace("ADDRESS", str(address_id)))
     own += own_mail(clean, "third@customer.test")
     clean.admin.call("mail.mail", "mark_outgoing", own)
-    before = rows(clean, account)
+    before = rows(clean, address_id)
     assert len(before) == WAITING
 
     steps.run_cron(clean.admin, QUEUE)
@@ -56,5 +56,5 @@ def test_1500_waiting_rows_delay_no_mail_of_odoos_own_queue(clean: Site) -> None
         [mail] = clean.bed.wait_for(address, 1, seconds=5)
         assert "own" in steps.html_text(mail)
     steps.run_cron(clean.admin, "mail_external_account.ir_cron_deliver")
-    assert rows(clean, account) == before
+    assert rows(clean, address_id) == before
     assert clean.bed.messages("client@customer.test") == []

@@ -24,7 +24,8 @@ SUPPORT = "support@brand-b.test"
 PASSWORD = "пароль: dough+7/Œuvre"
 MODELS = (
     steps.ACCOUNT,
-    f"{steps.ACCOUNT}.project",
+    steps.ADDRESS,
+    f"{steps.ADDRESS}.project",
     "mail.external.delivery",
     "mail.external.provider",
     "mail.external.arrival",
@@ -127,13 +128,13 @@ def test_log_at_its_most_talkative_holds_no_password(
     odoo = new_odoo(smtp_port=bed.relay, log_level="debug_rpc_answer")
     try:
         site = prepare(odoo, bed)
-        account = steps.connect(site.anna, ANNA, PASSWORD)
+        address_id = steps.connect(site.anna, ANNA, PASSWORD)
         client = (site.ids["customer"],)
         task = steps.new_task(site.admin, site.ids["project_brand_a"], "Log", client)
         bed.clear()
-        steps.post(site.anna, task, "<p>logged</p>", account)
+        steps.post(site.anna, task, "<p>logged</p>", address_id)
         bed.wait_for("client@customer.test", 1)
-        wrong = Window(site.anna, default_account_id=account)
+        wrong = Window(site.anna, default_address_id=address_id)
         wrong.enter(password=f"not {PASSWORD}")
         assert not wrong.test()[-1]["ok"]
         text = odoo.log_file.read_bytes()
@@ -178,14 +179,14 @@ def test_no_answer_holds_a_password(connected: Site, model: str) -> None:
             assert not leaks(PASSWORD, text.encode())
             # Fernet tokens begin so: not even what is sealed leaves the server
             assert "gAAAA" not in text
-    if model == steps.ACCOUNT:
+    if model in (steps.ACCOUNT, steps.ADDRESS):
         assert ANNA in text and SUPPORT in text, "the export was made"
 
 
 def test_the_window_gives_no_password_back(connected: Site) -> None:
     site = connected
-    [account] = site.anna.call(steps.ACCOUNT, "search", [("email", "=", ANNA)])
-    window = Window(site.anna, default_account_id=account)
+    [address_id] = site.anna.call(steps.ADDRESS, "search", [("email", "=", ANNA)])
+    window = Window(site.anna, default_address_id=address_id)
     assert not leaks(PASSWORD, json.dumps(window.values).encode())
     typed = window.enter(password=PASSWORD, incoming_password=PASSWORD)
     for record in (typed, window.read()):
@@ -210,4 +211,6 @@ def test_nobody_reaches_the_sealed_secrets(connected: Site) -> None:
         refusal(
             client.call, steps.WINDOW, "search", [("password_sealed", "like", "gAAAA")]
         )
-    refusal(connected.anna.call, steps.ACCOUNT, "copy", [1])
+    for model in (steps.ACCOUNT, steps.ADDRESS):
+        [record, *_] = connected.anna.call(model, "search", [])
+        refusal(connected.anna.call, model, "copy", [record])

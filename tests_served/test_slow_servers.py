@@ -88,16 +88,16 @@ def read_slowly(
     Return her account, the task, and what is in the mailbox.
     """
     port = {"incoming_port": proxy.port}
-    account = box.connect(
+    address_id = box.connect(
         site, ANNA, protocol, **{**box.incoming(site, ANNA, protocol), **port}
     )
     task = new_task(site)
-    original = box.ask(site, account, task, CLIENT)
+    original = box.ask(site, address_id, task, CLIENT)
     proxy.speed = SPEED
     site.bed.put(ANNA, [large(original, size)])
     box.contents(site, ANNA)  # now it has its number, the first one
     site.bed.put(ANNA, [small(original)])
-    return account, task, box.contents(site, ANNA)
+    return address_id, task, box.contents(site, ANNA)
 
 
 def test_a_large_message_comes_over_several_visits(site: Site) -> None:
@@ -107,8 +107,8 @@ def test_a_large_message_comes_over_several_visits(site: Site) -> None:
         known = len(site.bed.messages(CLIENT))
         steps.post(site.bohdan, quick, "<p>What do you think?</p>", other)
         question = site.bed.wait_for(CLIENT, known + 1)[known].raw
-        account, task, before = read_slowly(site, "imap", proxy)
-        site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+        address_id, task, before = read_slowly(site, "imap", proxy)
+        site.admin.call(steps.ADDRESS, "action_fetch_now", [address_id])
         steps.until(lambda: parts(site), "the first part is kept", 60)
         # Nobody else waits for it.
         site.bed.put(BOHDAN, [small(question)])
@@ -126,7 +126,7 @@ def test_a_large_message_comes_over_several_visits(site: Site) -> None:
     assert size == SIZE
     assert not parts(site)
     assert box.contents(site, ANNA) == before
-    assert box.quarantine(site, account) == []
+    assert box.quarantine(site, address_id) == []
 
 
 def parts(site: Site) -> int:
@@ -138,21 +138,21 @@ def test_what_cannot_be_gone_on_with_is_shown_by_its_place(site: Site) -> None:
     """POP3 begins at the beginning. Of another size: its mailbox may look the same as
     that of the test before."""
     with DelayProxy(site.bed.pop3_ssl) as proxy:
-        account, task, before = read_slowly(site, "pop3", proxy, SIZE + 99)
+        address_id, task, before = read_slowly(site, "pop3", proxy, SIZE + 99)
         assert texts(site, task) == []
 
         def looked_again() -> bool:
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+            site.admin.call(steps.ADDRESS, "action_fetch_now", [address_id])
             time.sleep(2)
             return texts(site, task) == ["small"]
 
         steps.until(looked_again, "what lies behind it comes", 90)
-    [(reason, subject, place)] = box.quarantine(site, account)
+    [(reason, subject, place)] = box.quarantine(site, address_id)
     assert reason == "too_slow" and subject and place.startswith("INBOX ")
     [row] = site.anna.call(
         "mail.external.arrival",
         "search_read",
-        [("state", "=", "quarantine"), ("account_id", "=", account)],
+        [("state", "=", "quarantine"), ("address_id", "=", address_id)],
         ["reason_text"],
     )
     assert "too slow" in row["reason_text"]
@@ -160,12 +160,12 @@ def test_what_cannot_be_gone_on_with_is_shown_by_its_place(site: Site) -> None:
     assert not parts(site)
 
 
-def attempts(site: Site, account: int) -> int:
+def attempts(site: Site, address_id: int) -> int:
     [[count]] = steps.sql(
         site.odoo,
         "SELECT attempts FROM mail_external_mailbox WHERE account_id = %s"
         " AND COALESCE(run, 0) = 0",
-        account,
+        steps.account_of(site.odoo, address_id),
     ) or [[0]]
     return int(count or 0)
 
@@ -203,17 +203,17 @@ def test_a_server_that_says_nothing_any_more_keeps_what_was_read(site: Site) -> 
     with FaultServer("imap", "ssl") as server:
         trusted = {"ca_certificate": server.ca_pem + site.bed.ca_pem}
         reading = box.incoming(site, ANNA)
-        account = box.connect(
+        address_id = box.connect(
             site, ANNA, **{**reading, "incoming_port": server.port, **trusted}
         )
         for step in ("greeting", "login", "examine"):
-            before = attempts(site, account)
+            before = attempts(site, address_id)
             server.misbehave({step: Drip(0.7) if step == "login" else Hang()})
-            site.admin.call(steps.ACCOUNT, "action_fetch_now", [account])
+            site.admin.call(steps.ADDRESS, "action_fetch_now", [address_id])
             steps.until(
-                lambda n=before: attempts(site, account) > n,
+                lambda n=before: attempts(site, address_id) > n,
                 f"{step} ends",
                 LIMIT * 1.5,
             )
         server.misbehave({})
-        box.fetch(site, account)
+        box.fetch(site, address_id)

@@ -93,30 +93,30 @@ def test_uninstalling(own_site: Site, bench: Odoo) -> None:
     bed.add_mailbox(WRITER)
     [project] = site.admin.call("project.project", "create", [{"name": "Own"}])
     client, second = site.customer("Cora", CLIENT), site.customer("Sam", SECOND)
-    account = steps.connect(writer, ANNA)
+    address_id = steps.connect(writer, ANNA)
     steps.connect(site.admin, "support@brand-b.test", company=True)
     task = steps.new_task(site.admin, project, "Left", (client,))
-    steps.post(writer, task, "<p>before</p>", account)
+    steps.post(writer, task, "<p>before</p>", address_id)
     bed.wait_for(CLIENT, 1)
     refused = steps.new_task(site.admin, project, "Refused", (second,))
     bed.set_recipient_refusal(SECOND, "550 5.7.1 Not today")
-    steps.post(writer, refused, "<p>failed</p>", account)
+    steps.post(writer, refused, "<p>failed</p>", address_id)
     steps.until(
         lambda: steps.sql(odoo, "SELECT 1 FROM mail_mail WHERE state = 'exception'"),
         "the refused mail has failed",
     )
     bed.set_recipient_refusal(SECOND, None)
     pause(odoo)
-    waiting = steps.post(writer, task, "<p>waiting</p>", account)
+    waiting = steps.post(writer, task, "<p>waiting</p>", address_id)
     deferred = tell_later(writer, task)
     schedule(writer, task, "by default")
-    schedule(writer, task, "as picked", external_account_id=account)
+    schedule(writer, task, "as picked", external_address_id=address_id)
     window = steps.Window(writer)  # left open, with a password typed
     window.type_address("bohdan@brand-b.test")
     window.enter(password="typed-and-left-3Kd")
     sealed = names(odoo, "SELECT sealed FROM mail_external_secret")
     columns = set(names(odoo, OWN_COLUMNS))
-    assert "mail_message.external_account_id" in columns
+    assert "mail_message.external_address_id" in columns
     bed.clear()
 
     [module] = site.admin.call("ir.module.module", "search", [("name", "=", MODULE)])

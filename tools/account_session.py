@@ -9,7 +9,6 @@ from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.settings import Credentials
 from ..mailkit.smtp import SmtpSession
 from . import vault
-from .destination import server
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def open_session(account, deadline):
     :raise SecretUnusable, KeyMissing, MailError: there is no session
     """
     session = SmtpSession(
-        replace(server(account, "smtp"), timeout=OPEN_TIMEOUT),
+        account._server("smtp", OPEN_TIMEOUT),
         _credentials(account),
         deadline=deadline,
     )

@@ -23,7 +23,7 @@ NO_MARKS = Marks("", "", "", "")
 
 
 def marks_of(mail):
-    """The marks of one mail.mail that leaves through an account.
+    """The marks of one mail.mail that leaves through an address.
 
     None without a key: the mail is not sent then anyway, but waits for it.
     """
@@ -32,8 +32,8 @@ def marks_of(mail):
         signer = vault.signers(mail.env)[0]
     except UserError:
         return NO_MARKS
-    token = signer.token(message.id, mail.sending_account_id.id)
-    domain = email_domain_extract(mail.sending_account_id.email)
+    token = signer.token(message.id, mail.sending_address_id.id)
+    domain = email_domain_extract(mail.sending_address_id.email)
     return Marks(
         reference(token, domain),
         signer.thread_index(
@@ -52,7 +52,7 @@ def _first_id(message):
         [
             ("model", "=", message.model),
             ("res_id", "=", message.res_id),
-            ("external_account_id", "!=", False),
+            ("external_address_id", "!=", False),
         ],
         order="id",
         limit=1,

@@ -28,7 +28,7 @@ from .during import during
 
 _sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
-_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 
 
 def sending_only_to(address):
@@ -59,7 +59,7 @@ def signed_values(env, sender, minutes):
     mark = vault.signers(env)[0].code_mark(int(time.time()) + 2 * 60 * minutes)
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     name = reference(mark, domain)
-    values = {"message_id": name, "references": name, "headers": repr(_HEADERS)}
+    values = {"message_id": name, "references": name, "headers": repr(HEADERS)}
     return values, Markup(html_mark(mark)), text_mark(mark).strip()  # noqa: S704
 
 

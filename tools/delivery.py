@@ -20,6 +20,7 @@ from .account_session import (
     open_session,
 )
 from .mail_result import MailResult, Outcome
+from .mailbox_claims import is_being_delivered
 from .message_builder import InvalidRecipient, build_messages
 
 _logger = logging.getLogger(__name__)
@@ -28,12 +29,18 @@ _logger = logging.getLogger(__name__)
 # as final. Together about two days, as long as a mail server keeps trying.
 RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
 BATCH = 50
+# So long somebody may still be sending through an account that was deleted.
+_LAST_OF_DELETED = timedelta(minutes=15)
 # So many broken connections in a row are the server's fault, not the mail's.
 BROKEN_LIMIT = 2
 
 
 class AccountStopped(Exception):
     """Nothing more can leave through the account for now."""
+
+
+class SenderStopped(Exception):
+    """The mail waits: its address was stopped or moved; other addresses go on."""
 
 
 class OutOfTime(Exception):
@@ -80,7 +87,8 @@ class AccountDelivery:
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
-                ("sending_account_id", "=", self.account.id),
+                # by their ids: thousands may wait for addresses that are stopped
+                ("sending_address_id", "in", self._addresses().ids),
             ],
             order="id",
             limit=BATCH,
@@ -116,6 +124,8 @@ class AccountDelivery:
             self._deliver(mail)
         except (AccountStopped, OutOfTime, MemoryError):
             raise
+        except SenderStopped:
+            self._commit()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # Somebody changed the same notification; the ledger knows who was served.
             self.env.cr.rollback()
@@ -137,7 +147,10 @@ class AccountDelivery:
             mail._fail_external("", "sender_not_allowed")
             self._commit()
             return
-        if not self.account._may_deliver(mail.mail_message_id):
+        address = mail.sending_address_id
+        if not self._leaves_here(address):
+            return  # stopped by a mail before this one, or moved meanwhile: it waits
+        if not address._may_deliver(mail.mail_message_id):
             mail._release("sender_not_allowed")
             self._commit()
             return
@@ -162,18 +175,21 @@ class AccountDelivery:
             return Outcome("retry", "quota_exceeded", "", self.room_again)
         if time.monotonic() > self.deadline:
             raise OutOfTime
+        if not self._leaves_here(mail.sending_address_id) or self._in_flight(known):
+            raise SenderStopped
         session = self._session()
         row = self.ledger._begin(mail, built.message_id, recipient)
         self._commit()  # a crash from here on leaves the row as "sending"
         try:
             reply = session.send(built.sender, recipient, built.content)
         except MailError as error:
-            outcome = self._refused(error, row)
+            outcome = self._refused(error, row, mail.sending_address_id)
         else:
             self.broken = []
             self.served += 1
             outcome = Outcome("sent", reply=str(reply))
-            self.account._keep_copy(built.message_id, built.content)
+            copies = self.env["mail.external.sent.copy"]
+            copies._keep(self.account, built.message_id, built.content)
         row.write(
             {
                 "state": outcome.state,
@@ -191,8 +207,35 @@ class AccountDelivery:
             self._account_failed(self.broken[-1])
         return outcome
 
-    def _refused(self, error, row):
-        """Outcome for one recipient; a fault of the account itself stops the batch."""
+    def _addresses(self):
+        return self.account.address_ids.filtered(self._leaves_here)
+
+    def _leaves_here(self, address):
+        """Whether its mail may leave with this account's sign-in now."""
+        return (
+            address.state == "working"
+            and address.active
+            and address.account_id == self.account
+        )
+
+    def _in_flight(self, row):
+        """Whether the account that the address had before is sending this just now.
+
+        Nobody else than this process sends with this account; what stands as being
+        sent by it a crash has left.
+        """
+        if row.state != "sending" or row.account_id == self.account:
+            return False
+        if row.account_id:
+            return is_being_delivered(row.account_id)
+        # The account was deleted; its process ends with the time of its run.
+        return row.date > fields.Datetime.now() - _LAST_OF_DELETED
+
+    def _refused(self, error, row, address):
+        """Outcome for one recipient; a fault of the account itself stops the batch.
+
+        :raise SenderStopped: the server does not let the account send from ``address``
+        """
         if not self.session.alive:
             self._close()
             self.broken.append(error)
@@ -200,6 +243,14 @@ class AccountDelivery:
             row.write({"state": "retry", "error_code": error.code.value})
             self._account_failed(error)
         reply = str(error.reply or "")
+        if error.code is ErrorCode.SENDER_REFUSED and not error.transient:
+            # Not this mail's fault, nor the account's: its siblings go on.
+            row.write(
+                {"state": "retry", "error_code": error.code.value, "reply": reply}
+            )
+            address._stop(error.code.value, reply)
+            self._commit()
+            raise SenderStopped
         if error.in_doubt and row.attempts > 1:
             # Handed over twice, and twice no answer: it has probably arrived.
             return Outcome("failed", "in_doubt", reply)
@@ -264,7 +315,7 @@ class AccountDelivery:
         patience = timedelta(minutes=sum(RETRY_MINUTES))
         mails = self.env["mail.mail"].search(
             [
-                ("sending_account_id", "=", self.account.id),
+                ("sending_address_id.account_id", "=", self.account.id),
                 ("state", "=", "outgoing"),
                 ("create_date", "<", fields.Datetime.now() - patience),
             ]

@@ -119,7 +119,7 @@ class DeliveryRun:
     def _share(self):
         """There is more to do than one run can at a time: wake the others."""
         if len(self.waiting) > self.threads and not self.woken:
-            self.accounts._wake_identical_crons("deliver")
+            self.env["ir.cron"]._external_wake_others("deliver")
             self.env.cr.commit()  # pylint: disable=invalid-commit
             self.woken = True
 

@@ -1,84 +1,89 @@
 """Where mail goes to and a password may go: one rule for accounts and the window.
 
-Accounts and the connect window have the same connection fields; a stored password
-opens only where both mean the same place, so that is spelled out once.
+The settings of a connection come as what is read by ``settings["smtp_host"]``: a record
+of ``mail.external.connection.mixin``, or a plain row of the account's columns. A stored
+password opens only where both mean the same place, so that is spelled out once.
 """
 
 import hashlib
 
 from ..mailkit.settings import Protocol, Security, Server
 
+# What the connect window fills in and the account keeps.
+CONNECTION = (
+    "provider_id",
+    "smtp_host",
+    "smtp_port",
+    "smtp_security",
+    "smtp_login",
+    "incoming_protocol",
+    "incoming_host",
+    "incoming_port",
+    "incoming_security",
+    "incoming_login",
+    "ca_certificate",
+)
+# Incoming modes for which Odoo signs in somewhere.
+READ_PROTOCOLS = ("imap", "pop3")
 
-def server(record, purpose):
+
+def server(settings, purpose, timeout):
     """Connection settings without secret.
 
-    :param record: an account or a connect window
+    :param settings: a record or a row, see above; ``allow_private_host`` is in it, too
     :param str purpose: "smtp" or "incoming"
+    :param float timeout: seconds of one whole operation
     :rtype: mailkit.settings.Server
     :raise mailkit.errors.MailError: settings that cannot be right
     """
     return Server(
-        protocol=Protocol(_protocol(record, purpose)),
-        host=record[f"{purpose}_host"] or "",
-        port=record[f"{purpose}_port"],
-        security=Security(record[f"{purpose}_security"] or "ssl"),
-        ca_pem=record.ca_certificate or "",
-        allow_private=record.allow_private_host,
+        protocol=Protocol(_protocol(settings, purpose)),
+        host=settings[f"{purpose}_host"] or "",
+        port=settings[f"{purpose}_port"] or 0,
+        security=Security(settings[f"{purpose}_security"] or "ssl"),
+        ca_pem=settings["ca_certificate"] or "",
+        allow_private=bool(settings["allow_private_host"]),
+        timeout=timeout,
     )
 
 
-def secret_context(record, purpose, account, user):
+def secret_context(uuid, settings, purpose, holder):
     """Whose secret it is and the only place where it may go (see ``vault``).
 
-    :param account: the account that holds the secret
-    :param user: its employee; none for a company's
+    :param str uuid: the database's
+    :param settings: a record or a row, see above
+    :param str purpose: "smtp" or "incoming"
+    :param holder: ids of (the account that holds the secret, its employee or nothing,
+        its company or nothing, who opened a company's with their own sign-in or
+        nothing)
     """
+    account_id, user_id, company_id, sign_in_user_id = holder
     return (
-        record.env["ir.config_parameter"].sudo().get_param("database.uuid"),
-        *_owner(account._origin.id, user._origin.id, record.company_id._origin.id),
-        _protocol(record, purpose),
-        record[f"{purpose}_host"] or "",
-        record[f"{purpose}_port"],
-        record[f"{purpose}_security"] or "",
-        hashlib.sha256((record.ca_certificate or "").encode()).hexdigest(),
-        record[f"{purpose}_login"] or "",
+        uuid,
+        f"account:{account_id}",
+        f"user:{user_id}" if user_id else "company",
+        f"company:{company_id or False}",
+        f"signed in by:{sign_in_user_id or False}",
+        _protocol(settings, purpose),
+        settings[f"{purpose}_host"] or "",
+        settings[f"{purpose}_port"] or 0,
+        settings[f"{purpose}_security"] or "",
+        hashlib.sha256((settings["ca_certificate"] or "").encode()).hexdigest(),
+        settings[f"{purpose}_login"] or "",
     )
 
 
 def mailbox_server(row, timeout):
     """``server`` for reading, of a plain row of the account's columns."""
-    return Server(
-        protocol=Protocol(row["incoming_protocol"]),
-        host=row["incoming_host"] or "",
-        port=row["incoming_port"] or 0,
-        security=Security(row["incoming_security"] or "ssl"),
-        ca_pem=row["ca_certificate"] or "",
-        allow_private=bool(row["allow_private_host"]),
-        timeout=timeout,
-    )
+    return server(row, "incoming", timeout)
 
 
 def mailbox_secret_context(uuid, row):
     """``secret_context`` for reading, of a plain row of the account's columns."""
-    return (
-        uuid,
-        *_owner(row["id"], row["user_id"], row["company_id"]),
-        row["incoming_protocol"],
-        row["incoming_host"] or "",
-        row["incoming_port"] or 0,
-        row["incoming_security"] or "",
-        hashlib.sha256((row["ca_certificate"] or "").encode()).hexdigest(),
-        row["incoming_login"] or "",
-    )
+    names = ("id", "user_id", "company_id", "sign_in_user_id")
+    holder = tuple(row[name] for name in names)
+    return secret_context(uuid, row, "incoming", holder)
 
 
-def _owner(account_id, user_id, company_id):
-    return (
-        f"account:{account_id}",
-        f"user:{user_id}" if user_id else "company",
-        f"company:{company_id or False}",
-    )
-
-
-def _protocol(record, purpose):
-    return "smtp" if purpose == "smtp" else record.incoming_protocol
+def _protocol(settings, purpose):
+    return "smtp" if purpose == "smtp" else settings["incoming_protocol"]

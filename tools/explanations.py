@@ -131,8 +131,38 @@ TEXTS = {
     "sender_refused": (
         _lt("The server does not let this account send from this address."),
         _lt(
-            "Sign in as the mailbox that owns the address, or let the mail service "
-            "add the address to it as an alias."
+            "Let the mail service add the address to the mailbox as an alias, or the "
+            "right to send as it; or sign in as the mailbox that owns the address. "
+            "Then test it again."
+        ),
+    ),
+    "sender_replaced": (
+        _lt("The server sends, but with another address in From than this one."),
+        _lt(
+            "Let the mail service confirm the address as one that the mailbox may send "
+            "as (often “Send mail as”), then test it again."
+        ),
+    ),
+    "not_arrived": (
+        _lt("A mail to this address was not seen in the mailbox that is read here."),
+        _lt(
+            "If its mail goes into another mailbox, switch off “Receive replies”: then "
+            "answers go to Odoo. Else look where the mail “Odoo looks for this mail” "
+            "went (a rule, the spam folder), and test again."
+        ),
+    ),
+    "no_own_server": (
+        _lt("Odoo's own mail server did not take the mail that is to be looked for."),
+        _lt(
+            "Ask your administrator to set up an outgoing mail server, or switch off "
+            "“Receive replies”."
+        ),
+    ),
+    "sign_in_withdrawn": (
+        _lt("The person whose sign-in this was has withdrawn it, or has left."),
+        _lt(
+            "Choose “Connect” and sign in with the mailbox's own password, or with "
+            "somebody else's sign-in."
         ),
     ),
     "relay_denied": (
@@ -226,6 +256,10 @@ TEXTS = {
         _lt("Odoo takes too long to look at this message."),
         _lt("Open it in the mailbox; it was perhaps made to stop Odoo."),
     ),
+    "account_removed": (
+        _lt("The account was removed while this mail waited for it."),
+        _lt("“Retry” takes it into its conversation; else dismiss it."),
+    ),
     "loop": (
         _lt("Too many answers came from this sender within an hour: perhaps a loop."),
         _lt("See what a program answers there; “Retry” takes this message in."),
@@ -268,7 +302,7 @@ TEXTS = {
         _lt("The mail came back: the recipient's mail server did not deliver it."),
         _lt("Check the contact's address, or ask him in another way."),
     ),
-    "account_gone": (
+    "address_gone": (
         _lt(
             "The external address that this mail was waiting for is not used any more."
         ),

@@ -17,6 +17,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.network import Deadline
 from .asking import Asked, Asking
+from .mailbox_claims import claim_due
 from .mailbox_visit import visit
 from .mailbox_work import MailboxWork
 from .visit_requests import Choice, Cut, Failed, Seen, Stopped, Whole
@@ -78,7 +79,7 @@ class FetchRun:
         # As many as were asked for: there are more, for the next that are free.
         self.next_claim = now + (0 if len(claimed) == free else _LOOK_AGAIN)
         if len(claimed) == self.threads and not self.woken:
-            self.accounts._wake_identical_crons("fetch")
+            self.env["ir.cron"]._external_wake_others("fetch")
             self.env.cr.commit()  # pylint: disable=invalid-commit
             self.woken = True
         for row, job in claimed:
@@ -109,7 +110,7 @@ class FetchRun:
     def _claimed(self, limit):
         for attempt in range(_TRIES):
             try:
-                return self.accounts._claim_due(self.number, limit, self._troubled())
+                return claim_due(self.env, self.number, limit, self._troubled())
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 # Another run was faster with one of them; now it is not due any more.
                 self.env.cr.rollback()

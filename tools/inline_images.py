@@ -149,7 +149,7 @@ def _key_of(mail, image, known):
 
 
 def _logo_of(mail):
-    return mail.sending_account_id._brand_image(mail.mail_message_id.record_company_id)
+    return mail.sending_address_id._brand_image(mail.mail_message_id.record_company_id)
 
 
 def _content_of(mail, key):

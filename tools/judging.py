@@ -1,11 +1,8 @@
 """Judging headers that anybody can send, with an eye on the clock."""
 
-import logging
 import time
 
-from ..mailkit.headers import Headers, parse_headers
-
-_logger = logging.getLogger(__name__)
+from ..mailkit.headers import parse_headers
 
 # Processor's seconds for one header: far more than any takes. And for those that are
 # judged in one go: others wait for their turn.
@@ -52,26 +49,3 @@ def parsed(raws):
 
 def _parse(raw):
     return parse_headers(raw)
-
-
-def pass_by(account, asked, reason):
-    """Show by its place what nobody can judge; nothing of it is looked at.
-
-    :param asked: a ``Seen`` of one header, or a ``Whole``
-    """
-    name = asked.names[0] if hasattr(asked, "names") else asked.name
-    validity = getattr(asked, "uid_validity", 0)
-    keep_place(account, asked.folder, name, reason, validity)
-    _logger.warning(
-        "Message %s of folder %s of mailbox %s is shown by its place: %s",
-        name,
-        asked.folder.id,
-        account.id,
-        reason,
-    )
-
-
-def keep_place(account, folder, name, reason, validity=0):
-    """:param name: UID or UIDL of a message of which nothing is known"""
-    key = f"unreadable:{folder.id}:{validity}:{name}"
-    account._keep_place(Headers(), False, f"{folder.path} {name}", reason, key)

@@ -17,7 +17,7 @@ class Marks:
     """Those of one mailbox.
 
     :param account: mail.external.account in superuser mode
-    :param dict row: the columns that the claim read, see ``_claim_due``
+    :param dict row: the columns that the claim read, see ``mailbox_claims``
     """
 
     def __init__(self, account, row):

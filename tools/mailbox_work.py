@@ -14,13 +14,13 @@ from ..mailkit.errors import ErrorCode
 from ..mailkit.headers import parse_headers
 from ..mailkit.matching import Outcome
 from . import visit_requests as visit
+from .incoming.facts import AddressBook, decide_batch
+from .incoming.intake import Intake, keep_place, pass_by
 from .judging import (
     HEAVY_SECONDS,
     SLICE_SECONDS,
     TooMuch,
-    keep_place,
     parsed,
-    pass_by,
 )
 from .judging_marks import Marks
 from .transfers import Transfers
@@ -37,11 +37,12 @@ class MailboxWork(VisitEnd):
     """One mailbox during a run.
 
     :param account: mail.external.account in superuser mode
-    :param row: the columns that the claim read, see ``_claim_due``
+    :param row: the columns that the claim read, see ``mailbox_claims``
     """
 
     def __init__(self, account, row):
         super().__init__(account, row)
+        self.intake = Intake(account)
         self.batch, self.cut = (), frozenset()
         self.transfers = Transfers(self.env, row)
         self.marks = Marks(account, row)
@@ -75,17 +76,20 @@ class MailboxWork(VisitEnd):
 
     def _choose(self, seen):
         self.batch, spent = self._judge(seen.headers)
+        if seen.folder.is_sent:
+            for decision, header, _facts in self.batch:
+                self.intake.note_sender(decision, header)
         heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
         for position in heavy:
             name = seen.names[position]
             keep_place(self.account, seen.folder, name, "too_heavy", seen.uid_validity)
         # Most of a mailbox is left alone: that is decided with the least of questions.
-        makes_tasks = self.account._makes_tasks()
+        book = self.intake.makes_tasks() and AddressBook(self.account)
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
             if position not in heavy
-            and (position in seen.cut or self._wants(decision, header, makes_tasks))
+            and (position in seen.cut or self._wants(decision, header, book))
         )
         self.cut = seen.cut
         judged = len(self.batch)
@@ -94,10 +98,11 @@ class MailboxWork(VisitEnd):
             self._advance(seen.done)
         return visit.Choice(wanted, judged)
 
-    def _wants(self, decision, header, makes_tasks):
+    def _wants(self, decision, header, book):
+        """:param book: an AddressBook, or False: no address makes tasks of new mail"""
         return (
-            (decision.outcome is not Outcome.NONE or makes_tasks)
-            and self.account._wants_whole(decision, header)
+            (decision.outcome is not Outcome.NONE or book)
+            and self.intake.wants_whole(decision, header, book)
             and not self._is_old(header)
         )
 
@@ -111,7 +116,7 @@ class MailboxWork(VisitEnd):
         while len(batch) < len(raws) and (not batch or time.monotonic() < end):
             headers, spent = parsed(raws[len(batch) : len(batch) + size])
             try:
-                decisions, facts = self.account._decide_batch(headers, spent)
+                decisions, facts = decide_batch(self.account, headers, spent)
             except TooMuch:
                 size = 1
                 continue
@@ -146,8 +151,8 @@ class MailboxWork(VisitEnd):
         else:
             if whole.position in self.cut:  # now its whole header is there
                 header = parse_headers(whole.raw.head)
-                [decision], facts = self.account._decide_batch([header])
-            arrival = self.account._take_in(
+                [decision], facts = decide_batch(self.account, [header])
+            arrival = self.intake.take_in(
                 whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
             )
             if arrival is None:
@@ -174,7 +179,7 @@ class MailboxWork(VisitEnd):
             return
         told = (ErrorCode.MESSAGE_OVERSIZED.value, "too_slow")
         reason = whole.problem if whole.problem in told else "unreadable"
-        self.account._keep_place(header, "answer", place, reason)
+        self.intake.keep_place(header, "answer", place, reason)
 
     def _note_unreadable(self, told):
         """Nobody knows what these are: the owner is told where they lie."""

@@ -1,4 +1,4 @@
-"""The RFC 5322 messages of one mail.mail, in the account's name.
+"""The RFC 5322 messages of one mail.mail, in the address's name.
 
 Core's own methods make the content; From, Reply-To and envelope are set here, because
 ``mail.mail`` shares its From with the message and with every other row of it.
@@ -110,7 +110,7 @@ def _headers(mail, email, marks):
 
 
 def _build(mail, email):
-    account = mail.sending_account_id
+    address = mail.sending_address_id
     # Core compares these with addresses whose domains it has made ASCII.
     validated = [envelope_form(address) for address in email["email_to_normalized"]]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
@@ -119,17 +119,17 @@ def _build(mail, email):
         # the body that core had before it was shortened for it
         return mail.env["mail.render.mixin"]._replace_local_links(mail.body_html)
 
-    marks = marks_of(mail) if account.receive_replies else NO_MARKS
+    marks = marks_of(mail) if address.receive_replies else NO_MARKS
     message = server._build_email__(
-        email_from=account._email_from(mail.mail_message_id),
+        email_from=address._email_from(mail.mail_message_id),
         email_to=_shown(email["email_to"]),
         subject=(email["subject"] or "")[:MAX_FROM],
         body=with_all_addresses(email["body"], whole, escape) + marks.html,
         body_alternative=with_all_addresses(_alternative(email), whole) + marks.text,
         email_cc=_shown(email["email_cc"]),
         # Odoo's own address, unless answers are read from the mailbox
-        reply_to=account._email_from(mail.mail_message_id)
-        if account.receive_replies
+        reply_to=address._email_from(mail.mail_message_id)
+        if address.receive_replies
         else (email["reply_to"] or mail.email_from or "")[:MAX_FROM],
         attachments=list(_named(email["attachments"])),
         message_id=email["message_id"],
@@ -141,9 +141,9 @@ def _build(mail, email):
     )
     embed_images(mail, message)
     # What core asks of a session: which From it may carry, and no forced one.
-    session = SimpleNamespace(from_filter=account.email, smtp_from=False)
+    session = SimpleNamespace(from_filter=address.email, smtp_from=False)
     try:
-        with carrying(frozenset({address_key(account.email)})):
+        with carrying(frozenset({address_key(address.email)})):
             sender, recipients, message = server._prepare_email_message__(
                 message, session
             )

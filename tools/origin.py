@@ -14,16 +14,16 @@ class Notified(NamedTuple):
     """The message whose recipients are being notified by mail."""
 
     message_id: int = 0
-    account_id: int = 0  # what it leaves through; 0: Odoo's own server
-    partner_ids: frozenset = frozenset()  # of whom the account carries it to
+    address_id: int = 0  # what it leaves through; 0: Odoo's own server
+    partner_ids: frozenset = frozenset()  # of whom the address carries it to
 
     def is_carried_to(self, partner_ids):
-        """Whether all of these get it through the account.
+        """Whether all of these get it through the address.
 
         :param partner_ids: False among them stands for addresses without a partner;
             so does an empty list, as of a mail that has only such ones
         """
-        return bool(self.account_id) and self.partner_ids.issuperset(
+        return bool(self.address_id) and self.partner_ids.issuperset(
             partner_ids or [False]
         )
 
@@ -79,12 +79,12 @@ def is_unproven(user_id):
     return proven is not None and proven != user_id
 
 
-def notifying(message_id, account_id=0, partner_ids=frozenset()):
+def notifying(message_id, address_id=0, partner_ids=frozenset()):
     """Rows of mail that are made inside for this message make up its notification.
 
     See ``Notified`` for the parameters.
     """
-    return during(_notified, Notified(message_id, account_id, partner_ids))
+    return during(_notified, Notified(message_id, address_id, partner_ids))
 
 
 def is_notified(message_id):

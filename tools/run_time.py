@@ -3,6 +3,8 @@
 import threading
 import time
 
+from odoo.tools import config
+
 try:
     import resource
 except ImportError:  # Windows, where Odoo has no worker processes
@@ -17,6 +19,17 @@ _BEGIN, _PROCESSOR = 0.85, 0.5
 _VISIT, _VISIT_SECONDS = 2 / 3, 90.0
 # What has not ended so many seconds after the end is left alone.
 _GRACE = 2.0
+# Odoo's own default, where there is no limit.
+_USUAL_SECONDS = 120.0
+
+
+def seconds_allowed():
+    """What Odoo allows to a scheduled action; it ends who takes longer."""
+    limit = config["limit_time_real"]
+    if getattr(threading.current_thread(), "type", None) != "http":
+        cron = config["limit_time_real_cron"]
+        limit = limit if cron == -1 else cron
+    return float(limit) if limit and limit > 0 else _USUAL_SECONDS
 
 
 class RunTime:

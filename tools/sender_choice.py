@@ -1,4 +1,4 @@
-"""What a field "From" holds instead of an account's id."""
+"""What a field "From" holds instead of an address's id."""
 
 ODOO = 0  # Odoo's own mail server
 EACH_DEFAULT = -1  # the default of each record

@@ -12,7 +12,7 @@ _MOST_FOLDERS = 3
 class Transfers:
     """Those of one mailbox. Nothing of what is kept can be read by anybody.
 
-    :param dict row: the columns that the claim read, see ``_claim_due``
+    :param dict row: the columns that the claim read, see ``mailbox_claims``
     """
 
     def __init__(self, env, row):

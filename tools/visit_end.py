@@ -31,7 +31,7 @@ class VisitEnd:
     """The end of a visit to one mailbox.
 
     :param account: mail.external.account in superuser mode
-    :param row: the columns that the claim read, see ``_claim_due``
+    :param row: the columns that the claim read, see ``mailbox_claims``
     """
 
     def __init__(self, account, row):

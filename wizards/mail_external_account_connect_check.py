@@ -7,7 +7,7 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     _name = "mail.external.account.connect.check"
     _description = "Connection Test Result"
     _order = "id"
-    # As long as they count, see CODES_PER_DAY; core's settings keep them for less.
+    # As long as they count for ``connect_turn``; core's settings keep them for less.
     _transient_max_hours = 25.0
     _transient_max_count = 0
 
@@ -23,16 +23,3 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     is_private = fields.Boolean(readonly=True)
     # Which settings and which password were tested, as a keyed hash.
     fingerprint = fields.Char(required=True, groups=fields.NO_ACCESS)
-
-
-class MailExternalAccountConnectProject(models.TransientModel):
-    """A project that the address is going to be bound to."""
-
-    _name = "mail.external.account.connect.project"
-    _description = "Project of the Address to Connect"
-
-    wizard_id = fields.Many2one(
-        "mail.external.account.connect", required=True, ondelete="cascade", index=True
-    )
-    project_id = fields.Many2one("project.project", required=True, ondelete="cascade")
-    is_default = fields.Boolean("Default")

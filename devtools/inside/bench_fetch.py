@@ -39,12 +39,11 @@ def set_up(mailboxes, tasks, ca, password):
 
 
 def connect(ca, password, email, protocol, port, security, look_back=0):
+    """An account with one address."""
     account = accounts.create(
         {
-            "email": email,
             "company_id": env.company.id,  # noqa: F821
             "state": "working",
-            "receive_replies": True,
             "incoming_protocol": protocol,
             "incoming_host": "localhost",
             "incoming_port": port,
@@ -66,16 +65,18 @@ def connect(ca, password, email, protocol, port, security, look_back=0):
             ),
         }
     )
-    now = fields.Datetime.now()
-    env["mail.external.mailbox"].sudo().create(  # noqa: F821
+    env["mail.external.address"].sudo().create(  # noqa: F821
         {
             "account_id": account.id,
-            "next_look": now + LATER,
-            "reading_since": now - timedelta(days=look_back),
+            "email": email,
+            "company_id": env.company.id,  # noqa: F821
+            "is_main": True,
+            "receive_replies": True,
         }
     )
-    env["mail.external.folder"].sudo().create(  # noqa: F821
-        {"account_id": account.id, "path": "INBOX"}
+    now = fields.Datetime.now()
+    account.mailbox_ids.write(
+        {"next_look": now + LATER, "reading_since": now - timedelta(days=look_back)}
     )
     return account
 
@@ -107,15 +108,19 @@ def look(ids, threads, start=0):
 
 def make_due(ids, threads):
     """Let these mailboxes be looked into, and no other; all is warm then."""
+    # One run at a time, each in a transaction that sees what the one before it wrote.
+    env.cr.execute("SELECT pg_advisory_lock(1)")  # noqa: F821
+    env.cr.commit()  # noqa: F821
     env["ir.config_parameter"].set_param(  # noqa: F821
         "mail_external_account.fetch_threads", threads
     )
     mailboxes = env["mail.external.mailbox"].sudo()  # noqa: F821
-    env.cr.execute("SELECT pg_advisory_xact_lock(1)")  # noqa: F821 (one at a time)
     mailboxes.search([]).next_look = fields.Datetime.now() + LATER
     due = mailboxes.search([("account_id", "in", ids)])
     due.next_look = fields.Datetime.now() - timedelta(minutes=1)
     env["ir.config_parameter"].get_param("database.uuid")  # noqa: F821
+    env.cr.commit()  # noqa: F821
+    env.cr.execute("SELECT pg_advisory_unlock(1)")  # noqa: F821
     env.cr.commit()  # noqa: F821
     return due
 

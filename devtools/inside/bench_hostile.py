@@ -2,8 +2,10 @@
 
 BENCH_HOSTILE: {"accounts": [{"email", "customer", "smtp": port, "imap": port or 0}],
 "ca": PEM, "password": of every mailbox}. All belong to the user "bench"; "colleague"
-and "tester" are employees too. Prints {"accounts": [ids], "tasks": [ids]}, in the same
-order: each account has a task that its customer follows.
+and "tester" are employees too. Prints {"accounts": [ids], "addresses": [ids], "tasks":
+[ids]}, in the same
+order: each account has an address
+and a task that its customer follows.
 """
 
 import json
@@ -45,14 +47,12 @@ project = env["project.project"].create(  # noqa: F821
 def connected(email, smtp, imap, **_other):
     account = env["mail.external.account"].create(  # noqa: F821
         {
-            "email": email,
             "user_id": bench.id,
             "state": "working",
             "smtp_host": "localhost",
             "smtp_port": smtp,
             "smtp_security": "ssl",
             "smtp_login": email,
-            "receive_replies": bool(imap),
             "incoming_protocol": "imap" if imap else "none",
             "incoming_host": "localhost",
             "incoming_port": imap,
@@ -71,8 +71,14 @@ def connected(email, smtp, imap, **_other):
         env["mail.external.secret"].sudo().create(  # noqa: F821
             {"account_id": account.id, "purpose": purpose, "sealed": sealed}
         )
-    account._set_up_reading([("INBOX", False)], True)
-    return account.id
+    return env["mail.external.address"].create(  # noqa: F821
+        {
+            "account_id": account.id,
+            "email": email,
+            "is_main": True,
+            "receive_replies": bool(imap),
+        }
+    )
 
 
 def followed(email, customer, **_other):
@@ -83,8 +89,10 @@ def followed(email, customer, **_other):
     return task.id
 
 
+addresses = [connected(**each) for each in given["accounts"]]
 result = {
-    "accounts": [connected(**each) for each in given["accounts"]],
+    "accounts": [address.account_id.id for address in addresses],
+    "addresses": [address.id for address in addresses],
     "tasks": [followed(**each) for each in given["accounts"]],
 }
 env.cr.commit()  # noqa: F821

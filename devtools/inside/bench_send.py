@@ -25,7 +25,6 @@ user = env.ref("base.user_admin")  # noqa: F821
 accounts = env["mail.external.account"].create(  # noqa: F821
     [
         {
-            "email": f"sender{number}@brand.test",
             "company_id": env.company.id,  # noqa: F821
             "state": "working",
             "smtp_host": "localhost",
@@ -52,16 +51,27 @@ env["mail.external.secret"].sudo().create(  # noqa: F821
         for account in accounts
     ]
 )
+addresses = env["mail.external.address"].create(  # noqa: F821
+    [
+        {
+            "email": account.smtp_login,
+            "account_id": account.id,
+            "company_id": account.company_id.id,
+            "is_main": True,
+        }
+        for account in accounts
+    ]
+)
 seconds = {}
 for name, threads in (("one", "1"), ("all", "")):
     env["ir.config_parameter"].set_param(PARAMETER, threads)  # noqa: F821
     for number in range(given["mails"]):
-        for account in accounts:
+        for address in addresses:
             task.with_user(user).message_post(
                 body=f"Number {number}",
                 message_type="comment",
                 subtype_xmlid="mail.mt_comment",
-                external_account_id=account.id,
+                external_address_id=address.id,
             )
     env.cr.commit()  # noqa: F821
     began = time.perf_counter()

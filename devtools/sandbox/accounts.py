@@ -26,6 +26,13 @@ ADDRESSES = (
     "olena@corp.test",
 )
 
+#: Further addresses of a mailbox: who signs in there may send from them, and what is
+#: written to them lies in it. Nobody signs in by their names.
+ALIASES = {
+    "hello@brand-a.test": "anna@brand-a.test",
+    "sales@brand-a.test": "support@brand-a.test",
+}
+
 NOBODY = "nobody@customer.test"
 FULL = "full@customer.test"
 
@@ -58,6 +65,11 @@ REFUSED_RECIPIENTS = {
 }
 
 
+def mailbox_of(address: str) -> str:
+    """The mailbox in which mail to ``address`` lies."""
+    return ALIASES.get(address.lower(), address.lower())
+
+
 def refused_sign_in(login: str, password: str) -> Reply | None:
     """Why this login with this password is refused; None when it is right."""
     login = login.lower()
@@ -65,13 +77,14 @@ def refused_sign_in(login: str, password: str) -> Reply | None:
     if login == SECURE_LOGIN and password == PASSWORD:
         return NEED_APP_PASSWORD
     wanted = APP_PASSWORD if login == SECURE_LOGIN else PASSWORD
-    known = bool(local) and domain in DOMAINS and login not in REFUSED_RECIPIENTS
+    nobodys = login in REFUSED_RECIPIENTS or login in ALIASES
+    known = bool(local) and domain in DOMAINS and not nobodys
     return None if known and password == wanted else WRONG_PASSWORD
 
 
 def refused_sender(login: str, sender: str) -> Reply | None:
     """Why `login` may not send as `sender` (Postfix's words); None when it may."""
-    if sender.lower() == login.lower():
+    if login.lower() in (sender.lower(), mailbox_of(sender)):
         return None
     return Reply(
         553,

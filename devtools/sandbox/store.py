@@ -8,7 +8,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import defer
 from zope.interface import Interface
 
-from .accounts import Reply, refused_sign_in
+from .accounts import Reply, mailbox_of, refused_sign_in
 from .maildir import Maildir, open_mailbox
 
 
@@ -30,8 +30,9 @@ class Store:
         """Store a mail; the envelope goes on top, as a final delivery does it
         (RFC 5321, 4.4: Return-Path)."""
         head = f"Return-Path: <{envelope_from}>\nDelivered-To: {recipient}\n"
-        self.mailbox(recipient).add(head.encode() + content)
-        for watcher in tuple(self.watchers[recipient.lower()]):
+        mailbox = mailbox_of(recipient)
+        self.mailbox(mailbox).add(head.encode() + content)
+        for watcher in tuple(self.watchers[mailbox]):
             watcher()
 
 

@@ -87,6 +87,7 @@ class TestBed:
         self._runtime = Runtime(self.folder)
         self._users: dict[str, dovecot.User] = {}
         self._logins: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
         self._servers: list[postfix.Postfix | dovecot.Dovecot] = []
 
@@ -166,6 +167,21 @@ class TestBed:
         changes the password. Takes up to a second.
         """
         self._add(address.lower(), password, (login or address).lower())
+        self._write_users()
+
+    def add_alias(self, address: str, of: str) -> None:
+        """Another address of the mailbox `of`: its mail arrives there.
+
+        The mailbox's login may send from it.
+        """
+        address, of = address.lower(), of.lower()
+        self._aliases[address] = of
+        self._logins[address] = self._logins[of]
+        self._write_users()
+
+    def remove_alias(self, address: str) -> None:
+        """There is no such address any more, and nobody may send from it."""
+        del self._aliases[address.lower()], self._logins[address.lower()]
         self._write_users()
 
     def add_mailboxes(self, addresses: Iterable[str]) -> None:
@@ -298,6 +314,7 @@ class TestBed:
         self._refusals = dict(REFUSALS)
         self._users.clear()
         self._logins.clear()
+        self._aliases.clear()
         for address in ADDRESSES:
             self._add(address, PASSWORD, address)
         self._postfix.write_table("refusals", self._refusals)
@@ -313,6 +330,7 @@ class TestBed:
 
     def _write_users(self) -> None:
         mailboxes = {address: f"{address}/" for address in self.addresses}
+        mailboxes |= {alias: f"{of}/" for alias, of in self._aliases.items()}
         self._postfix.write_table("mailboxes", mailboxes)
         self._postfix.write_table("sender_logins", self._logins)
         self._dovecot.write_users(self._users)

@@ -1,6 +1,10 @@
 """The fault server's submission service."""
 
+import re
 import socket
+from collections.abc import Collection
+from dataclasses import replace
+from email.utils import getaddresses
 from typing import TYPE_CHECKING
 
 from .fault_actions import Accepted, Delay
@@ -8,6 +12,12 @@ from .fault_talk import Talk, decode, plain
 
 if TYPE_CHECKING:
     from .faults import FaultServer
+
+
+_DENIED = "550 5.7.60 SMTP; Client does not have permissions to send as this sender"
+_FROM = re.compile(
+    rb"^From:[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
 
 
 class SmtpTalk(Talk):
@@ -18,6 +28,7 @@ class SmtpTalk(Talk):
 
     def __init__(self, server: "FaultServer", sock: socket.socket) -> None:
         super().__init__(server, sock)
+        self.login = ""
         self.forget()
 
     def forget(self) -> None:
@@ -73,6 +84,7 @@ class SmtpTalk(Talk):
             password = decode(self.ask("334 UGFzc3dvcmQ6"))
         else:
             login, _, password = decode(self.ask("334 PDEuMUB0ZXN0Pg==")).partition(" ")
+        self.login = login
         good = self.accepts(login, password)
         refusal = "535 5.7.8 Error: authentication failed"
         self.answer("auth", "235 2.7.0 Signed in" if good else refusal)
@@ -108,9 +120,20 @@ class SmtpTalk(Talk):
             b"".join(lines),
             self.options,
         )
-        if self.answer("body", "250 2.0.0 Ok: queued as 42").startswith("250"):
+        regular = "250 2.0.0 Ok: queued as 42"
+        if _sent_as(accepted, self.server.denied):
+            regular = _DENIED
+        elif _sent_as(accepted, self.server.replaced):
+            accepted = _from_login(accepted, self.login)
+        if self.answer("body", regular).startswith("250"):
             self.server.messages.append(accepted)
+            self.hand_on(accepted)
         self.forget()
+
+    def hand_on(self, accepted: Accepted) -> None:
+        """Deliver what was accepted, if that was asked for."""
+        for recipient in accepted.recipients if self.server.deliver else ():
+            self.server.deliver(accepted.sender, recipient, accepted.data)
 
     def rset(self, line: str) -> None:
         """Begin anew."""
@@ -121,3 +144,27 @@ class SmtpTalk(Talk):
         """Say goodbye."""
         self.answer("quit", "221 2.0.0 Bye")
         raise EOFError
+
+
+def _sent_as(accepted: Accepted, addresses: Collection[str]) -> bool:
+    """Whether one of `addresses` is the envelope's sender or stands in From."""
+    head = accepted.data.partition(b"\r\n\r\n")[0]
+    values = [found.decode("utf-8", "replace") for found in _FROM.findall(head)]
+    used = [accepted.sender, *(address for _name, address in getaddresses(values))]
+    return bool({each.lower() for each in used} & {each.lower() for each in addresses})
+
+
+def _from_login(accepted: Accepted, login: str) -> Accepted:
+    """As Gmail: the name in From stays, the address is kept in a field of its own."""
+
+    def line(found: re.Match[bytes]) -> bytes:
+        name = found[1].rpartition(b"<")[0]
+        return b"From: %b<%b>\r\nX-Google-Original-From: %b" % (
+            name,
+            login.encode(),
+            found[1],
+        )
+
+    head, end, body = accepted.data.partition(b"\r\n\r\n")
+    data = _FROM.sub(line, head, count=1) + end + body
+    return replace(accepted, sender=login, data=data)

@@ -15,7 +15,7 @@ authenticate (the line itself), login, examine, status, list, search, fetch, app
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,12 @@ class FaultServer:
     `features`: EHLO lines, IMAP capabilities or CAPA lines instead of the usual ones
     (STARTTLS is added by itself). `password`: refuse every other one.
 
+    SMTP, by the address in the envelope or in From: what is sent as one of `denied` is
+    refused after DATA, as Exchange does; as one of `replaced`, it is accepted, and both
+    are made the sign-in's login, as Gmail does. `deliver`: called with the sender, each
+    recipient and the message of what was accepted: `TestBed.deliver`. All three may be
+    changed while it runs.
+
     `port`; `ca_pem`; `commands`: lines received; `logins`: (login, password) pairs
     received; `messages`: what was accepted; `connections`: how many there were.
     """
@@ -83,12 +89,18 @@ class FaultServer:
         faults: Mapping[str, Action | InTurn] | None = None,
         features: Sequence[str] | None = None,
         password: str | None = None,
+        denied: Collection[str] = (),
+        replaced: Collection[str] = (),
+        deliver: Callable[[str, str, bytes], None] | None = None,
     ) -> None:
         self.protocol = protocol
         self.security = security
         self.certificate = certificate
         self.features = features
         self.password = password
+        self.denied = denied
+        self.replaced = replaced
+        self.deliver = deliver
         self.commands: list[str] = []
         self.logins: list[tuple[str, str]] = []
         self.messages: list[Accepted] = []

@@ -58,7 +58,7 @@ beforeEach(() => {
         },
     });
     onRpcBefore("/mail/message/post", ({ post_data }) => {
-        asyncStep(`${post_data.subtype_xmlid} ${post_data.external_account_id}`);
+        asyncStep(`${post_data.subtype_xmlid} ${post_data.external_address_id}`);
     });
 });
 
@@ -148,7 +148,7 @@ test("the pick stays while the draft stays, in the browser's store too", async (
     await insertText(".o-mail-Composer-input", "half a sentence");
     await click("button", { text: "Send message" });
     await contains(".o-mail-Composer", { count: 0 });
-    expect(JSON.parse(browser.localStorage.getItem(draftKey)).externalAccountId).toBe(12);
+    expect(JSON.parse(browser.localStorage.getItem(draftKey)).externalAddressId).toBe(12);
     await click("button", { text: "Send message" });
     await contains(`${PICKER} select`);
     expect(`${PICKER} select`).toHaveValue("12");
@@ -158,7 +158,7 @@ test("a draft of an earlier visit comes back with its sender", async () => {
     await openContact({
         composerHtml: ["markup", "half a sentence"],
         emailAddSignature: true,
-        externalAccountId: 0,
+        externalAddressId: 0,
     });
     await contains(".o-mail-Composer-input", { value: "half a sentence" });
     expect(queryOne(`${PICKER} select`).selectedOptions[0]).toHaveText(
@@ -170,7 +170,7 @@ test("an address that may no longer be used is dropped from the draft with a war
     await openContact({
         composerHtml: ["markup", "half a sentence"],
         emailAddSignature: true,
-        externalAccountId: 99,
+        externalAddressId: 99,
     });
     await contains(".o_notification:contains(will be sent from Anna)");
     expect(`${PICKER} select`).toHaveValue("11");
@@ -183,7 +183,7 @@ test("a draft that is sent before the chatter's data are there keeps its sender"
     await openContact({
         composerHtml: ["markup", "half a sentence"],
         emailAddSignature: true,
-        externalAccountId: COMPANY.id,
+        externalAddressId: COMPANY.id,
     });
     await contains(PICKER, { count: 0 });
     await contains(".o-mail-Composer-input", { value: "half a sentence" });

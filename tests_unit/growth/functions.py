@@ -211,6 +211,7 @@ NOT_MEASURED = {
     "network.resolve": "a Server, whose host was checked",
     "pop3.Pop3Session": _SPEAKS,
     "pop3_mailbox.Pop3Mailbox": _SPEAKS,
+    "probe.find": _SPEAKS,
     "report_types.Report": "counts its own recipients",
     "sender.Candidate": _NUMBERS,
     "sender.choose": _NUMBERS,

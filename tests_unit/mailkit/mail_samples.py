@@ -15,10 +15,10 @@ SENT_AT = datetime(2025, 3, 10, 9, 0, tzinfo=timezone.utc)
 
 
 def sent_mail(
-    message: int = 4711, account: int = 3, *, plain: str = "Our offer.\n"
+    message: int = 4711, address: int = 3, *, plain: str = "Our offer.\n"
 ) -> bytes:
     """Message number `message`, from anna@brand-a.test to the customer."""
-    token = SIGNER.token(message, account)
+    token = SIGNER.token(message, address)
     mail = EmailMessage(policy=policy.SMTP)
     mail["Message-Id"] = odoo_id(message)
     mail["References"] = f"{odoo_id(message)} {reference(token, 'brand-a.test')}"

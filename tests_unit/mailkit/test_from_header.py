@@ -120,6 +120,6 @@ _LOCAL = st.text("abK\u212aß.+é", min_size=1, max_size=4)
 
 
 @given(_LOCAL, _LOCAL)
-def test_same_rule_as_for_accounts(one: str, two: str) -> None:
+def test_same_rule_as_for_connected_addresses(one: str, two: str) -> None:
     first, second = f"{one}@brand-a.test", f"{two}@brand-a.test"
     assert (address_key(first) == address_key(second)) == same_address(first, second)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mail_samples import quick
 
 from mailkit import addresses
+from mailkit.fields import DELIVERY_FIELDS
 from mailkit.headers import (
     MAX_REFERENCES,
     Headers,
@@ -15,6 +16,7 @@ from mailkit.headers import (
     message_key,
     parse_headers,
 )
+from mailkit.reading import FIELDS as IMAP_FIELDS
 
 PROPERTIES = [
     name
@@ -174,6 +176,27 @@ def test_fields_that_tell_programs_from_people() -> None:
     assert headers.content_type == "multipart/report"
     assert headers.report_type == "delivery-status"
     assert headers.authentication_results[0] == "near; dmarc=pass"
+
+
+def test_every_field_that_servers_add_for_the_recipient_of_the_envelope() -> None:
+    names = [name.encode() for name in DELIVERY_FIELDS]
+    for name in names:
+        block = b"%s: <A.B@Brand.TEST>, c@d.test\r\n\r\n" % name.title()
+        assert parse_headers(block).delivered_to == ("a.b@brand.test", "c@d.test")
+    # An alias goes before the mailbox that it leads to, wherever they stand.
+    block = b"Delivered-To: box@x.test\r\nDelivered-To: in@x.test\r\n"
+    block += b"X-Original-To: alias@x.test\r\nEnvelope-To: box@x.test\r\n\r\n"
+    found = parse_headers(block).delivered_to
+    assert found == ("alias@x.test", "box@x.test", "in@x.test")
+    assert parse_headers(b"To: a@x.test\r\n\r\n").delivered_to == ()
+
+
+def test_imap_is_asked_for_them() -> None:
+    asked = IMAP_FIELDS.decode().lower().split()
+    assert set(DELIVERY_FIELDS) < set(asked)
+    assert len(asked) == len(set(asked))
+    # RFC 2683, 3.2.1.5: a command line of about 1000 octets, with some UIDs.
+    assert len(IMAP_FIELDS) < 800
 
 
 def test_nothing_is_found_in_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from mailkit.errors import ErrorCode
-from mailkit.replies import Stage, mailbox_error, smtp_error
+from mailkit.replies import Stage, mailbox_error, smtp_error, speaks_of_sender
 
 C = ErrorCode
 S = Stage
@@ -163,6 +163,268 @@ SMTP = [
     (S.GREETING, 554, "No SMTP service here", C.REFUSED),
 ]
 
+# What servers say of a sender that the sign-in may not use, at whatever stage.
+SENDER = [
+    # Exchange 2007 to 2019 and Exchange Online
+    (550, "5.7.1 Client does not have permissions to send as this sender"),
+    (550, "5.7.60 SMTP; Client does not have permissions to send as this sender [X.Y]"),
+    (554, "5.2.252 SendAsDenied; a@b.test not allowed to send as c@b.test; STOREDRV."),
+    (
+        554,
+        "5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSend"
+        "AsDenied; Failed to process message due to a permanent exception",
+    ),
+    # Postfix with reject_sender_login_mismatch and the like; iRedMail
+    (553, "5.7.1 <a@b.test>: Sender address rejected: not owned by user c@b.test"),
+    (553, "5.7.1 <a@b.test>: Sender address rejected: not logged in"),
+    (550, "5.1.0 <a@b.test>: Sender address rejected: User unknown in virtual mailbox"),
+    (554, "5.7.1 <a@b.test>: Sender address rejected: Access denied"),
+    (550, "5.1.8 <a@b.test>: Sender address rejected: Domain not found"),
+    (
+        554,
+        "5.7.1 <x@y.test>: Recipient address rejected: Sender is not same as SMTP "
+        "authenticate username",
+    ),
+    (554, "5.7.1 <x@y.test>: Recipient address rejected: Sender login mismatch"),
+    # Exim
+    (
+        550,
+        "Verification failed for <a@b.test>\nNo Such User Here\nSender verify failed",
+    ),
+    # Yandex, Mail.ru, Zoho, GMX and web.de, IONOS, iCloud, Yahoo, Fastmail
+    (553, "5.7.1 Sender address rejected: not owned by auth user. a1b2c3 https://x"),
+    (550, "not local sender over smtp"),
+    (553, "5.7.1 Relaying disallowed as a@b.test"),
+    (553, "Sender is not allowed to relay emails"),
+    (
+        550,
+        "Requested action not taken: mailbox unavailable\n"
+        "Sender address is not allowed",
+    ),
+    (550, "Sender address is not allowed."),
+    (550, "5.7.0 From address is not one of your addresses"),
+    (553, "From address not verified - see https://help.yahoo.com/kb/SLN26050.html"),
+    (551, "5.7.1 Not authorised to send from this header address"),
+    # QQ, NetEase, Sina
+    (501, "mail from address must be same as authorization user"),
+    (553, "Mail from must equal authorized user"),
+    (550, "5.7.1 Mail from must equal authorized user"),
+    (553, "Envolope sender mismatch with login user.."),
+    # GoDaddy, Verizon, SMTP2GO, SendGrid, Postmark, Postal, SparkPost, Amazon
+    (550, "5.1.0 Sender is not allowed to send from gmail.com (R2)"),
+    (550, "5.7.1 Unauthorized sender address."),
+    (550, "From header sender domain not verified.\nOn your Settings page verify it"),
+    (550, "The from address does not match a verified Sender Identity. Mail cannot be"),
+    (550, "The 'From' address you supplied (A <a@b.test>) is not a Sender Signature"),
+    (530, "From/Sender name is not valid"),
+    (550, "5.7.1 Unconfigured Sending Domain <b.test>"),
+    (
+        554,
+        "Message rejected: Email address is not verified. The following identities "
+        "failed the check in region EU-WEST-1: a@b.test",
+    ),
+    (550, "5.7.1 You are not authorized to use the sender address a@b.test"),
+]
+# What is said of a sender, too, but by or about one recipient, or about where the mail
+# comes from: the meaning at RCPT TO, and behind the message.
+NOT_SENDER = [
+    # Exchange: mailboxes and groups that don't take mail from everybody
+    (
+        550,
+        "5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; "
+        "Delivery restriction check failed because the sender was not authenticated "
+        "when sending to this group",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.134 RESOLVER.RST.SenderNotAuthenticatedForMailbox; authentication "
+        "required",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.124 RESOLVER.RST.NotAuthorizedToGroup; sender not in allowed-senders list",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.129 RESOLVER.RST.RestrictedToRecipientsPermission; not authorized to send "
+        "to the recipient because the sender isn't on the recipient's list of senders",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 RESOLVER.RST.NotAuthorized; not authorized",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 recipient not allowed to receive from external senders",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 <x@y.test>: Sender address rejected by recipient",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "The sender address is not allowed to send to this group",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 Recipient does not accept mail from this sender address: denied",
+        C.RECIPIENT_REFUSED,
+        C.RECIPIENT_REFUSED,
+    ),
+    (550, "5.7.1 sender denied", C.RECIPIENT_REFUSED, C.CONTENT_REFUSED),
+    (550, "Sender not allowed", C.RECIPIENT_REFUSED, C.REFUSED),
+    (
+        550,
+        "5.7.1 You may not post to this list",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.1.1 <x@y.test>: Recipient address rejected: undeliverable address: host "
+        "mx.y.test[192.0.2.1] said: 550 5.1.8 Sender address rejected: Domain not "
+        "found",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        554,
+        "5.7.1 <x@y.test>: host mx said: 553 Sender address rejected: not owned by "
+        "user",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    # SPF, DKIM, DMARC, reputation: Gmail, Microsoft, Mail.ru, Postfix' policy server
+    (
+        554,
+        "5.7.1 message rejected: SPF check for sender domain failed",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.23 <x@y.test>: Recipient address rejected: Message rejected due to: SPF "
+        "fail - not authorized. Please see http://www.openspf.net/Why",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (550, "5.7.1 Sender ID (PRA) Not Permitted", C.REFUSED, C.CONTENT_REFUSED),
+    (
+        550,
+        "5.7.26 This mail has been blocked because the sender is unauthenticated. "
+        "Gmail requires all senders to authenticate with either SPF or DKIM.",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 Unauthenticated email from b.test is not accepted due to domain's DMARC "
+        "policy.",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.509 Access denied, sending domain b.test does not pass DMARC verification",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (550, "sender reputation", C.REFUSED, C.CONTENT_REFUSED),
+    (
+        550,
+        "5.7.1 Message blocked: sender IP reputation is not good",
+        C.REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 The IP you're using to send mail is not authorized to send email "
+        "directly to our servers.",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        553,
+        "5.7.1 Mail from 192.0.2.1 not allowed",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (
+        550,
+        "5.7.1 You are not allowed to send from this IP",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    (550, "5.7.25 Sender has no PTR record", C.REFUSED, C.CONTENT_REFUSED),
+    # Addresses are no words
+    (
+        550,
+        "5.1.1 <5.7.60@y.test>: No such user",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        "5.1.1 SendAsDenied;@y.test unknown",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        "Host not.local.5.7.60.test is unknown",
+        C.RECIPIENT_REFUSED,
+        C.CONTENT_REFUSED,
+    ),
+    # What the recipient's own server said, or the recipient's address, in a refusal.
+    (
+        550,
+        "Callout verification failed:\n550 5.7.60 SMTP; not allowed to send as this",
+        C.RECIPIENT_REFUSED,
+        C.REFUSED,
+    ),
+    (
+        550,
+        'Recipient verify failed: response to "RCPT TO:<x@y.test>" from mx.y.test was:'
+        " 553 Sender address rejected: not owned by user",
+        C.RECIPIENT_REFUSED,
+        C.REFUSED,
+    ),
+    (
+        550,
+        "5.1.1 remote server replied: 550 5.7.1 you are not allowed to send as",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        '5.1.1 "not allowed to send as you"@y.test: unknown',
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+    (
+        550,
+        "5.1.1 <" + "sender address rejected " * 4 + "@y.test> unknown",
+        C.RECIPIENT_UNKNOWN,
+        C.RECIPIENT_UNKNOWN,
+    ),
+]
+
 MAILBOX = [
     (S.LOGIN, "[AUTHENTICATIONFAILED] Invalid credentials (Failure)", C.LOGIN_REFUSED),
     (
@@ -198,6 +460,42 @@ MAILBOX = [
 @pytest.mark.parametrize(("stage", "number", "text", "meaning"), SMTP)
 def test_smtp(stage: Stage, number: int, text: str, meaning: ErrorCode) -> None:
     assert smtp_error(stage, number, text.encode()).code is meaning
+
+
+@pytest.mark.parametrize("stage", [S.MAIL, S.RCPT, S.DATA, S.BODY])
+@pytest.mark.parametrize(("number", "text"), SENDER)
+def test_sender_that_may_not_be_used(stage: Stage, number: int, text: str) -> None:
+    assert smtp_error(stage, number, text.encode()).code is C.SENDER_REFUSED
+    later = smtp_error(stage, 450, text.replace("5.", "4.", 1).encode())
+    assert later.transient and later.code is not C.SENDER_REFUSED
+
+
+@pytest.mark.parametrize(("number", "text", "at_rcpt", "at_end"), NOT_SENDER)
+def test_what_one_recipient_thinks_of_a_sender(
+    number: int, text: str, at_rcpt: ErrorCode, at_end: ErrorCode
+) -> None:
+    assert smtp_error(S.RCPT, number, text.encode()).code is at_rcpt
+    assert smtp_error(S.BODY, number, text.encode()).code is at_end
+    # Not for good, with another number: then nothing is refused yet.
+    later = smtp_error(S.RCPT, 450, text.replace("5.", "4.", 1).encode())
+    assert later.transient and later.code is not C.SENDER_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("550 5.7.1 Sender denied", True),
+        ("550 MAIL FROM not permitted", True),
+        ("550 5.7.1 <sender@b.test>: No", False),
+        ("550 5.7.1 We don't like you", False),
+        ("550 5.7.134 RESOLVER.RST.SenderNotAuthenticatedForMailbox; sender", False),
+    ],
+)
+def test_refusal_that_speaks_of_the_sender(text: str, named: bool) -> None:
+    number, _, rest = text.partition(" ")
+    reply = smtp_error(S.RCPT, int(number), rest.encode()).reply
+    assert reply is not None
+    assert speaks_of_sender(reply) is named
 
 
 @pytest.mark.parametrize(("stage", "text", "meaning"), MAILBOX)

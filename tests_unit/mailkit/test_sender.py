@@ -1,4 +1,4 @@
-"""The precedence of senders, case by case, and for any accounts at all."""
+"""The precedence of senders, case by case, and for any addresses at all."""
 
 import itertools
 
@@ -12,7 +12,7 @@ PERSONAL, COMPANY = True, False
 
 
 def candidate(number: int, personal: bool, **marks: object) -> Candidate:
-    return Candidate(account_id=number, personal=personal, **marks)  # type: ignore[arg-type]
+    return Candidate(address_id=number, personal=personal, **marks)  # type: ignore[arg-type]
 
 
 CASES = [
@@ -104,7 +104,7 @@ POLICY_CASES = [
     # ... and the usual rule when it went to none of these
     (CUSTOMER, [OWN_FREE, TEAM_DEFAULT], 1, Reason.GENERAL_DEFAULT),
     (CUSTOMER, [TEAM_FREE, TEAM_BOUND], 5, Reason.PROJECT),
-    # "the project's default first": before the employee's unbound accounts only
+    # "the project's default first": before the employee's unbound addresses only
     (PROJECT, [OWN_FREE, TEAM_DEFAULT], 6, Reason.PROJECT_DEFAULT),
     (PROJECT, [OWN_BOUND, TEAM_DEFAULT], 2, Reason.PROJECT),
     (PROJECT, [OWN_DEFAULT, TEAM_DEFAULT], 3, Reason.PROJECT_DEFAULT),
@@ -125,16 +125,16 @@ def test_who_sends_and_why(
     for arrangement in itertools.permutations(candidates):
         chosen = choose(arrangement, policy)
         assert chosen.reason is reason
-        assert (chosen.candidate and chosen.candidate.account_id) == winner
+        assert (chosen.candidate and chosen.candidate.address_id) == winner
 
 
 def test_the_picker_lists_the_own_addresses_first() -> None:
     listed = ordered([TEAM_DEFAULT, OWN_FREE, TEAM_FREE, OWN_BOUND])
-    assert [c.account_id for c in listed] == [2, 1, 6, 4]
+    assert [c.address_id for c in listed] == [2, 1, 6, 4]
 
 
-def account(number: int) -> st.SearchStrategy[Candidate]:
-    """Any account that may exist: a default binding is a binding."""
+def address(number: int) -> st.SearchStrategy[Candidate]:
+    """Any address that may exist: a default binding is a binding."""
     flag = st.booleans()
     return st.builds(
         lambda personal, binding, general, sequence, addressed: Candidate(
@@ -155,13 +155,13 @@ def account(number: int) -> st.SearchStrategy[Candidate]:
 
 
 ACCOUNTS = st.integers(0, 6).flatmap(
-    lambda n: st.tuples(*map(account, range(1, n + 1)))
+    lambda n: st.tuples(*map(address, range(1, n + 1)))
 )
 POLICIES = st.sampled_from(Policy)
 
 
 def beats(a: Candidate, b: Candidate, policy: Policy) -> bool:
-    """The rules of the README, one after the other, between two accounts."""
+    """The rules of the README, one after the other, between two addresses."""
     if policy is CUSTOMER and a.addressed != b.addressed:
         return a.addressed
     if a.personal != b.personal:
@@ -174,7 +174,7 @@ def beats(a: Candidate, b: Candidate, policy: Policy) -> bool:
     for mark in marks:
         if getattr(a, mark) != getattr(b, mark):
             return bool(getattr(a, mark))
-    return (a.sequence, a.account_id) < (b.sequence, b.account_id)
+    return (a.sequence, a.address_id) < (b.sequence, b.address_id)
 
 
 @given(ACCOUNTS, POLICIES)
@@ -197,7 +197,7 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
     candidates: tuple[Candidate, ...], policy: Policy, picked: int
 ) -> None:
     chosen = choose(candidates, policy, picked)
-    usable = {c.account_id: c for c in candidates}
+    usable = {c.address_id: c for c in candidates}
     if picked == 0:
         assert chosen == Choice(None, Reason.PICKED)
     elif picked in usable:
@@ -207,7 +207,7 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
 
 
 @given(ACCOUNTS, POLICIES)
-def test_an_account_that_others_may_use_changes_nothing_for_them(
+def test_an_address_that_others_may_use_changes_nothing_for_them(
     candidates: tuple[Candidate, ...], policy: Policy
 ) -> None:
     """Taking away any but the chosen one leaves the choice as it is."""

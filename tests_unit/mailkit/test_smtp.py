@@ -198,6 +198,89 @@ def test_sender_check_sends_nothing() -> None:
     assert messages == []
 
 
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        ("550 5.7.1 Sender denied", ErrorCode.SENDER_REFUSED),
+        ("550 5.7.1 We don't like you", None),
+        ("550 5.1.1 User unknown", None),
+    ],
+)
+def test_sender_check_where_only_the_recipient_is_left_to_refuse(
+    reply: str, code: ErrorCode | None
+) -> None:
+    with FaultServer("smtp", "none", faults={"rcpt": Reply(reply)}) as faulty:
+        with session(faulty) as smtp:
+            if code is None:
+                smtp.check_sender(SENDER)
+            else:
+                assert fail(smtp.check_sender, SENDER).code is code
+
+
+# Senders that are not the sign-in's own
+
+ALIAS = "sales@brand-a.test"
+AS_ALIAS = b"From: Anna\r\n <Sales@brand-a.test>\r\nSubject: Hello\r\n\r\nFrom: me\r\n"
+STAGES = ("mail", "rcpt", "data", "body")
+
+
+@pytest.mark.parametrize("step", STAGES)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        "554 5.2.252 SendAsDenied; a@b.test not allowed to send as c@b.test",
+        "553 5.7.1 <c@b.test>: Sender address rejected: not owned by user a@b.test",
+    ],
+)
+def test_refused_sender_leaves_the_session_to_its_siblings(
+    step: str, reply: str
+) -> None:
+    with FaultServer("smtp", "none", faults={step: InTurn(Reply(reply))}) as faulty:
+        with session(faulty) as smtp:
+            error = fail(smtp.send, ALIAS, "a@customer.test", AS_ALIAS)
+            smtp.send(SENDER, "a@customer.test", MESSAGE)
+        [sent] = faulty.messages
+    assert (error.code, error.field) == (ErrorCode.SENDER_REFUSED, "email")
+    assert not error.transient and not error.in_doubt
+    assert sent.sender == SENDER
+
+
+@pytest.mark.parametrize("envelope", [ALIAS, SENDER])
+def test_server_that_lets_nobody_send_as_the_alias(envelope: str) -> None:
+    """The test of the sender alone passes: Exchange refuses the message."""
+    with FaultServer("smtp", "ssl", denied=[ALIAS]) as faulty:
+        with session(faulty) as smtp:
+            smtp.login()
+            smtp.check_sender(envelope)
+            error = fail(smtp.send, envelope, "a@customer.test", AS_ALIAS)
+            smtp.send(SENDER, "a@customer.test", MESSAGE)
+        assert [sent.data for sent in faulty.messages] == [MESSAGE]
+    assert error.code is ErrorCode.SENDER_REFUSED
+    assert error.reply is not None
+    assert (error.reply.code, error.reply.enhanced) == (550, "5.7.60")
+
+
+def test_server_that_replaces_the_alias() -> None:
+    delivered: list[tuple[str, str, bytes]] = []
+
+    def deliver(sender: str, recipient: str, message: bytes) -> None:
+        delivered.append((sender, recipient, message))
+
+    with FaultServer("smtp", "ssl", replaced=[ALIAS], deliver=deliver) as faulty:
+        with session(faulty) as smtp:
+            smtp.login()
+            smtp.send(ALIAS, "a@customer.test", AS_ALIAS)
+            smtp.send(SENDER, "b@customer.test", MESSAGE)
+    (sender, recipient, message), other = delivered
+    assert (sender, recipient) == (SENDER, "a@customer.test")
+    received = message_from_bytes(message, policy=policy.default)
+    assert received["From"] == f"Anna <{SENDER}>"
+    assert received["X-Google-Original-From"] == "Anna <Sales@brand-a.test>"
+    assert message.endswith(b"\r\nSubject: Hello\r\n\r\nFrom: me\r\n")
+    assert other == (SENDER, "b@customer.test", MESSAGE)
+
+
 # Signing in
 
 

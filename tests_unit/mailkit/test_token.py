@@ -36,11 +36,11 @@ def mail(body: str, kind: str = "text/plain", encoding: str = "8bit") -> bytes:
 
 
 @given(IDS, IDS)
-def test_what_was_signed_comes_back(message: int, account: int) -> None:
-    token = SIGNER.token(message, account)
+def test_what_was_signed_comes_back(message: int, address: int) -> None:
+    token = SIGNER.token(message, address)
     assert re.fullmatch("[a-z2-7]{32}", token)
-    assert SIGNER.verify(token) == Token(message, account)
-    assert SIGNER.verify(token.upper()) == Token(message, account)
+    assert SIGNER.verify(token) == Token(message, address)
+    assert SIGNER.verify(token.upper()) == Token(message, address)
     index = SIGNER.thread_index(message, SENT_AT)
     assert SIGNER.from_thread_index(index) == Token(message, 0)
 
@@ -49,9 +49,9 @@ def test_what_was_signed_comes_back(message: int, account: int) -> None:
     IDS, IDS, st.integers(0, 31), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567")
 )
 def test_a_changed_token_is_refused(
-    message: int, account: int, place: int, letter: str
+    message: int, address: int, place: int, letter: str
 ) -> None:
-    token = SIGNER.token(message, account)
+    token = SIGNER.token(message, address)
     changed = token[:place] + letter + token[place + 1 :]
     assert changed == token or SIGNER.verify(changed) is None
 

@@ -141,6 +141,17 @@ def test_relay_wants_no_sign_in_and_makes_the_mailbox(sandbox: Sandbox) -> None:
     assert ("new.one@elsewhere.test", 1) in list_mailboxes(sandbox.folder)
 
 
+def test_mailbox_with_another_address(sandbox: Sandbox) -> None:
+    alias = "hello@brand-a.test"
+    with sandbox.smtp() as smtp:
+        smtp.login(ANNA, PASSWORD)
+        smtp.sendmail(alias, [alias], wire(letter()))
+    mail = messages(sandbox.folder, ANNA)[-1]
+    assert (mail["Return-Path"], mail["Delivered-To"]) == (f"<{alias}>", alias)
+    with sandbox.smtp() as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp.login(alias, PASSWORD)
+
+
 def test_sender_of_somebody_else_is_refused(sandbox: Sandbox) -> None:
     with sandbox.smtp() as smtp:
         smtp.login(ANNA, PASSWORD)

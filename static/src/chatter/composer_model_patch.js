@@ -11,12 +11,12 @@ const composerPatch = {
     setup() {
         super.setup(...arguments);
         /** @type {number | undefined} what the user picked; undefined: the default */
-        this.externalAccountId = fields.Attr(undefined);
+        this.externalAddressId = fields.Attr(undefined);
     },
 
     clear() {
         super.clear(...arguments);
-        this.externalAccountId = undefined;
+        this.externalAddressId = undefined;
     },
 
     get externalSenders() {
@@ -26,18 +26,18 @@ const composerPatch = {
     /** Whether the picked account cannot be used here, or not any longer. */
     get isExternalAccountGone() {
         return (
-            Boolean(this.externalAccountId) &&
+            Boolean(this.externalAddressId) &&
             this.thread?.externalSenders !== undefined &&
-            !this.externalSenders.some((sender) => sender.id === this.externalAccountId)
+            !this.externalSenders.some((sender) => sender.id === this.externalAddressId)
         );
     },
 
     /** @returns {number} the id of the account to send through, or ODOO_SENDER */
     get externalSenderId() {
-        if (this.externalAccountId === undefined || this.isExternalAccountGone) {
+        if (this.externalAddressId === undefined || this.isExternalAccountGone) {
             return this.externalSenders[0]?.id ?? ODOO_SENDER;
         }
-        return this.externalAccountId;
+        return this.externalAddressId;
     },
 };
 patch(Composer.prototype, composerPatch);

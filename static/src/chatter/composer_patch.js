@@ -17,7 +17,7 @@ const composerPatch = {
             this.env.inChatter &&
             type === "message" &&
             !composer.message &&
-            (composer.externalSenders.length || composer.externalAccountId !== undefined),
+            (composer.externalSenders.length || composer.externalAddressId !== undefined),
         );
     },
 
@@ -29,7 +29,7 @@ const composerPatch = {
         const composer = toRaw(this.props.composer);
         return {
             ...context,
-            default_external_sender_picked: composer.externalAccountId !== undefined,
+            default_external_sender_picked: composer.externalAddressId !== undefined,
             external_sender_id: composer.externalSenderId,
             // false: the writer has deleted the signature
             external_sender_signature: composer.emailAddSignature,
@@ -39,7 +39,7 @@ const composerPatch = {
     get postData() {
         const postData = super.postData;
         if (this.hasExternalSender) {
-            postData.externalAccountId = toRaw(this.props.composer).externalSenderId;
+            postData.externalAddressId = toRaw(this.props.composer).externalSenderId;
         }
         return postData;
     },
@@ -62,12 +62,12 @@ const composerPatch = {
         this.takeOverExternalSender();
         super.saveContent(...arguments);
         // Core rebuilds the draft from fixed keys: the picked sender is added to what it saved.
-        const { localId, externalAccountId } = toRaw(this.props.composer);
+        const { localId, externalAddressId } = toRaw(this.props.composer);
         const draft = browser.localStorage.getItem(localId);
-        if (draft && externalAccountId !== undefined) {
+        if (draft && externalAddressId !== undefined) {
             browser.localStorage.setItem(
                 localId,
-                JSON.stringify({ ...JSON.parse(draft), externalAccountId }),
+                JSON.stringify({ ...JSON.parse(draft), externalAddressId }),
             );
         }
     },
@@ -79,7 +79,7 @@ const composerPatch = {
             this.fullComposerBus.trigger("SAVE_EXTERNAL_SENDER", {
                 onSave: (senderId) => {
                     if (senderId !== toRaw(composer).externalSenderId) {
-                        composer.externalAccountId = senderId;
+                        composer.externalAddressId = senderId;
                     }
                 },
             });
@@ -91,8 +91,8 @@ const composerPatch = {
         const composer = toRaw(this.props.composer);
         // Core has removed a draft that cannot be parsed.
         const draft = JSON.parse(browser.localStorage.getItem(composer.localId));
-        if (Number.isInteger(draft?.externalAccountId)) {
-            this.props.composer.externalAccountId = draft.externalAccountId;
+        if (Number.isInteger(draft?.externalAddressId)) {
+            this.props.composer.externalAddressId = draft.externalAddressId;
         }
     },
 };

@@ -50,7 +50,7 @@ export class ExternalSenderPicker extends Component {
     }
 
     dropChoice() {
-        this.composer.externalAccountId = undefined;
+        this.composer.externalAddressId = undefined;
         const sender = this.options.find(({ id }) => id === this.composer.externalSenderId);
         this.notification.add(
             _t(
@@ -63,6 +63,6 @@ export class ExternalSenderPicker extends Component {
 
     /** @param {Event & { target: HTMLSelectElement }} ev */
     onChange(ev) {
-        this.composer.externalAccountId = Number(ev.target.value);
+        this.composer.externalAddressId = Number(ev.target.value);
     }
 }

@@ -6,8 +6,8 @@ import { patch } from "@web/core/utils/patch";
 const storePatch = {
     async getMessagePostParams({ postData }) {
         const params = await super.getMessagePostParams(...arguments);
-        if (postData.externalAccountId !== undefined) {
-            params.post_data.external_account_id = postData.externalAccountId;
+        if (postData.externalAddressId !== undefined) {
+            params.post_data.external_address_id = postData.externalAddressId;
         }
         return params;
     },

@@ -1,0 +1,108 @@
+from odoo import fields, models
+
+from ..tools import destination
+
+SECURITY = [
+    ("ssl", "SSL/TLS"),
+    ("starttls", "STARTTLS"),
+    ("none", "None (not encrypted)"),
+]
+INCOMING = [
+    ("none", "None"),
+    ("imap", "IMAP"),
+    ("pop3", "POP3"),
+    ("forwarded", "Forwarded to Odoo"),
+]
+
+
+class MailExternalConnectionMixin(models.AbstractModel):
+    """How to reach a mail service: the servers of sending and of reading, once.
+
+    The connect window has these settings before their test, the account after it. A
+    password opens only where both mean the same place (``tools/destination.py``), so
+    what a secret is bound to is said here for both.
+
+    The model that inherits this has two fields besides: ``company_id``, and
+    ``allow_private_host``, whether these servers may be internal ones.
+    """
+
+    _name = "mail.external.connection.mixin"
+    _description = "Connection to a Mail Service"
+
+    provider_id = fields.Many2one(
+        "mail.external.provider", "Mail Service", copy=False, ondelete="set null"
+    )
+    smtp_host = fields.Char("SMTP Host", copy=False)
+    smtp_port = fields.Integer("SMTP Port", copy=False)
+    smtp_security = fields.Selection(SECURITY, "SMTP Security", copy=False)
+    smtp_login = fields.Char("SMTP User", copy=False)
+    incoming_protocol = fields.Selection(
+        INCOMING, "Incoming Mail", default="none", required=True, copy=False
+    )
+    incoming_host = fields.Char(copy=False)
+    incoming_port = fields.Integer(copy=False)
+    incoming_security = fields.Selection(SECURITY, copy=False)
+    incoming_login = fields.Char("Incoming User", copy=False)
+    ca_certificate = fields.Text("Additional CA Certificate", copy=False)
+
+    # What the preset of the mail service says
+
+    def _fill_sending(self):
+        provider = self.provider_id
+        self.smtp_host = provider.smtp_host
+        self.smtp_port = provider.smtp_port
+        self.smtp_security = provider.smtp_security
+
+    def _fill_incoming(self):
+        protocol, provider = self.incoming_protocol, self.provider_id
+        if protocol not in destination.READ_PROTOCOLS:
+            return
+        if provider[f"{protocol}_host"]:
+            self.incoming_host = provider[f"{protocol}_host"]
+            self.incoming_port = provider[f"{protocol}_port"]
+            self.incoming_security = provider[f"{protocol}_security"]
+        else:
+            self.incoming_port = {"imap": 993, "pop3": 995}[protocol]
+
+    def _fill_logins(self, email):
+        if self.provider_id.smtp_host and self.provider_id.login_format != "other":
+            login = self.provider_id._login_for(email)
+            self.smtp_login = login
+            self.incoming_login = login
+
+    # Where mail goes to, and a password may go
+
+    def _server(self, purpose, timeout):
+        """Connection settings without secret.
+
+        :param str purpose: "smtp" or "incoming"
+        :param float timeout: seconds of one whole operation
+        :rtype: mailkit.settings.Server
+        :raise mailkit.errors.MailError: settings that cannot be right
+        """
+        self.ensure_one()
+        return destination.server(self, purpose, timeout)
+
+    def _connection_text(self):
+        """Where mail goes out and comes in, in one line."""
+        self.ensure_one()
+        hosts = [self.smtp_host]
+        if self.incoming_protocol in destination.READ_PROTOCOLS:
+            hosts.append(f"{self.incoming_protocol.upper()} {self.incoming_host}")
+        return " · ".join(filter(None, hosts))
+
+    def _secret_context(self, purpose):
+        """What a password stored with these settings is bound to.
+
+        :param str purpose: "smtp" or "incoming"
+        """
+        self.ensure_one()
+        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+        holder = tuple(record._origin.id for record in self._secret_holder())
+        return destination.secret_context(uuid, self, purpose, holder)
+
+    def _secret_holder(self):
+        """:return: the account that holds the passwords; the employee whose it is (none
+        for a company's); its company, or none; who opened a company's with their own
+        sign-in, or none"""
+        return self, self.user_id, self.company_id, self.sign_in_user_id

@@ -1,0 +1,47 @@
+"""What the screens of an address show of the account behind it."""
+
+from .explanations import cause_and_remedy
+
+# Fields of mail.external.address.
+NAMES = (
+    *("sibling_count", "account_label", "connection", "failure_text"),
+    *("failure_answer", "last_check", "delivery_next_try", "can_fetch"),
+    *("mailbox_status", "mailbox_failed", "mailbox_last_look"),
+    *("mailbox_answer_count", "mailbox_unrelated_count"),
+)
+
+
+def shown(address):
+    """The values of ``NAMES``, for who may see the account: the caller looks at that.
+
+    :param address: one mail.external.address
+    :return: dict name -> value
+    """
+    hidden = address.sudo()
+    account = hidden.account_id._origin  # of an address that is not saved yet
+    mailbox, own = account.mailbox_ids, account._own_address()
+    code = hidden.failure_code or account.failure_code
+    below = own != hidden and own.active
+    values = {
+        "list_name": below and f"↳ {address.email}",
+        "sibling_count": len(account.address_ids - hidden),
+        "account_label": own != hidden and own.email,
+        "connection": account._connection_text(),
+        "failure_text": code and " ".join(cause_and_remedy(address.env, code)),
+        "failure_answer": hidden.failure_reply or account.failure_reply,
+        "last_check": account.last_check,
+        "delivery_next_try": account.delivery_next_try,
+    }
+    if not address.receive_replies:
+        return values
+    return {
+        **values,
+        "can_fetch": (
+            bool(mailbox) and account._reads_mailbox() and address._may_connect()
+        ),
+        "mailbox_status": account.mailbox_status,
+        "mailbox_failed": account.mailbox_failed,
+        "mailbox_last_look": mailbox.last_look,
+        "mailbox_answer_count": mailbox.answer_count,
+        "mailbox_unrelated_count": mailbox.unrelated_count,
+    }

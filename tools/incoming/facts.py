@@ -1,0 +1,249 @@
+"""What the database knows about the messages of a mailbox: plain functions."""
+
+from functools import lru_cache
+
+from odoo.tools import SQL
+
+from ...mailkit.addresses import same_mailbox
+from ...mailkit.from_header import address_key
+from ...mailkit.matching import (
+    Decision,
+    Facts,
+    Outcome,
+    Reason,
+    base_subject,
+    candidate_ids,
+    decide,
+)
+from .. import code_mail, vault
+from ..judging import timed
+
+# So long after a mail its recipients' answers are looked for by their text, too.
+CORRESPONDENCE_DAYS = 180
+# Recipients with our local part and a domain that is not ASCII: who names more of them
+# writes to nobody.
+_MOST_COSTLY = 20
+# Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
+CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
+
+
+def decide_batch(account, batch, spent=None):
+    """Whether each of these messages answers something that Odoo sent.
+
+    :param batch: list of ``mailkit.headers.Headers``
+    :param list spent: the processor's seconds for each of them are added to it
+    :return: (list of ``mailkit.matching.Decision`` in the same order, its Facts)
+    """
+    account.ensure_one()
+    env = account.env
+    signers = vault.signers(env)
+    spent = [0.0] * len(batch) if spent is None else spent
+
+    def marks(headers):
+        return _first(signer.in_headers(headers) for signer in signers)
+
+    tokens = timed(marks, spent, batch)
+    ids = {name for names in timed(candidate_ids, spent, batch) for name in names}
+    marked = {t.message_id for found in tokens for t in found.values()}
+    messages, addressees = sent_messages(env, ids, marked)
+    facts = Facts(messages, addressees, {}, own_emails(account))
+    decisions = timed(
+        lambda headers, found: decide(headers, facts, found), spent, batch, tokens
+    )
+    open_ones = {
+        headers.author.email
+        for headers, decision in zip(batch, decisions, strict=True)
+        if decision.outcome is Outcome.NONE and headers.author.email
+    }
+    correspondents = _correspondents(account, open_ones)
+    if correspondents:
+        facts = Facts(messages, addressees, correspondents, facts.own)
+        decisions = [
+            decide(headers, facts, found)
+            if decision.outcome is Outcome.NONE
+            and headers.author.email in correspondents
+            else decision
+            for headers, found, decision in zip(batch, tokens, decisions, strict=True)
+        ]
+    decisions = [
+        CODE_MAIL if code_mail.names_code_mail(env, headers) else decision
+        for headers, decision in zip(batch, decisions, strict=True)
+    ]
+    return decisions, facts
+
+
+def own_emails(account):
+    """Whose mail in this mailbox is its owner's own: its addresses, archived and moved
+    ones too, and the owner's e-mail, in lower case."""
+    emails = [
+        *account._all_addresses().mapped("email"),
+        account.user_id.email_normalized,
+    ]
+    return tuple(dict.fromkeys(email.lower() for email in emails if email))
+
+
+def sent_messages(env, names, ids):
+    """Messages of records by Message-ID, and whom they went to: one query.
+
+    Who wrote them may answer, too, but for strangers and programs. Known are the
+    ids of messages, and those that mails left with.
+
+    :param names: normalised Message-IDs
+    :param ids: ids of messages that our own marks name
+    :return: (dict Message-ID -> id, dict id -> tuple of addresses)
+    """
+    if not (names or ids):
+        return {}, {}
+    env.flush_all()
+    rows = env.execute_query(
+        SQL(
+            """
+            WITH named AS (
+                SELECT message_id AS name, id FROM mail_message
+                 WHERE message_id = ANY(%(names)s)
+                 UNION
+                SELECT message_id_header, mail_message_id
+                  FROM mail_external_delivery
+                 WHERE message_id_header = ANY(%(names)s)
+                 UNION
+                SELECT NULL, id FROM mail_message WHERE id = ANY(%(ids)s)
+            )
+            SELECT named.name, m.id,
+                   ARRAY(SELECT d.recipient FROM mail_external_delivery d
+                          WHERE d.mail_message_id = m.id)
+                || ARRAY(SELECT p.email_normalized FROM mail_notification n
+                           JOIN res_partner p ON p.id = n.res_partner_id
+                          WHERE n.mail_message_id = m.id)
+                || ARRAY(SELECT n.mail_email_address FROM mail_notification n
+                          WHERE n.mail_message_id = m.id
+                            AND n.mail_email_address IS NOT NULL)
+                || ARRAY(SELECT p.email_normalized FROM res_partner p
+                          WHERE p.id = m.author_id
+                            AND m.external_mark IS NULL)
+              FROM named JOIN mail_message m ON m.id = named.id
+             WHERE m.model IS NOT NULL AND m.res_id > 0
+            """,
+            names=list(names),
+            ids=list(ids),
+        )
+    )
+    messages = {name: id_ for name, id_, _to in rows if name}
+    addressees = {id_: tuple(filter(None, to)) for _name, id_, to in rows}
+    return messages, addressees
+
+
+def _correspondents(account, emails):
+    """Those of ``emails`` that an address of this account wrote to, with the subjects.
+
+    By address, whatever account it belonged to then: answers come for years.
+
+    :return: dict address -> set of ``base_subject``
+    """
+    if not emails:
+        return {}
+    rows = account.env.execute_query(
+        SQL(
+            """
+            SELECT d.recipient, array_agg(DISTINCT d.subject)
+              FROM mail_external_delivery d
+             WHERE (d.account_id = %s OR d.address_id = ANY(%s))
+               AND d.recipient = ANY(%s)
+               AND d.date > now() AT TIME ZONE 'UTC' - %s * interval '1 day'
+             GROUP BY d.recipient
+            """,
+            account.id,
+            account._all_addresses().ids,
+            list(emails),
+            CORRESPONDENCE_DAYS,
+        )
+    )
+    return {
+        recipient: {base_subject(subject) for subject in subjects if subject}
+        for recipient, subjects in rows
+    }
+
+
+def addressed(account, headers, message=None):
+    """The address of an account that a mail was written to.
+
+    One that To or Cc names, else the delivery fields that servers add; else the one
+    that the answered mail left from; else the account's own.
+
+    :param headers: mailkit.headers.Headers
+    :param message: the mail.message that it answers, if any
+    :return: mail.external.address, in superuser mode
+    """
+    found = named_addresses(account, headers)
+    if found:
+        return found[:1]
+    if message and message.external_address_id in account._all_addresses():
+        return message.external_address_id.sudo()
+    return account.sudo()._own_address()
+
+
+def named_addresses(account, headers):
+    """See ``AddressBook.named``."""
+    return AddressBook(account).named(headers)
+
+
+class AddressBook:
+    """The addresses of an account, by how mails may name them.
+
+    For the messages that are judged in one transaction: it is made once for all of
+    them, and knows nothing of what changes later.
+    """
+
+    def __init__(self, account):
+        # Of two with the same e-mail the one that is used goes before an archived one,
+        # and the account's own before one that moved away.
+        self.addresses = account._all_addresses().sorted(
+            lambda address: (
+                not address.active,
+                address.account_id != account,
+                address.id,
+            )
+        )
+        self.own = account.sudo()._own_address()
+        self._exact, self._loose = {}, {}
+        for address in self.addresses:
+            key = _key(address.email)
+            self._exact.setdefault(key, address.id)
+            if "+" not in key:  # which is a subaddress itself gets nobody else's mail
+                self._loose.setdefault(same_mailbox(key), address.id)
+        self._locals = {_local(key) for key in self._exact}
+
+    def named(self, headers):
+        """Those that a mail names as recipients, in the order of To, Cc, delivery."""
+        emails = [each.email for each in (*headers.to, *headers.cc)]
+        keys = _keys_like([*emails, *headers.delivered_to], self._locals)
+        found = [
+            self._exact.get(key) or self._loose.get(same_mailbox(key)) for key in keys
+        ]
+        return self.addresses.browse(dict.fromkeys(filter(None, found)))
+
+
+def _keys_like(emails, locals_):
+    """Keys of those that may be one of ours. Domains are made ASCII for these only, and
+    for some of them only: a mail may name a thousand, and each costs time."""
+    costly = 0
+    for email in filter(None, emails):
+        if _local(email) not in locals_:
+            continue
+        costly += not email.isascii()
+        if costly <= _MOST_COSTLY or email.isascii():
+            yield _key(email)
+
+
+def _local(email):
+    """What stands before the domain and before a subaddress, in any case."""
+    return email.rpartition("@")[0].partition("+")[0].strip().lower()
+
+
+@lru_cache(maxsize=1024)  # the account's own ones are asked for with each message
+def _key(email):
+    return address_key(email) or email.lower()
+
+
+def _first(found):
+    """The first mapping that is not empty: of the key that signed."""
+    return next((marks for marks in found if marks), {})

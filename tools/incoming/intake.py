@@ -1,0 +1,339 @@
+"""One message out of a mailbox: what it is, and what becomes of it."""
+
+import logging
+import re
+
+from odoo import fields
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ...mailkit import mime
+from ...mailkit.from_header import address_key
+from ...mailkit.headers import Headers, message_key, parse_headers
+from ...mailkit.loops import automatic
+from ...mailkit.matching import Outcome, Reason, decide, decide_body
+from ...mailkit.reports import Kind, classify
+from .. import code_mail, vault
+from ..as_odoo import as_odoo
+from ..conversation import is_open_to
+from ..message_source import MessageSource
+from .facts import (
+    CODE_MAIL,
+    AddressBook,
+    addressed,
+    decide_batch,
+    sent_messages,
+)
+
+_logger = logging.getLogger(__name__)
+
+# Who writes, and about what, when a mailbox is to be redirected: Gmail, and others.
+_CONFIRMATION = re.compile(
+    r"forwarding-noreply@google\.com|confirm|verif|forward|redirect|підтвер|пересил",
+    re.IGNORECASE,
+)
+# Kinds of mail that are posted in a conversation.
+_SPEAKING = ("answer", "auto_reply", "own_copy")
+_REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
+
+
+class Intake:
+    """Takes in what came for one account, whoever brings it: a visit, or the gateway.
+
+    :param account: mail.external.account in superuser mode
+    """
+
+    def __init__(self, account):
+        account.ensure_one()
+        self.account = account
+        self.env = account.env
+
+    def wants_whole(self, decision, headers, book=None):
+        """Whether the whole message has to be fetched, after its headers.
+
+        :param AddressBook book: of the account, where many are asked about
+        """
+        if decision.outcome is Outcome.OWN_COPY:
+            return decision.reason is Reason.OWN_ANSWER
+        if decision.outcome is Outcome.NONE:
+            return bool(self._task_address(decision, headers, book))
+        return True
+
+    def makes_tasks(self):
+        """Whether new mail to any of the account's addresses becomes a task."""
+        return any(map(_makes_tasks, self.account._all_addresses()))
+
+    def _task_address(self, decision, headers, book=None):
+        """The address whose project new mail goes to; none: it is left alone.
+
+        What names none of them counts for the account's own address, and never for
+        another one by guess. What names removed ones only was for them.
+        """
+        none = self.account.address_ids.browse()
+        if not (
+            decision.reason is Reason.UNRELATED
+            and any(address.email for address in headers.from_)
+            and automatic(headers) is None
+        ):
+            return none
+        book = book or AddressBook(self.account)
+        return next(filter(_makes_tasks, book.named(headers) or book.own), none)
+
+    def note_sender(self, decision, headers):
+        """A copy in the Sent folder shows under which address the server sent.
+
+        Only there: anybody can send mail into the inbox that looks like a copy.
+        """
+        if decision.reason is not Reason.SENT_BY_ODOO:
+            return
+        message = self.env["mail.message"].browse(decision.message).exists()
+        address = message.external_address_id
+        shown = address_key(headers.author.email)
+        if (
+            address.account_id == self.account
+            and address.state == "working"
+            and shown
+            and shown not in self._sent_as(message, address)
+        ):
+            address._stop("sender_replaced", f"From: {headers.author.email}")
+
+    def _sent_as(self, message, address):
+        """Under which e-mails it left: the address may be another one since."""
+        sent = self.env["mail.external.delivery"].search(
+            [("mail_message_id", "=", message.id), ("address_id", "=", address.id)]
+        )
+        return {*map(address_key, (address.email, *sent.mapped("address_email")))}
+
+    def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
+        """Process one whole message; whatever is wrong with it is kept, not raised.
+
+        Commits nothing. What is taken in a second time changes nothing.
+
+        :param raw: the message as it lies in the mailbox, bytes or a MessageSource
+        :param decision: what its headers said (``mailkit.matching.Decision``)
+        :param str place: where it lies, for the quarantine
+        :param bool is_sent: it lies in the owner's own Sent folder
+        :param bool waits: keep it for when the account works again
+        :return: its row in the ledger, none when it was there already; None when it
+            does not belong to a conversation of Odoo's
+        """
+        source = raw if isinstance(raw, MessageSource) else MessageSource(raw)
+        raw = source.head
+        headers = parse_headers(raw)
+        try:
+            with self.env.cr.savepoint():
+                if headers.author.email != decision.author:
+                    # A server told another author when it was asked for the header.
+                    [decision], facts = decide_batch(self.account, [headers])
+                found, report = self.look_inside(raw, headers, decision, facts)
+                kind = self.kind(found, report, headers)
+                if kind is None:
+                    return None
+                key = self._ledger_key(found, kind, headers, raw)
+                address = self.address(found, kind, headers)
+                arrival = self._claim(headers, raw, kind, place, address, key)
+                if arrival and waits:
+                    arrival._keep_waiting(source)
+                elif arrival:
+                    arrival._process(source, found, report, is_sent)
+                return arrival
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            # Trouble before it could be told what it is: nothing stops for one mail.
+            _logger.exception("Message of mailbox %s", self.account.id)
+            self.env.invalidate_all()
+            own = self.account._own_address()
+            arrival = self._claim(Headers(), raw, "answer", place, own)
+            if arrival:
+                arrival._quarantine("not_understood", source)
+            return arrival
+
+    def _ledger_key(self, decision, kind, headers, raw):
+        """Where a mail may not speak, it does not stand for the same one in another
+        mailbox either: the real answer would count as known."""
+        key = message_key(headers, raw)
+        if kind == "new":
+            return key
+        parent = self.env["mail.message"].browse(decision.message or []).exists()
+        thread = parent and parent._external_sender_thread()
+        if (
+            kind in _SPEAKING
+            and thread
+            and thread.exists()
+            and self.may_speak_in(parent, thread)
+        ):
+            return key
+        own = f"{self.account.id} {key}"
+        self.env["mail.external.arrival"]._move_place(self.account, key, own)
+        return own
+
+    def may_speak_in(self, parent, thread):
+        """Whether what lies in this mailbox may speak in a conversation.
+
+        Who has a mail server of their own puts any mail into their mailbox. They know
+        the conversation when the mail that is answered left through this account, or
+        they may read it in Odoo anyway. For a company account its managers stand, who
+        answer for the mail of their company.
+        """
+        addresses = self.account._all_addresses()
+        if parent.external_address_id in addresses:
+            return True
+        if self.env["mail.external.delivery"].search_count(
+            [
+                ("mail_message_id", "=", parent.id),
+                "|",
+                ("account_id", "=", self.account.id),
+                ("address_id", "in", addresses.ids),
+            ],
+            limit=1,
+        ):
+            return True
+        if self.account.user_id:
+            return is_open_to(thread, self.account.user_id)
+        company_id = thread._external_sender_company_id()
+        companies = self.account.company_id | self.account.address_ids.company_id
+        return not company_id or company_id in companies.ids
+
+    def keep_place(self, headers, kind, place, reason, key=None):
+        """Show in the quarantine where a message lies that could not be fetched.
+
+        :param headers: its mailkit.headers.Headers, empty ones when they are unknown
+        """
+        own = self.account._own_address()
+        arrival = self._claim(headers, b"", kind, place, own, key)
+        arrival.write({"state": "quarantine", "reason": reason})
+
+    def _claim(self, headers, raw, kind, place, address, key=None):
+        """The message's row in the ledger, none when it is there already.
+
+        :param bytes raw: b"" when the message itself could not be had
+        :param address: which of the account's it was written to
+        :param str key: instead of that of the headers and ``raw``
+        """
+        return self.env["mail.external.arrival"]._claim(
+            {
+                "key": key or message_key(headers, raw),
+                "account_id": self.account.id,
+                "address_id": address.id,
+                "user_id": self.account.user_id.id,
+                "company_id": (address.company_id or self.account.company_id).id,
+                "kind": kind,
+                "sender": headers.author.email or headers.author.display,
+                "subject": headers.subject[:500],
+                "date": fields.Datetime.now(),
+                "place": place,
+            },
+            instead_of_place=bool(raw),
+        )
+
+    def take_in_forwarded(self, raw):
+        """One message that the mailbox redirected to Odoo's gateway.
+
+        What is not for Odoo is dropped here: it lies in the mailbox. While the account
+        does not work it is kept, and processed when it does again.
+
+        :return: id of the record that it was posted to, or False
+        """
+        account = self.account
+        if not (
+            account.active
+            and account.receives
+            and account.incoming_protocol == "forwarded"
+        ):
+            _logger.info("Dropped: a mailbox redirects what is not read here any more")
+            return False
+        intake = Intake(as_odoo(account))
+        headers = parse_headers(raw)
+        [decision], facts = decide_batch(intake.account, [headers])
+        arrival = None
+        if intake.wants_whole(decision, headers):
+            waits = account.state != "working"
+            arrival = intake.take_in(
+                raw, decision, facts, place="forwarded", waits=waits
+            )
+        if arrival is None:
+            intake._note_confirmation(headers, raw)
+            return False
+        if arrival.mail_message_id:
+            arrival._let_notifications_leave()
+        return arrival.mail_message_id.res_id
+
+    def _note_confirmation(self, headers, raw):
+        """A service that redirects mail asks first: show its code or link."""
+        if not _CONFIRMATION.search(f"{headers.author.email} {headers.subject}"):
+            return
+        parts = [p for p in mime.walk(raw) if p.content_type.startswith("text/")]
+        text = next((text for p in parts if (text := p.plain()).strip()), "")
+        self.account.forward_notice = f"{headers.subject}\n\n{text.strip()[:2000]}"
+
+    def look_inside(self, raw, headers, decision, facts):
+        """What only the whole message can tell.
+
+        :return: (decision, mailkit.reports.Report or None)
+        """
+        report = None
+        if code_mail.carries_code(self.env, raw):
+            return CODE_MAIL, None
+        if decision.outcome is Outcome.REPORT:
+            report = classify(raw)
+            if report.kind not in _REPORTS:
+                decision = decide(headers, facts, is_report=False)
+        if decision.outcome is Outcome.BODY_NEEDED:
+            found = (signer.in_message(raw) for signer in vault.signers(self.env))
+            tokens = next((tokens for tokens in found if tokens), ())
+            ids = [token.message_id for token in tokens]
+            _names, addressees = sent_messages(self.env, (), ids)
+            facts.addressees.update(addressees)
+            decision = decide_body(headers, facts, tokens)
+        return decision, report
+
+    def kind(self, decision, report, headers):
+        """Value of mail.external.arrival.kind, or None: not for us."""
+        if decision.outcome is Outcome.REPORT:
+            if report.kind is Kind.DELIVERY_REPORT and report.original:
+                return "bounce"
+            return "receipt" if report.kind is Kind.READ_RECEIPT else None
+        if decision.outcome is Outcome.ANSWER:
+            return "auto_reply" if decision.automatic else "answer"
+        if decision.outcome is Outcome.OWN_COPY:
+            return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
+        return "new" if self._task_address(decision, headers) else None
+
+    def address(self, decision, kind, headers):
+        """Which of the account's addresses the message was written to."""
+        if kind == "new":
+            return self._task_address(decision, headers)
+        message = self.env["mail.message"].browse(decision.message or []).exists()
+        return addressed(self.account, headers, message)
+
+
+def _makes_tasks(address):
+    return (
+        address.active
+        and address.new_mail == "task"
+        and not address.user_id
+        and bool(address.new_mail_project_id)
+    )
+
+
+def pass_by(account, asked, reason):
+    """Show by its place what nobody can judge; nothing of it is looked at.
+
+    :param asked: a ``Seen`` of one header, or a ``Whole``
+    """
+    name = asked.names[0] if hasattr(asked, "names") else asked.name
+    validity = getattr(asked, "uid_validity", 0)
+    keep_place(account, asked.folder, name, reason, validity)
+    _logger.warning(
+        "Message %s of folder %s of mailbox %s is shown by its place: %s",
+        name,
+        asked.folder.id,
+        account.id,
+        reason,
+    )
+
+
+def keep_place(account, folder, name, reason, validity=0):
+    """:param name: UID or UIDL of a message of which nothing is known"""
+    key = f"unreadable:{folder.id}:{validity}:{name}"
+    Intake(account).keep_place(Headers(), False, f"{folder.path} {name}", reason, key)
