@@ -75,6 +75,32 @@ class TestRights(ExternalAccountCase):
             with self.assertRaises(AccessError):
                 address.with_user(user).action_connect()
 
+    def test_a_copied_project_has_the_addresses_that_who_copies_may_bind(self):
+        for address in (self.shared, self.board, self.annas):
+            self.env["mail.external.address.project"].create(
+                {
+                    "address_id": address.id,
+                    "project_id": self.project_b.id,
+                    "is_default": address == self.annas,
+                }
+            )
+        self.anna.group_ids += self.env.ref("project.group_project_manager")
+        for user, expected in (
+            (self.project_manager, self.shared),
+            (self.anna, self.shared | self.annas),
+        ):
+            # by their rights also where Odoo's code copies in superuser mode
+            for project in (
+                self.project_b.with_user(user),
+                self.project_b.with_user(user).sudo(),
+            ):
+                copied = project.copy().sudo()
+                bound = copied.external_address_binding_ids
+                self.assertEqual(bound.address_id, expected, user.name)
+                defaults = bound.filtered("is_default").address_id
+                self.assertEqual(defaults, expected & self.annas)
+        self.assertEqual(len(self.project_b.external_address_binding_ids), 3)
+
     def test_project_managers_bind_company_addresses_that_they_may_use(self):
         self.shared.binding_ids = [(0, 0, {"project_id": self.project_a.id})]
         binding = self.env["mail.external.address.project"]

@@ -161,6 +161,21 @@ class TestAnotherAddress(SiblingCase):
         with self.assertRaisesRegex(UserError, "connected already"):
             self.sibling_window().action_keep_draft()
 
+    def test_a_window_shows_whether_this_very_address_receives(self):
+        """Whatever its account reads for another one."""
+        self.account.write({"incoming_protocol": "imap"})
+        for receives in (True, False):
+            sibling = self.address(
+                f"{receives}@brand-a.example".lower(),
+                self.anna,
+                account_id=self.account.id,
+                receive_replies=receives,
+            )
+            windows = self.env[WINDOW].with_user(self.anna)
+            windows = windows.with_context(default_address_id=sibling.id)
+            shown = windows.default_get(["receive_replies", "address_id"])
+            self.assertEqual(shown["receive_replies"], receives)
+
     def test_an_account_that_was_never_connected_gets_none(self):
         draft = self.address("draft@brand-a.example", self.anna, state="draft")
         window = self.sibling_window(draft.account_id)

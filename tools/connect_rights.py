@@ -1,6 +1,7 @@
 """Who may open the connect window of an account, and connect addresses for whom."""
 
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import escape_psql
 
 from ..mailkit.addresses import same_mailbox
 from ..mailkit.from_header import address_key
@@ -166,9 +167,7 @@ def _check_nobodys(window, signer):
     for login in {window.smtp_login or "", window.incoming_login or ""}:
         if "@" not in login or _mailbox(login) == mailbox:
             continue
-        # sudo: whose e-mail it is, of people whom this user may not see
-        people = env["res.users"].sudo().search([("share", "=", False)])
-        found = people.filtered(lambda user, each=login: _names(each, _emails(user)))
+        found = _people_of(env, login)
         if env.user in found and signer:
             continue
         if found == env.user:
@@ -187,6 +186,22 @@ def _check_nobodys(window, signer):
                     login,
                 )
             )
+
+
+def _people_of(env, login):
+    """The employees whose e-mail, or whose login in Odoo, a user name is."""
+    local = escape_psql(_mailbox(login).rpartition("@")[0])
+    # sudo: whose it is, of people whom this user may not see
+    people = env["res.users"].sudo()
+    for pattern in (f"{local}@%", f"{local}+%"):
+        people |= people.search(
+            [
+                ("share", "=", False),
+                *("|", ("email_normalized", "=ilike", pattern)),
+                ("login", "=ilike", pattern),
+            ]
+        )
+    return people.filtered(lambda user: _names(login, _emails(user)))
 
 
 def _mailboxes_of(user):

@@ -208,11 +208,12 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _address_values_of(self, address):
         """What an address is for, and for whom."""
-        names = ("email", "sender_name", "is_default", "receive_replies")
+        names = ("email", "sender_name", "is_default")
         values = {name: address[name] for name in names if address[name]}
         project = address.new_mail_project_id
         return {
             **values,
+            "receive_replies": address.receive_replies,
             "company_id": address.company_id.id,
             "new_mail": address.new_mail,
             "new_mail_project_id": project.has_access("read") and project.id,
