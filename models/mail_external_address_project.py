@@ -91,21 +91,24 @@ class MailExternalAddressProject(models.Model):
         self.env["mail.external.sender"]._clear_sender_cache()
         return result
 
-    def _copy_to(self, project):
-        """Bind the same addresses to a copied project.
+    @api.model
+    def _copy_bindings(self, project, copied):
+        """Bind the addresses of a project to its copy, too.
 
         By the rights of who copies: what they may not bind stays unbound there, and an
         address for the first project only is no more one for the copy.
         """
         # By nobody else's rights, also where Odoo's code copies in superuser mode.
-        seen = self.sudo(False)._filtered_access("read")
-        for binding in seen._filtered_access("write"):
-            values = {
-                "address_id": binding.address_id.id,
-                "project_id": project.id,
-                "is_default": binding.is_default,
-            }
-            binding.create(values)
+        own = self.sudo(False)
+        for binding in own.search([("project_id", "=", project.id)]):
+            if binding.has_access("write"):
+                own.create(
+                    {
+                        "address_id": binding.address_id.id,
+                        "project_id": copied.id,
+                        "is_default": binding.is_default,
+                    }
+                )
 
     def _check_project(self):
         """:raise AccessError: somebody binds to a project that he may not see"""

@@ -11,8 +11,9 @@ class ProjectProject(models.Model):
     def copy(self, default=None):
         """With its bindings, as far as who copies may bind the addresses."""
         copies = super().copy(default=default)
+        bindings = self.env["mail.external.address.project"]
         for project, copied in zip(self, copies, strict=True):
-            project.external_address_binding_ids._copy_to(copied)
+            bindings._copy_bindings(project, copied)
         return copies
 
     def unlink(self):
