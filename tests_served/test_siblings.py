@@ -8,6 +8,8 @@ from typing import Any
 import mailbox_steps
 import pytest
 import steps
+from browser_steps import sign_in
+from playwright.sync_api import Page, expect
 from site_setup import Site
 
 from devtools.rpc import OdooClient
@@ -16,8 +18,10 @@ from devtools.testbed.faults import FaultServer
 from devtools.testbed.mailboxes import ReceivedMail
 
 ANNA = "anna@brand-a.test"
-SALES, BILLING, HELLO = (f"{n}@brand-a.test" for n in ("sales", "billing", "hello"))
-ALIASES = (SALES, BILLING, HELLO)
+SALES, BILLING, HELLO, TEAM = (
+    f"{name}@brand-a.test" for name in ("sales", "billing", "hello", "team")
+)
+ALIASES = (SALES, BILLING, HELLO, TEAM)
 ELSEWHERE = "elsewhere@brand-a.test"
 FOREIGN = "support@brand-a.test"  # a mailbox of its own, with its own login
 CLIENT = "client@customer.test"
@@ -122,15 +126,16 @@ def test_four_aliases_of_a_mailbox(aliases: Site) -> None:
         steps.post(site.anna, task, f"From {email}", sender=addresses[email])
     sessions = bed.log().count("sasl_username=anna@brand-a.test")
     steps.let_time_pass(site.odoo, site.admin)
-    mails = bed.wait_for(CLIENT, 4)
+    mails = bed.wait_for(CLIENT, len(addresses))
     assert {steps.sender_of(mail)[1] for mail in mails} == {*addresses}
     assert {mail.envelope_from for mail in mails} == {*addresses}
-    assert bed.log().count("sasl_username=anna@brand-a.test") - sessions == 4
+    sent = bed.log().count("sasl_username=anna@brand-a.test") - sessions
+    assert sent == len(addresses)
     connections = re.findall(
         r"submissions/smtpd\[(\d+)\]: \w+: client=.*sasl_username=anna@brand-a",
         bed.log(),
     )
-    assert len(set(connections[-4:])) == 1, "one session for mails of four addresses"
+    assert len(set(connections[-sent:])) == 1, "one session for all addresses"
 
     for mail in mails:
         answer(bed, mail, f"Answer to {steps.sender_of(mail)[1]}")
@@ -147,7 +152,7 @@ def test_four_aliases_of_a_mailbox(aliases: Site) -> None:
     bed.clear(CLIENT)
     for task in tasks.values():
         steps.post(site.anna, task, "And now?")
-    again = bed.wait_for(CLIENT, 4)
+    again = bed.wait_for(CLIENT, len(addresses))
     site.admin.call(
         "res.company", "write", companies, {"external_sender_policy": "employee"}
     )
@@ -158,6 +163,41 @@ def test_four_aliases_of_a_mailbox(aliases: Site) -> None:
         for mail in again
     }
     assert by_task == {email: email for email in addresses}
+
+
+def test_in_the_browser(aliases: Site, page: Page) -> None:
+    """Another address in the preferences: no password, three lines, under the first."""
+    site = aliases
+    mailbox_steps.connect(site, ANNA)
+    sign_in(page, site, "anna")
+    page.goto(f"{site.odoo.url}/odoo/my-preferences/{site.anna.uid}")
+    page.get_by_role("tab", name="External Addresses").click()
+    row = page.locator("tr.o_data_row", has_text=ANNA)
+    row.get_by_role("button", name="Another Address").click()
+    dialog = page.locator(".modal")
+    expect(dialog.locator("[name=password] input")).to_have_count(0)
+
+    def test(email: str) -> None:
+        address = dialog.locator("[name=email] input")
+        address.fill(email)
+        address.press("Tab")
+        dialog.get_by_role("button", name="Test account").click()
+
+    test(FOREIGN)
+    line = dialog.locator("[data-step=smtp_sender]")
+    expect(line).to_have_attribute("data-state", "failed", timeout=15_000)
+    expect(line).to_contain_text("does not let this account send from this address")
+    expect(dialog.locator("button[name=action_save]")).to_have_count(0)
+    test(SALES)
+    for step in ("smtp_sender", "arrival", "round_trip"):
+        line = dialog.locator(f"[data-step={step}]")
+        expect(line).to_have_attribute("data-state", "passed", timeout=40_000)
+    dialog.locator("button[name=action_save]").click()
+    expect(dialog).to_have_count(0, timeout=15_000)
+    rows = page.locator(".o_field_widget[name=external_address_ids] tr.o_data_row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text(ANNA)
+    expect(rows.nth(1)).to_contain_text(f"↳ {SALES}")
 
 
 def test_refused_by_the_server(aliases: Site) -> None:
