@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby, product
 from stringprep import in_table_b1
 
+from .addresses import same_mailbox
 from .errors import MailError
 from .fields import decode_words
 from .settings import normalize_address
@@ -48,6 +49,15 @@ def address_key(address: str) -> str:
     lower = plain.lower()
     # Some characters become ASCII letters in lower case: still another mailbox.
     return lower if lower.isascii() == plain.isascii() else plain
+
+
+def mailbox_key(address: str | None) -> str:
+    """Return one form of all addresses whose mail comes into one mailbox, or "".
+
+    See ``address_key``, and ``addresses.same_mailbox``: never send to it.
+    """
+    key = address_key(address or "")
+    return key and same_mailbox(key)
 
 
 def header_addresses(text: str) -> frozenset[str]:

@@ -10,8 +10,10 @@ could have the mail of others dropped, by a mark in what these quote.
 import time
 from contextvars import ContextVar
 from email.utils import parseaddr
+from smtplib import SMTPException
 
 from markupsafe import Markup
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import UserError
 
 from ..mailkit.from_header import address_key
@@ -24,11 +26,54 @@ from ..mailkit.token import (
     text_mark,
 )
 from . import vault
+from .as_odoo import as_odoo
 from .during import during
 
 _sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+#: Odoo's own mail server does not take a mail.
+NOT_SENT = (MailDeliveryException, SMTPException)
+
+
+def send(env, email, subject, text, minutes, headers=None):
+    """Mail a code now, through Odoo's own server and in Odoo's name.
+
+    Where it does not leave, nothing of it stays that could be sent, or read, later.
+
+    :param str email: the one recipient
+    :param str text: with no word that a user chose: a name may hold a mark that leads
+        the mail, or an answer to it, to a record where that user reads it
+    :param int minutes: how long what is in it counts
+    :param dict headers: further ones, besides ``HEADERS``
+    :return: its Message-ID
+    :raise NOT_SENT: Odoo's own server did not take it
+    """
+    company = env.company.sudo()
+    sender = company.default_from_email or company.email_formatted
+    values, first, last = signed_values(env, sender, minutes)
+    # OdooBot's: a mail of the user's could leave by a server of their own, and be read
+    # by them while it waits
+    mail = as_odoo(env["mail.mail"]).create(
+        {
+            **values,
+            "headers": repr({**HEADERS, **(headers or {})}),
+            "author_id": env.ref("base.partner_root").id,
+            "email_from": sender,
+            "reply_to": sender,
+            "email_to": email,
+            "subject": subject,
+            "body_html": Markup("%s<p>%s</p><p>%s</p>") % (first, text, last),
+            "auto_delete": True,
+        }
+    )
+    try:
+        with sending_only_to(email):
+            mail.send(raise_exception=True)
+    except NOT_SENT:
+        mail.exists().unlink()
+        raise
+    return values["message_id"]
 
 
 def sending_only_to(address):
@@ -59,7 +104,7 @@ def signed_values(env, sender, minutes):
     mark = vault.signers(env)[0].code_mark(int(time.time()) + 2 * 60 * minutes)
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     name = reference(mark, domain)
-    values = {"message_id": name, "references": name, "headers": repr(HEADERS)}
+    values = {"message_id": name, "references": name}
     return values, Markup(html_mark(mark)), text_mark(mark).strip()  # noqa: S704
 
 

@@ -11,12 +11,9 @@ import time
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
-from smtplib import SMTPException
 from typing import NamedTuple
 
-from markupsafe import Markup
 from odoo import fields
-from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..mailkit import probe
 from ..mailkit.checks import CheckResult, Step
@@ -26,7 +23,6 @@ from ..mailkit.network import Deadline
 from ..mailkit.settings import Credentials, Server
 from ..mailkit.smtp import SmtpSession
 from . import code_mail
-from .as_odoo import as_odoo
 
 # Seconds that a mail may take from server to server, and into the mailbox.
 ARRIVAL_SECONDS = 30.0
@@ -72,36 +68,19 @@ def send_from_odoo(window):
 
 def _mail_by_odoo(window, secret):
     env = window.env
-    company = env.company.sudo()
-    sender = company.default_from_email or company.email_formatted
-    # No word that a user chose, see ``mail.external.proof.mixin``.
     text = env._(
         "Somebody wants to send mail from this address with Odoo, which looks for this "
         "mail in their mailbox. If you know of it, nothing has to be done, and you can "
         "delete this mail. If not, tell your administrator."
     )
-    values, first, last = code_mail.signed_values(env, sender, LOOK_AGAIN_MINUTES)
-    headers = {**code_mail.HEADERS, _HEADER: secret}
-    mail = as_odoo(env["mail.mail"]).create(
-        {
-            **values,
-            "headers": repr(headers),
-            "author_id": env.ref("base.partner_root").id,
-            "email_from": sender,
-            "reply_to": sender,
-            "email_to": window.email,
-            "subject": env._("Odoo looks for this mail"),
-            "body_html": Markup("%s<p>%s</p><p>%s</p>") % (first, text, last),
-            "auto_delete": True,
-        }
-    )
+    subject = env._("Odoo looks for this mail")
+    headers = {_HEADER: secret}
     try:
-        with code_mail.sending_only_to(window.email):
-            mail.send(raise_exception=True)
-    except (MailDeliveryException, SMTPException):
-        mail.exists().unlink()  # nobody sends it later
+        return code_mail.send(
+            env, window.email, subject, text, LOOK_AGAIN_MINUTES, headers
+        )
+    except code_mail.NOT_SENT:
         raise MailError(ErrorCode.NO_OWN_SERVER) from None
-    return values["message_id"]
 
 
 def arrival(mailbox, message_id, secret):

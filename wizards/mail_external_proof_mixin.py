@@ -1,20 +1,16 @@
 import secrets
 from datetime import timedelta
-from smtplib import SMTPException
 
-from markupsafe import Markup
 from odoo import api, fields, models
-from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
 from ..mailkit.addresses import same_mailbox
 from ..mailkit.errors import MailError
-from ..mailkit.from_header import address_key, header_addresses
+from ..mailkit.from_header import header_addresses, mailbox_key
 from ..mailkit.settings import normalize_address, same_address
 from ..tools import code_mail, connect_rights, vault
-from ..tools.as_odoo import as_odoo
 from ..tools.connect_turn import Turn
 from ..tools.destination import READ_PROTOCOLS
 from ..tools.own_transaction import may_end_transaction
@@ -26,12 +22,6 @@ CODE_MINUTES = 30
 CODE_TRIES = 5
 # Seconds that Odoo's own mail server may take, as core allows it for each step.
 CODE_SECONDS = 60
-
-
-def _mailbox(address):
-    """One form of all addresses whose mail comes into the same mailbox, or ""."""
-    key = address_key(address or "")
-    return key and same_mailbox(key)
 
 
 class MailExternalProofMixin(models.AbstractModel):
@@ -236,7 +226,7 @@ class MailExternalProofMixin(models.AbstractModel):
     def _is_read_by_odoo(self):
         """Whether mail to the address comes into Odoo, by an alias or a server that it
         fetches from (``fetchmail.server``)."""
-        mailbox = _mailbox(self.email)
+        mailbox = mailbox_key(self.email)
         local, _at, domain = mailbox.rpartition("@")
         # sudo: neither is readable for everybody, the answer is yes or no
         aliases = self.env["mail.alias"].sudo()
@@ -252,7 +242,7 @@ class MailExternalProofMixin(models.AbstractModel):
             return True
         servers = self.env["fetchmail.server"].sudo().with_context(active_test=False)
         return any(
-            _mailbox(server.user) == mailbox
+            mailbox_key(server.user) == mailbox
             # where people sign in with the part before the @ only
             or (server.user or "").lower() == local
             and f".{(server.server or '').lower()}".endswith(f".{domain}")
@@ -264,7 +254,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
         Drafts claim nothing, but for the company's: a manager has made them.
         """
-        mailbox = _mailbox(self.email)
+        mailbox = mailbox_key(self.email)
         local = mailbox.rpartition("@")[0]
         # sudo: nobody sees them all; what is told is that there are some
         addresses = self.env["mail.external.address"].sudo()
@@ -276,7 +266,7 @@ class MailExternalProofMixin(models.AbstractModel):
                 *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
             ]
         )
-        return found.filtered(lambda address: _mailbox(address.email) == mailbox)
+        return found.filtered(lambda address: mailbox_key(address.email) == mailbox)
 
     def _company_claims(self):
         """Those of companies."""
@@ -362,7 +352,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _is_elsewhere(self, companies):
         """Whether the mailbox is that of people, or of a company, outside of these."""
-        mailbox = _mailbox(self.email)
+        mailbox = mailbox_key(self.email)
         if not mailbox:
             return False
         local = escape_psql(mailbox.rpartition("@")[0])
@@ -394,7 +384,7 @@ class MailExternalProofMixin(models.AbstractModel):
         when the user's companies are among them."""
         # sudo: alias domains are not readable for everybody
         domains = self.env["mail.alias.domain"].sudo()
-        name = _mailbox(self.email).rpartition("@")[2]
+        name = mailbox_key(self.email).rpartition("@")[2]
         found = domains.search([("name", "=ilike", escape_psql(name))]).company_ids
         return found.browse() if found & self.env.user.company_ids else found
 
@@ -435,10 +425,6 @@ class MailExternalProofMixin(models.AbstractModel):
 
         :raise UserError: Odoo's own mail server does not take it
         """
-        company = self.env.company.sudo()
-        sender = company.default_from_email or company.email_formatted
-        # No word that a user chose: a name may hold a mark that leads the mail, or an
-        # answer to it, to a record where that user reads it.
         text = self.env._(
             "Somebody wants to send mail from this address with Odoo. If that is you, "
             "enter this code there: %(code)s. It is valid for %(minutes)s minutes. If "
@@ -447,25 +433,10 @@ class MailExternalProofMixin(models.AbstractModel):
             code=code,
             minutes=CODE_MINUTES,
         )
-        signed, first, last = code_mail.signed_values(self.env, sender, CODE_MINUTES)
-        # OdooBot's: a mail of the user's could leave by a server of their own, and be
-        # read by them while it waits
-        mail = as_odoo(self.env["mail.mail"]).create(
-            {
-                **signed,
-                "author_id": self.env.ref("base.partner_root").id,
-                "email_from": sender,
-                "reply_to": sender,
-                "email_to": self.email,
-                "subject": self.env._("Your code for Odoo"),
-                "body_html": Markup("%s<p>%s</p><p>%s</p>") % (first, text, last),
-                "auto_delete": True,
-            }
-        )
+        subject = self.env._("Your code for Odoo")
         try:
-            with code_mail.sending_only_to(self.email):
-                mail.send(raise_exception=True)
-        except (MailDeliveryException, SMTPException) as error:
+            code_mail.send(self.env, self.email, subject, text, CODE_MINUTES)
+        except code_mail.NOT_SENT as error:
             raise UserError(
                 self.env._(
                     "The code was not sent: Odoo's own mail server does not take it. "
