@@ -1,11 +1,13 @@
 """Attacks on accounts with many addresses that succeeded once."""
 
 import time
+from contextlib import contextmanager
 from unittest.mock import patch
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
+from odoo.tools import mute_logger
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
@@ -175,19 +177,40 @@ class TestMailThatIsFound(AttackCase):
         self.assertFalse(address.account_id.allow_private_host)
         self.assertFalse(self.account.receives)
 
+    @contextmanager
+    def odoos_own_server(self, **behaviour):
+        """Core's, which sends nothing in tests by itself."""
+        servers = type(self.env["ir.mail_server"])
+        with (
+            mute_logger("odoo.addons.mail.models.mail_mail"),
+            patch.object(servers, "_disable_send", lambda _server: False),
+            patch.object(servers, "_connect__", lambda *_args, **_options: None),
+            patch.object(servers, "send_email", **behaviour) as sent,
+        ):
+            yield sent
+
     def test_one_that_did_not_leave_is_not_kept(self):
         """Its secret stands in it, and somebody may send it again."""
         mails = self.env["mail.mail"].sudo()
         before, window = mails.search([]), self.evil_window()
         failure = MailDeliveryException("no server")
-        servers = type(self.env["ir.mail_server"])
-        with patch.object(servers, "send_email", side_effect=failure):
+        with self.odoos_own_server(side_effect=failure):
             try:
                 connect_probe.send_from_odoo(window)
             except MailError as error:  # which is told, and committed
                 self.assertEqual(error.code, ErrorCode.NO_OWN_SERVER)
             else:
                 self.fail("it left")
+        self.assertEqual(mails.search([]), before)
+
+    def test_nor_one_whose_recipient_core_takes_for_none(self):
+        """That raises nothing, and the window would wait for a mail that never left."""
+        mails = self.env["mail.mail"].sudo()
+        before, window = mails.search([]), self.evil_window()
+        failure = AssertionError(self.env["ir.mail_server"].NO_VALID_RECIPIENT)
+        with self.odoos_own_server(side_effect=failure):
+            self.assertRaises(MailError, connect_probe.send_from_odoo, window)
+            self.assertRaisesRegex(UserError, "was not sent", window._mail_code, "1")
         self.assertEqual(mails.search([]), before)
 
     def test_none_is_sent_to_addresses_that_odoo_itself_uses(self):
@@ -197,7 +220,7 @@ class TestMailThatIsFound(AttackCase):
         window.email = info.email
         self.passed(window)
         with (
-            patch.object(type(self.env["ir.mail_server"]), "send_email") as sent,
+            self.odoos_own_server() as sent,
             self.assertRaisesRegex(UserError, "address of the company"),
         ):
             window.run_check("arrival")

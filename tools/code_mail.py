@@ -64,15 +64,20 @@ def send(env, email, subject, text, minutes, headers=None):
             "email_to": email,
             "subject": subject,
             "body_html": Markup("%s<p>%s</p><p>%s</p>") % (first, text, last),
-            "auto_delete": True,
+            # Core would delete one that did not leave as well, and tell nobody.
+            "auto_delete": False,
         }
     )
     try:
         with sending_only_to(email):
             mail.send(raise_exception=True)
+        # What core takes for an invalid recipient raises nothing (``mail.mail._send``).
+        if mail.state == "exception":
+            raise MailDeliveryException(mail.failure_reason or "")
     except NOT_SENT:
-        mail.exists().unlink()
+        mail.unlink()
         raise
+    mail.filtered(lambda sent: sent.state == "sent").unlink()
     return values["message_id"]
 
 
