@@ -14,6 +14,7 @@ from ..tools.explanations import cause_and_remedy
 from ..tools.fetching import FetchRun
 from ..tools.incoming.forwarded import FORWARD_PREFIX
 from ..tools.run_time import RunTime, seconds_allowed
+from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
 
@@ -211,32 +212,14 @@ class MailExternalAccount(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if not self.env.su:
-            # as the access rights say; a defence of its own
-            raise AccessError(
-                self.env._(
-                    "External addresses are added in the connect window, which tests "
-                    "them first. Choose “Add external address”."
-                )
-            )
+        self._refuse_creation()
         # What is not in the values must not come in by the context either.
         clean = clean_context(self.env.context)
         model = self.with_context(clean)  # pylint: disable=context-overridden
         return super(MailExternalAccount, model).create(vals_list)
 
     def write(self, vals):
-        names = sorted(PROTECTED.intersection(vals))
-        if names and not self.env.su:
-            labels = ", ".join(
-                self._fields[name].get_description(self.env)["string"] for name in names
-            )
-            raise AccessError(
-                self.env._(
-                    "%s can only be changed in the connect window, which tests the "
-                    "settings first. Open the address and choose “Connect”.",
-                    labels,
-                )
-            )
+        self._refuse_values(PROTECTED.intersection(vals))
         result = super().write(vals)
         if {"state", "user_id"}.intersection(vals):
             # Its addresses follow by their computed fields, not by a write of theirs.
@@ -558,15 +541,7 @@ class MailExternalAccount(models.Model):
                 "Your administrator makes it again in General Settings > External "
                 "Addresses."
             )
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": kind,
-                "message": text,
-                "next": {"type": "ir.actions.act_window_close"},
-            },
-        }
+        return notice(kind, text)
 
     def _look_soon(self, minutes):
         """Look into these mailboxes in ``minutes`` at the latest."""

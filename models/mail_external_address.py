@@ -9,6 +9,13 @@ from ..tools.during import during
 
 # Deleting archives first, which is no news of its own.
 _DELETING = ContextVar("mail_external_account_deleting", default=False)
+# How it was shown that an address belongs to its owner; what is done with new mail.
+PROOFS = [
+    ("provider", "Signed in at its own service"),
+    ("code", "A mail to it was received"),
+    ("manager", "Vouched for by a manager"),
+]
+NEW_MAIL = [("ignore", "Leave it alone"), ("task", "Make a task")]
 # In whose name mail leaves, and by whose sign-in: only the connect window changes
 # these, after its tests passed. Nobody writes an address of theirs onto somebody's
 # account, which would be sending with their sign-in.
@@ -128,7 +135,7 @@ class MailExternalAddress(models.Model):
     )
     receive_replies = fields.Boolean("Receive Replies to This Same Address", copy=False)
     new_mail = fields.Selection(
-        [("ignore", "Leave it alone"), ("task", "Make a task")],
+        NEW_MAIL,
         "Mail That Answers Nothing",
         default="ignore",
         required=True,
@@ -138,11 +145,7 @@ class MailExternalAddress(models.Model):
         "project.project", "Tasks In", ondelete="set null"
     )
     proof = fields.Selection(
-        [
-            ("provider", "Signed in at its own service"),
-            ("code", "A mail to it was received"),
-            ("manager", "Vouched for by a manager"),
-        ],
+        PROOFS,
         copy=False,
         help="How it was shown that the address belongs to its owner.",
     )
@@ -461,14 +464,7 @@ class MailExternalAddress(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if not self.env.su:
-            # as the access rights say; a defence of its own
-            raise AccessError(
-                self.env._(
-                    "External addresses are added in the connect window, which tests "
-                    "them first. Choose “Add external address”."
-                )
-            )
+        self._refuse_creation()
         # What is not in the values must not come in by the context either.
         clean = clean_context(self.env.context)
         model = self.with_context(clean)  # pylint: disable=context-overridden
@@ -540,18 +536,7 @@ class MailExternalAddress(models.Model):
 
     def _check_direct_values(self, vals):
         """:raise AccessError: a value would bypass the connect window"""
-        names = sorted(PROTECTED.intersection(vals))
-        if names:
-            labels = ", ".join(
-                self._fields[name].get_description(self.env)["string"] for name in names
-            )
-            raise AccessError(
-                self.env._(
-                    "%s can only be changed in the connect window, which tests the "
-                    "settings first. Open the address and choose “Connect”.",
-                    labels,
-                )
-            )
+        self._refuse_values(PROTECTED.intersection(vals))
         if vals.get("active") and not all(self.mapped("active")):
             raise AccessError(
                 self.env._(

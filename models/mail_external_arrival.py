@@ -13,6 +13,7 @@ from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake
 from ..tools.message_builder import envelope_form
 from ..tools.message_source import MessageSource
+from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
 # So many messages that waited for their accounts are processed in one run.
@@ -287,8 +288,8 @@ class MailExternalArrival(models.Model):
             self._let_notifications_leave()
         left = self.filtered(lambda arrival: arrival.state == "quarantine")
         if not left:
-            return self._told("success", self.env._("Processed."))
-        return self._told(
+            return notice("success", self.env._("Processed."))
+        return notice(
             "warning",
             self.env._(
                 "%(count)s of %(all)s stay in quarantine: the reason is shown in each. "
@@ -410,15 +411,4 @@ class MailExternalArrival(models.Model):
         self.check_access("read")
         quarantined = self.sudo().filtered(lambda a: a.state == "quarantine")
         quarantined.write({"state": "dismissed", "raw": False})
-        return self._told("info", self.env._("Dismissed. The mailbox keeps the mail."))
-
-    def _told(self, kind, text):
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": kind,
-                "message": text,
-                "next": {"type": "ir.actions.act_window_close"},
-            },
-        }
+        return notice("info", self.env._("Dismissed. The mailbox keeps the mail."))

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 
 
 class MailExternalOwnerMixin(models.AbstractModel):
@@ -88,3 +89,32 @@ class MailExternalOwnerMixin(models.AbstractModel):
         return self.env["ir.config_parameter"].sudo().get_param(
             "mail_external_account.forbid_personal", ""
         ) not in ("1", "True")
+
+    # What only the connect window makes and writes: a defence besides the access rights
+
+    @api.model
+    def _refuse_creation(self):
+        """:raise AccessError: somebody creates a record by themselves"""
+        if not self.env.su:
+            raise AccessError(
+                self.env._(
+                    "External addresses are added in the connect window, which tests "
+                    "them first. Choose “Add external address”."
+                )
+            )
+
+    @api.model
+    def _refuse_values(self, names):
+        """:raise AccessError: somebody writes these fields by themselves"""
+        if names and not self.env.su:
+            labels = ", ".join(
+                self._fields[name].get_description(self.env)["string"]
+                for name in sorted(names)
+            )
+            raise AccessError(
+                self.env._(
+                    "%s can only be changed in the connect window, which tests the "
+                    "settings first. Open the address and choose “Connect”.",
+                    labels,
+                )
+            )

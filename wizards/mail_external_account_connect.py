@@ -7,11 +7,13 @@ from odoo.fields import Command
 from ..mailkit.checks import Step
 from ..mailkit.errors import MailError
 from ..mailkit.settings import normalize_address
+from ..models.mail_external_address import NEW_MAIL
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import connect_reading, connect_rights, connect_saving, connect_test, vault
 from ..tools.connect_turn import Turn
 from ..tools.destination import CONNECTION, READ_PROTOCOLS
 from ..tools.idle_connection import connection_returned
+from ..tools.screen_notice import notice
 from ..tools.step_labels import step_label
 
 _logger = logging.getLogger(__name__)
@@ -130,7 +132,7 @@ class MailExternalAccountConnect(models.TransientModel):
     )
     keep_sent_copy = fields.Boolean("Copies in the Sent Folder", default=True)
     new_mail = fields.Selection(
-        [("ignore", "Leave it alone"), ("task", "Make a task")],
+        NEW_MAIL,
         "Mail That Answers Nothing",
         default="ignore",
         required=True,
@@ -664,15 +666,7 @@ class MailExternalAccountConnect(models.TransientModel):
             f"user {address.user_id.id}" if address.user_id else "company",
             proof,
         )
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._("%s is connected.", address.email),
-                "next": {"type": "ir.actions.act_window_close"},
-            },
-        }
+        return notice("success", self.env._("%s is connected.", address.email))
 
     def action_keep_draft(self):
         """Keep a new address without connection: it sends nothing, holds no secret."""

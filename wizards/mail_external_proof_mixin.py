@@ -10,10 +10,12 @@ from ..mailkit.addresses import same_mailbox
 from ..mailkit.errors import MailError
 from ..mailkit.from_header import header_addresses, mailbox_key
 from ..mailkit.settings import normalize_address, same_address
+from ..models.mail_external_address import PROOFS
 from ..tools import code_mail, connect_rights, vault
 from ..tools.connect_turn import Turn
 from ..tools.destination import READ_PROTOCOLS
 from ..tools.own_transaction import may_end_transaction
+from ..tools.screen_notice import notice
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
@@ -51,11 +53,7 @@ class MailExternalProofMixin(models.AbstractModel):
     code_sent = fields.Boolean(compute="_compute_code_sent")
     proof_token = fields.Char(groups=fields.NO_ACCESS)
     proof = fields.Selection(
-        [
-            ("provider", "Signed in at its own service"),
-            ("code", "A mail to it was received"),
-            ("manager", "Vouched for by a manager"),
-        ],
+        PROOFS,
         compute="_compute_proof",
     )
     needs_word = fields.Boolean(
@@ -479,14 +477,8 @@ class MailExternalProofMixin(models.AbstractModel):
             )
             return self._reopen()
         # No exception: it would take the count back where the transaction goes on.
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "danger",
-                "message": self.env._("This is not the code from the newest mail."),
-            },
-        }
+        text = self.env._("This is not the code from the newest mail.")
+        return notice("danger", text, closes=False)
 
     # A manager's word
 
