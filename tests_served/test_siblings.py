@@ -329,7 +329,17 @@ def test_refused_after_the_whole_message(aliases: Site, service: FaultServer) ->
     assert [steps.sender_of(mail)[1] for mail in mails].count(SALES) == 2
 
 
-def test_replaced_later(aliases: Site, service: FaultServer) -> None:
+@pytest.fixture
+def sent_folder(aliases: Site) -> Iterator[str]:
+    """A Sent folder in Anna's mailbox, which other tests do not find there."""
+    client = mailbox_steps.imap(aliases, ANNA)
+    client.create("Sent")
+    yield "Sent"
+    client.delete("Sent")
+    client.logout()
+
+
+def test_replaced_later(aliases: Site, service: FaultServer, sent_folder: str) -> None:
     """What lies in the Sent folder shows that the server sends under another name."""
     site, bed = aliases, aliases.bed
     anna = connect_at(site, service, read=True)
@@ -346,17 +356,15 @@ def test_replaced_later(aliases: Site, service: FaultServer) -> None:
     bed.put(ANNA, [mail.raw])
     mailbox_steps.fetch(site, anna)
     assert read(site, sales, "state")["state"] == "working"
-    imap = mailbox_steps.imap(site, ANNA)
-    imap.create("Sent")
-    imap.logout()
     steps.sql(
         site.odoo,
         "INSERT INTO mail_external_folder (account_id, path, is_sent)"
-        " VALUES (%s, 'Sent', true) ON CONFLICT DO NOTHING",
+        " VALUES (%s, %s, true) ON CONFLICT DO NOTHING",
         steps.account_of(site.odoo, anna),
+        sent_folder,
     )
     mailbox_steps.fetch(site, anna)
-    bed.put(ANNA, [mail.raw], folder=".Sent")
+    bed.put(ANNA, [mail.raw], folder=f".{sent_folder}")
     mailbox_steps.fetch(site, anna)
     row = read(site, sales, "state", "failure_text", "failure_answer")
     assert row["state"] == "stopped"
