@@ -11,8 +11,9 @@ from . import model_classes, translations
 from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
-from .state import ADDON, NOT_ADDON, REPOSITORY, State, fingerprint
+from .state import ADDON, NOT_ADDON, REPOSITORY, SERVED, UNIT, State, fingerprint
 
+_WEB = REPOSITORY / "devtools" / "web"
 _NODE_FILES = ("package.json", "package-lock.json", ".npmrc")
 #: Our README is Markdown; the others are not followed by Odoo's own files either.
 _NOT_OUR_STYLE = (
@@ -168,6 +169,7 @@ class Linter:
             [
                 *(str(modules / ".bin" / "prettier"), "--log-level=warn"),
                 "--write" if self._fix else "--check",
+                f"--config={_WEB / '.prettierrc.json'}",
                 f"--plugin={plugin}",
                 *files,
             ],
@@ -179,7 +181,8 @@ class Linter:
         if not any(name.endswith(".js") for name in _files()):
             return ""
         fix = ["--fix"] * self._fix
-        options = ["--max-warnings=0", "--no-warn-ignored"]
+        config = f"--config={_WEB / 'eslint.config.mjs'}"
+        options = [config, "--max-warnings=0", "--no-warn-ignored"]
         return _run(
             [str(modules / ".bin" / "eslint"), *options, *fix, "static"], REPOSITORY
         )
@@ -190,13 +193,13 @@ class Linter:
         if not npm or not shutil.which("node"):
             raise Skipped("no Node.js: install Debian's packages nodejs and npm")
         folder = self._state.node
-        contents = [(REPOSITORY / name).read_bytes() for name in _NODE_FILES]
+        contents = [(_WEB / name).read_bytes() for name in _NODE_FILES]
         stamp = folder / f".installed-{fingerprint(contents)}"
         if not stamp.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for name in _NODE_FILES:
-                shutil.copy(REPOSITORY / name, folder)
+                shutil.copy(_WEB / name, folder)
             said = _run([npm, "ci", "--no-audit", "--no-fund", "--silent"], folder)
             if said:
                 raise Skipped(
@@ -227,7 +230,7 @@ def _copy_addon(folder: Path) -> Path:
     target = folder / ADDON
     for name in _files():
         path = Path(name)
-        if path.parts[0] not in NOT_ADDON:
+        if path.parts[0] not in NOT_ADDON and not name.startswith((UNIT, SERVED)):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / path, target / path)
     return target

@@ -12,7 +12,9 @@ from .console import DevError
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADDON = "mail_external_account"
 #: Folders at the repository's root that are not part of the addon.
-NOT_ADDON = ("devtools", "tests_unit", "tests_served", "node_modules", "__pycache__")
+NOT_ADDON = ("devtools", "node_modules", "__pycache__")
+#: Tests by how they are run: without Odoo, inside Odoo, against servers.
+UNIT, ODOO, SERVED = "tests/unit", "tests", "tests/served"
 #: Bytes that a first set-up writes at most (Odoo 1.2 GB, Python packages 0.6 GB,
 #: databases and downloads the rest).
 NEEDED_SPACE = 3 * 1024**3

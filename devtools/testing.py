@@ -16,18 +16,18 @@ from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
 from .processes import run, spawn
-from .state import ADDON, REPOSITORY, State
+from .state import ADDON, ODOO, REPOSITORY, SERVED, UNIT, State
 from .suites import WITH_ADDON, Result, Suites, short
 
-UNIT, ODOO, SERVED = "tests_unit", "tests", "tests_served"
 _UNIT_TITLE = "== Unit tests (no Odoo)"
 RUNNERS = (UNIT, ODOO, SERVED)
 #: Not a folder of ours: how many queries Odoo's own tests allow.
 QUERIES = "queries"
 QUERY_MODULES = ("project", "test_mail")  # more of them make more queries
 QUERY_TESTS = "/test_mail/tests/test_performance.py,/mail/tests/test_mail_render.py"
-#: As this module and tests_served name them; nobody else's may match.
+#: As this module and tests/served name them; nobody else's may match.
 _TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served(\d+|-beside))$")
+_OTHERS = (UNIT, SERVED)  # below the folder of the tests inside Odoo
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 
@@ -76,6 +76,8 @@ _REPORTED = ("tests", "failures", "errors", "skipped")
 def route(paths: Sequence[str], here: Path) -> dict[str, list[str]]:
     """Sort test paths by runner; without any, every runner gets all that it has.
 
+    The folder ``tests`` itself stands for what is right in it, and runs inside Odoo.
+
     :param paths: ``FILE``, ``FOLDER`` or ``FILE::CASE``, from ``here`` or the root
     :return: runner -> paths from the repository's root
     :raises DevError: for a path without tests
@@ -87,13 +89,19 @@ def route(paths: Sequence[str], here: Path) -> dict[str, list[str]]:
     for path in paths:
         name, separator, case = path.partition("::")
         found = _inside_repository(name, here)
-        runner = found.parts[0] if found and found.parts else ""
-        if found is None or runner not in RUNNERS:
+        runner = _runner(found) if found else ""
+        if not runner:
             raise DevError(
                 f"there are no tests at {name}: tests are in {', '.join(RUNNERS)}."
             )
         routed.setdefault(runner, []).append(f"{found}{separator}{case}")
     return {runner: routed[runner] for runner in RUNNERS if runner in routed}
+
+
+def _runner(path: Path) -> str:
+    """Return the runner of the innermost folder that has one, or nothing."""
+    folders = [str(path), *map(str, path.parents)]
+    return next((folder for folder in folders if folder in RUNNERS), "")
 
 
 def _inside_repository(name: str, here: Path) -> Path | None:
@@ -158,7 +166,9 @@ def _run_in_odoo(
             folder / "odoo.conf", database, http_port=free_port(), cron_threads=0
         )
         paths = [str(odoo.state.addons / ADDON / path) for path in routed[ODOO]]
-        arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *paths, *options]
+        others = [f"--ignore={odoo.state.addons / ADDON / name}" for name in _OTHERS]
+        arguments = [f"--odoo-config={config}", "--odoo-http", "-ra", *others]
+        arguments += [*paths, *options]
         tests = _Pytest(odoo.state, folder, ODOO, arguments)
         tests.env.update(odoo.environment())
         tests.run(tally)
@@ -187,11 +197,12 @@ class _Pytest:
         self, state: State, folder: Path, runner: str, arguments: Sequence[str]
     ) -> None:
         self._runner = runner
-        self._report = folder / f"{runner}.xml"
-        self._log = folder / f"{runner}.log"
+        name = runner.replace("/", "-")
+        self._report = folder / f"{name}.xml"
+        self._log = folder / f"{name}.log"
         self._command = [
             *(str(state.python), "-m", "pytest", "-p", "no:cacheprovider", "-q"),
-            *(f"--junitxml={self._report}", f"--basetemp={folder / (runner + '.tmp')}"),
+            *(f"--junitxml={self._report}", f"--basetemp={folder / f'{name}.tmp'}"),
             *arguments,
         ]
         self.env = {"PYTHONDONTWRITEBYTECODE": "1", "MEA_STATE": str(state.folder)}

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from . import network
+from .connection import network
+from .connection.network import Deadline
+from .connection.settings import Credentials, Protocol, Server
 from .errors import ErrorCode, MailError
-from .imap import ImapSession
-from .network import Deadline
-from .pop3 import Pop3Session
-from .settings import Credentials, Protocol, Server
+from .imap.session import ImapSession
+from .pop3.session import Pop3Session
 from .smtp import SmtpSession
 
 Facts = dict[str, "str | int"]

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 
+from .connection.network import Deadline
+from .connection.settings import Credentials, Protocol, Server
 from .errors import FATAL, ErrorCode, MailError
-from .headers import Headers, message_ids, parse_headers
-from .imap_folders import Folder, FolderUse, where_mail_arrives
-from .imap_mailbox import ImapMailbox
-from .imap_state import FolderState, Place
-from .network import Deadline
-from .pop3_mailbox import Pop3Mailbox
-from .settings import Credentials, Protocol, Server
+from .imap.folders import Folder, FolderUse, where_mail_arrives
+from .imap.mailbox import ImapMailbox
+from .imap.state import FolderState, Place
+from .message.headers import Headers, message_ids, parse_headers
+from .pop3.mailbox import Pop3Mailbox
 
 # Seconds between two looks. A new sign-in for each is more than some services take
 # again and again, so over POP3 they become rarer.

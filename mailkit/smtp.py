@@ -11,14 +11,20 @@ import socket
 from dataclasses import dataclass, field
 from typing import NoReturn, cast
 
+from .connection.network import Deadline
+from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
+from .connection.sasl import OTHER_MECHANISM, usable
+from .connection.session import Session
+from .connection.settings import (
+    Credentials,
+    Protocol,
+    Security,
+    Server,
+    normalize_address,
+)
+from .connection.tls import TlsFacts
+from .connection.wire import Wire
 from .errors import ErrorCode, MailError, ServerReply
-from .network import Deadline
-from .replies import Stage, readable, smtp_error, speaks_of_sender
-from .sasl import OTHER_MECHANISM, usable
-from .session import Session
-from .settings import Credentials, Protocol, Security, Server, normalize_address
-from .tls import TlsFacts
-from .wire import Wire
 
 # A long message gets a second more for each of these many bytes.
 _BYTES_PER_SECOND = 64 * 1024

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..mailkit.from_header import MAX_FROM, header_addresses
+from ..mailkit.message.from_header import MAX_FROM, header_addresses
 from ..tools import code_mail, from_guard
-from ..tools.leaving import has_breaks, join_lines, written
+from ..tools.outgoing.leaving import has_breaks, join_lines, written
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")

@@ -6,13 +6,14 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import config
 from odoo.tools.misc import clean_context
 
-from ..tools import mailbox_claims, owner_notices, sign_ins
-from ..tools.delivery import AccountDelivery
-from ..tools.delivery_run import DeliveryRun
+from ..tools import claims as mailbox_claims
+from ..tools import owner_notices, sign_ins
 from ..tools.destination import CONNECTION, READ_PROTOCOLS
 from ..tools.explanations import cause_and_remedy
-from ..tools.fetching import FetchRun
 from ..tools.incoming.forwarded import FORWARD_PREFIX
+from ..tools.incoming.run import FetchRun
+from ..tools.outgoing.account import AccountDelivery
+from ..tools.outgoing.run import DeliveryRun
 from ..tools.run_time import RunTime, seconds_allowed
 from ..tools.screen_notice import notice
 

@@ -5,14 +5,14 @@ from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
-from ..mailkit.headers import parse_headers
+from ..mailkit.message.headers import parse_headers
 from ..tools import vault
-from ..tools.arrival_processing import ArrivalProcessing
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake
-from ..tools.message_builder import envelope_form
-from ..tools.message_source import MessageSource
+from ..tools.incoming.message_source import MessageSource
+from ..tools.incoming.processing import ArrivalProcessing
+from ..tools.outgoing.message import envelope_form
 from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class MailExternalArrival(models.Model):
     stays here with its source ("quarantine").
 
     The account's intake decides what a message is, claims its row and processes it:
-    ``tools.arrival_processing`` posts it, a delivery report marks the ledger of what
+    ``tools.incoming.processing`` posts it, a delivery report marks the ledger of what
     was sent. Who reads the mailbox sees the quarantine, and has a message processed
     again or gives it up.
     """
@@ -195,7 +195,7 @@ class MailExternalArrival(models.Model):
         """Post it, or mark what it reports; on failure keep it in quarantine.
 
         :param MessageSource source: the message
-        :param decision: what it is (``mailkit.matching.Decision``)
+        :param decision: what it is (``mailkit.answers.matching.Decision``)
         :param report: what it reports, if it is a delivery report
         :param bool is_sent: it lies in the owner's own Sent folder
         :param bool again: a user wants it processed, be it part of a loop
@@ -235,7 +235,7 @@ class MailExternalArrival(models.Model):
         A report proves nothing: it counts for a recipient whom this very mail was
         sent to through this account, and for nobody else.
 
-        :param report: ``mailkit.reports.Report``
+        :param report: ``mailkit.answers.reports.Report``
         """
         rows = self.env["mail.external.delivery"].search(
             [

@@ -77,7 +77,7 @@ class MailExternalConnectionMixin(models.AbstractModel):
 
         :param str purpose: "smtp" or "incoming"
         :param float timeout: seconds of one whole operation
-        :rtype: mailkit.settings.Server
+        :rtype: mailkit.connection.settings.Server
         :raise mailkit.errors.MailError: settings that cannot be right
         """
         self.ensure_one()

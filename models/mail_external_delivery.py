@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..tools.explanations import reason_text
-from ..tools.message_builder import envelope_form
+from ..tools.outgoing.message import envelope_form
 
 # Message-IDs are kept so long for matching late answers (design: two years).
 KEEP_DAYS = 730

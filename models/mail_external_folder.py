@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..mailkit.imap_grammar import readable_name, written_name
+from ..mailkit.imap.grammar import readable_name, written_name
 from ..tools.explanations import cause_and_remedy
 
 # What a user decides; the rest is what the fetching knows.
@@ -33,12 +33,12 @@ class MailExternalFolder(models.Model):
         help="As your mail program shows it, with the folders above: INBOX/Customers.",
     )
     is_sent = fields.Boolean("Sent Mail", help="Holds what the owner wrote.")
-    # mailkit.imap_state.FolderState or pop3_mailbox.MaildropStatus, as a dict
+    # mailkit.imap.state.FolderState or pop3_mailbox.MaildropStatus, as a dict
     state = fields.Json(readonly=True)
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)
     failure_text = fields.Char("Problem", compute="_compute_failure_text")
-    # see tools/visit_transfer.py
+    # see tools/incoming/transfer.py
     transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
 
     _one_path = models.UniqueIndex("(account_id, path)")
@@ -121,7 +121,7 @@ class MailExternalFolder(models.Model):
         """Read these folders of an account and no others; how far the others are read
         is kept.
 
-        :param dict folders: name on the wire, as ``mailkit.imap_folders.Folder.path``
+        :param dict folders: name on the wire, as ``mailkit.imap.folders.Folder.path``
             -> whether sent mail is in it; None: as it was
         :raise UserError: no folder, or a name that no folder can have
         """

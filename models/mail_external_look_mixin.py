@@ -9,14 +9,14 @@ from odoo.exceptions import ValidationError
 from odoo.tools import formataddr, is_html_empty
 from odoo.tools.mimetypes import guess_mimetype
 
-from ..mailkit.sender_name import (
+from ..tools.fresh_cache import fresh_ormcache
+from ..tools.outgoing.sender_name import (
     is_pattern,
     render_sender_name,
     shown_name,
     unknown_placeholders,
 )
-from ..tools.fresh_cache import fresh_ormcache
-from ..tools.sender_names import customer_name, from_line, project_name
+from ..tools.outgoing.sender_names import customer_name, from_line, project_name
 
 # What every mail program shows; Outlook and Gmail show neither SVG nor WebP.
 _LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")

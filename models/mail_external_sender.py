@@ -5,15 +5,22 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL, is_html_empty
 from odoo.tools.mail import email_normalize_all
 
-from ..mailkit.addresses import same_mailbox
-from ..mailkit.from_header import MAX_FROM, address_key, header_addresses
-from ..mailkit.long_fields import MOST
-from ..mailkit.sender import Candidate, Policy, Reason, choose, ordered, reason_of
-from ..mailkit.sender_name import is_pattern, shown_name
+from ..mailkit.message.addresses import same_mailbox
+from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
+from ..mailkit.message.long_fields import MOST
 from ..tools import origin
 from ..tools.fresh_cache import fresh_ormcache, note_change
-from ..tools.sender_names import from_line, names_on
-from ..tools.signature import swap_signature
+from ..tools.outgoing.choice import (
+    Candidate,
+    Policy,
+    Reason,
+    choose,
+    ordered,
+    reason_of,
+)
+from ..tools.outgoing.sender_name import is_pattern, shown_name
+from ..tools.outgoing.sender_names import from_line, names_on
+from ..tools.outgoing.signature import swap_signature
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
 FIRM_PROOFS = ("provider", "manager")
@@ -48,8 +55,8 @@ class MailExternalSender(models.AbstractModel):
 
     In this order: what is known of all addresses, cached; who may use which; which one
     is picked on a record, and why; whether a choice is allowed; whose address may stand
-    in a From. The choice itself is a pure rule (``mailkit.sender``). No table: the
-    addresses are ``mail.external.address``.
+    in a From. The choice itself is a pure rule (``tools.outgoing.choice``). No table:
+    the addresses are ``mail.external.address``.
     """
 
     _name = "mail.external.sender"
@@ -175,7 +182,7 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     @fresh_ormcache("company_id")
     def _sender_policy(self, company_id):
-        """What goes first in a company, see ``mailkit.sender.Policy``."""
+        """What goes first in a company, see ``tools.outgoing.choice.Policy``."""
         company = self.env["res.company"].sudo().browse(company_id)
         return Policy(company.external_sender_policy or Policy.EMPLOYEE_FIRST)
 
@@ -210,8 +217,8 @@ class MailExternalSender(models.AbstractModel):
     def _sender_choice(self, thread, picked=None):
         """What a message of the current user on ``thread`` leaves through, and why.
 
-        :param picked: see ``mailkit.sender.choose``
-        :rtype: mailkit.sender.Choice
+        :param picked: see ``tools.outgoing.choice.choose``
+        :rtype: tools.outgoing.choice.Choice
         """
         policy = self._thread_policy(thread)
         rows = self._usable_rows(self.env.uid)
@@ -543,7 +550,7 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     @fresh_ormcache()
     def _external_addresses(self):
-        """All external addresses, as keys (``mailkit.from_header``); drafts are none.
+        """All external addresses, as keys (``message.from_header``); drafts are none.
 
         :rtype: frozenset[str]
         """

@@ -7,9 +7,9 @@ from odoo.tools.mail import email_normalize_all
 from ..tools import from_guard, origin
 from ..tools.cron_wake import start_at
 from ..tools.explanations import cause_and_remedy
-from ..tools.inline_images import with_short_addresses
-from ..tools.message_builder import envelope_form
 from ..tools.outgoing.default_sender import DefaultSender
+from ..tools.outgoing.inline_images import with_short_addresses
+from ..tools.outgoing.message import envelope_form
 from ..tools.x2many import linked_ids
 
 # What an administrator may change of a mail in somebody else's name.

@@ -1,6 +1,6 @@
 from odoo import api, models
 
-from ..tools.inline_images import with_few_open_tags
+from ..tools.outgoing.inline_images import with_few_open_tags
 
 
 class MailRenderMixin(models.AbstractModel):

@@ -4,7 +4,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tests import TransactionCase, new_test_user, tagged
 
-from ..mailkit.headers import parse_headers
+from ..mailkit.message.headers import parse_headers
 from ..tools import connect_test, vault
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake

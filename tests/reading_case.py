@@ -2,8 +2,8 @@
 
 from odoo import fields
 
-from ..tools.mailbox_work import MailboxWork
-from ..tools.visit_requests import Advanced, FolderJob, Seen
+from ..tools.incoming.requests import Advanced, FolderJob, Seen
+from ..tools.incoming.work import MailboxWork
 from .common import IntakeCase
 
 LOGGER = "odoo.addons.mail_external_account"

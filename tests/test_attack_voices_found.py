@@ -7,8 +7,8 @@ from odoo import fields
 from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
-from ..mailkit.headers import parse_headers
-from ..tools import arrival_processing
+from ..mailkit.message.headers import parse_headers
+from ..tools.incoming import processing as arrival_processing
 from ..tools.incoming.intake import Intake
 from .common_hearers import STRANGER, HearersCase
 

@@ -4,7 +4,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from ..mailkit.imap_folders import Folder, FolderUse
+from ..mailkit.imap.folders import Folder, FolderUse
 from .common import ExternalAccountCase
 
 FOLDERS = (

@@ -3,7 +3,7 @@ import os
 
 from odoo.tools import html2plaintext
 
-from ..mailkit.lightening import lighten
+from ..mailkit.message.lightening import lighten
 from .common import IntakeCase
 
 CUT = "The rest is too long or too complicated to be shown here."

@@ -11,8 +11,8 @@ from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from ..tools import text_weight
-from ..tools.message_builder import build_messages
+from ..tools.incoming import text_weight
+from ..tools.outgoing.message import build_messages
 from .common import ExternalAccountCase, IntakeCase
 from .test_remote_calls import RemoteCase
 

@@ -6,12 +6,13 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
-from ..mailkit.headers import parse_headers
-from ..mailkit.token import Signer
-from ..tools import arrival_processing, vault
+from ..mailkit.answers.token import Signer
+from ..mailkit.message.headers import parse_headers
+from ..tools import vault
+from ..tools.claims import next_look
+from ..tools.incoming import processing as arrival_processing
 from ..tools.incoming.intake import Intake
-from ..tools.mailbox_claims import next_look
-from ..tools.message_builder import build_messages
+from ..tools.outgoing.message import build_messages
 from .common import IntakeCase
 
 

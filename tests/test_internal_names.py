@@ -23,7 +23,7 @@ class TestInternalNames(ConnectCase):
 
     def setUp(self):
         super().setUp()
-        # How long a refusal takes is tested where it is done, see tests_unit.
+        # How long a refusal takes is tested where it is done, see tests/unit.
         self.startPatcher(patch.object(checks, "_NO_PUBLIC_HOST", 0.01))
 
     def answers(self, user, step, **values):

@@ -3,13 +3,10 @@
 import time
 from unittest.mock import patch
 
-from ..tools import judging, mailbox_work
-from ..tools.incoming import facts
-from ..tools.judging_marks import CRASHES
-from ..tools.visit_requests import (
-    Choice,
-    Whole,
-)
+from ..tools.incoming import facts, judging
+from ..tools.incoming import work as mailbox_work
+from ..tools.incoming.judging_marks import CRASHES
+from ..tools.incoming.requests import Choice, Whole
 from .reading_case import LOGGER, ReadingCase
 
 

@@ -5,7 +5,7 @@ from email.utils import parseaddr
 
 from odoo.exceptions import AccessError, ValidationError
 
-from ..tools.message_builder import build_messages
+from ..tools.outgoing.message import build_messages
 from .common import ExternalAccountCase
 
 PNG = base64.b64decode(

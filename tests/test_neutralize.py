@@ -3,7 +3,7 @@ import base64
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import neutralize_database
 
-from ..tools import mailbox_claims
+from ..tools import claims as mailbox_claims
 from .common import ConnectCase
 
 SECRET = b"Whole and private mail"

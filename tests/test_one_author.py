@@ -4,7 +4,7 @@ import base64
 
 from odoo.addons.mail.tools.discuss import Store
 
-from ..mailkit.headers import parse_headers
+from ..mailkit.message.headers import parse_headers
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake
 from .common import IntakeCase

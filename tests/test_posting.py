@@ -1,6 +1,6 @@
 from odoo.exceptions import AccessError, UserError
 
-from ..tools.mail_result import MailResult, Outcome
+from ..tools.outgoing.result import MailResult, Outcome
 from .common import ExternalAccountCase
 
 

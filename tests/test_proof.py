@@ -7,8 +7,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from ..mailkit.headers import parse_headers
-from ..mailkit.token import html_mark
+from ..mailkit.answers.token import html_mark
+from ..mailkit.message.headers import parse_headers
 from ..tools import vault
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake

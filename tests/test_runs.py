@@ -8,23 +8,15 @@ from odoo import fields
 from odoo.modules.registry import DummyRLock, Registry
 from odoo.tools import config, mute_logger
 
-from ..tools import (
-    delivery_run,
-    fetching,
-    mailbox_claims,
-    mailbox_work,
-    run_time,
-    vault,
-)
-from ..tools.delivery_run import DeliveryRun
-from ..tools.fetching import FetchRun
+from ..tools import claims as mailbox_claims
+from ..tools import run_time, vault
+from ..tools.incoming import run as fetching
+from ..tools.incoming import work as mailbox_work
+from ..tools.incoming.requests import Advanced, Choice, MailboxJob, Stopped
+from ..tools.incoming.run import FetchRun
+from ..tools.outgoing import run as delivery_run
+from ..tools.outgoing.run import DeliveryRun
 from ..tools.run_time import RunTime, seconds_allowed
-from ..tools.visit_requests import (
-    Advanced,
-    Choice,
-    MailboxJob,
-    Stopped,
-)
 from .common import ExternalAccountCase
 from .reading_case import LOGGER, ReadingCase
 

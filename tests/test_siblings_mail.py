@@ -5,14 +5,15 @@ from unittest.mock import patch
 
 import odoo.sql_db
 
-from ..mailkit.headers import parse_headers
-from ..mailkit.matching import Outcome
+from ..mailkit.answers.matching import Outcome
+from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
-from ..tools import delivery, mailbox_claims
-from ..tools.delivery import AccountDelivery
+from ..tools import claims as mailbox_claims
 from ..tools.incoming.facts import AddressBook, addressed, decide_batch, named_addresses
 from ..tools.incoming.intake import Intake
-from ..tools.mailbox_work import MailboxWork
+from ..tools.incoming.work import MailboxWork
+from ..tools.outgoing import account as delivery
+from ..tools.outgoing.account import AccountDelivery
 from .test_written_to import NOBODY, WrittenToCase
 
 

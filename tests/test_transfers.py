@@ -6,7 +6,7 @@ from odoo.modules.neutralize import get_neutralization_queries
 
 from ..mailkit.errors import ErrorCode, MailError
 from ..models import mail_external_part
-from ..tools.visit_requests import (
+from ..tools.incoming.requests import (
     Begun,
     Cut,
     FolderJob,
@@ -15,7 +15,7 @@ from ..tools.visit_requests import (
     Unreadable,
     Whole,
 )
-from ..tools.visit_transfer import HEADER, counted, given_up
+from ..tools.incoming.transfer import HEADER, counted, given_up
 from .reading_case import ReadingCase
 
 

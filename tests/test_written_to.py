@@ -6,14 +6,15 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
+from ..mailkit.answers.matching import Outcome
 from ..mailkit.errors import ErrorCode, MailError
-from ..mailkit.headers import parse_headers
-from ..mailkit.matching import Outcome
-from ..tools import delivery, run_time
+from ..mailkit.message.headers import parse_headers
+from ..tools import run_time
 from ..tools.connect_saving import _move_values
-from ..tools.delivery import AccountDelivery
 from ..tools.incoming.facts import addressed, decide_batch
 from ..tools.incoming.intake import Intake
+from ..tools.outgoing import account as delivery
+from ..tools.outgoing.account import AccountDelivery
 from .common import IntakeCase
 
 LOGGER = "odoo.addons.mail_external_account"

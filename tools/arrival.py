@@ -7,9 +7,9 @@ his context himself, but he cannot get into this.
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from ..mailkit.addresses import Address
+from ..mailkit.message.addresses import Address
 from .during import during
-from .heavy_parts import HeavyParts
+from .incoming.heavy_parts import HeavyParts
 
 _current = ContextVar("mail_external_account_arrival", default=None)
 # Who is told of a message with this mail.message.external_mark. Any other: all.
@@ -36,7 +36,7 @@ class Arrival:
     ``internal``: customers do not read it in the portal.
     ``foreign``: it came out of a mailbox that has no part in the conversation.
     ``row_id``: of mail.external.arrival. ``author``: who wrote it
-    (``mailkit.author.author_of``), ``author_id`` the partner when that is known
+    (``mailkit.answers.author.author_of``), ``author_id`` the partner when that is known
     otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
     mailbox itself, ``secret`` the token in the one that it is redirected to. ``heavy``:
     its large parts

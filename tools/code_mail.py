@@ -16,15 +16,15 @@ from markupsafe import Markup
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import UserError
 
-from ..mailkit.from_header import address_key
-from ..mailkit.headers import parse_headers
-from ..mailkit.token import (
+from ..mailkit.answers.token import (
     html_mark,
     marks_in_ids,
     marks_in_parts,
     reference,
     text_mark,
 )
+from ..mailkit.message.from_header import address_key
+from ..mailkit.message.headers import parse_headers
 from . import vault
 from .as_odoo import as_odoo
 from .during import during
@@ -116,7 +116,7 @@ def signed_values(env, sender, minutes):
 def names_code_mail(env, headers):
     """Whether a message is a code mail, or says that it answers one.
 
-    :param mailkit.headers.Headers headers:
+    :param mailkit.message.headers.Headers headers:
     """
     return _is_any_signed(env, marks_in_ids(headers))
 

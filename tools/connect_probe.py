@@ -17,10 +17,10 @@ from odoo import fields
 
 from ..mailkit import probe
 from ..mailkit.checks import CheckResult, Step
+from ..mailkit.connection.network import Deadline
+from ..mailkit.connection.settings import Credentials, Server
 from ..mailkit.errors import ErrorCode, MailError, ServerReply
-from ..mailkit.from_header import address_key
-from ..mailkit.network import Deadline
-from ..mailkit.settings import Credentials, Server
+from ..mailkit.message.from_header import address_key
 from ..mailkit.smtp import SmtpSession
 from . import code_mail
 

@@ -3,7 +3,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 
-from ..mailkit.from_header import mailbox_key
+from ..mailkit.message.from_header import mailbox_key
 from .destination import READ_PROTOCOLS
 
 

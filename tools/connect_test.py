@@ -11,10 +11,10 @@ from typing import NamedTuple
 from odoo.exceptions import UserError
 
 from ..mailkit import checks
+from ..mailkit.connection.network import Deadline
+from ..mailkit.connection.settings import Credentials, Protocol
 from ..mailkit.errors import ErrorCode, MailError
-from ..mailkit.imap_mailbox import ImapMailbox
-from ..mailkit.network import Deadline
-from ..mailkit.settings import Credentials, Protocol
+from ..mailkit.imap.mailbox import ImapMailbox
 from . import connect_probe, connect_rights, vault
 from .destination import READ_PROTOCOLS
 from .explanations import cause_and_remedy
@@ -240,7 +240,7 @@ def _run(step, target, credentials, email):
     """One check against the network, in ``seconds(step)``.
 
     :return: (mailkit.checks.CheckResult, the folders of an IMAP mailbox that can be
-        listed: tuple of mailkit.imap_folders.Folder)
+        listed: tuple of mailkit.imap.folders.Folder)
     """
     result = checks.run(step, target, credentials, email)
     is_listing = step is checks.Step.INCOMING_LISTING

@@ -7,7 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL, escape_psql
 from odoo.tools.mail import email_normalize_all, email_split_and_format
 
-from ..mailkit.addresses import same_mailbox
+from ..mailkit.message.addresses import same_mailbox
 
 # Colleagues
 

@@ -7,7 +7,7 @@ password opens only where both mean the same place, so that is spelled out once.
 
 import hashlib
 
-from ..mailkit.settings import Protocol, Security, Server
+from ..mailkit.connection.settings import Protocol, Security, Server
 
 # What the connect window fills in and the account keeps.
 CONNECTION = (
@@ -33,7 +33,7 @@ def server(settings, purpose, timeout):
     :param settings: a record or a row, see above; ``allow_private_host`` is in it, too
     :param str purpose: "smtp" or "incoming"
     :param float timeout: seconds of one whole operation
-    :rtype: mailkit.settings.Server
+    :rtype: mailkit.connection.settings.Server
     :raise mailkit.errors.MailError: settings that cannot be right
     """
     return Server(

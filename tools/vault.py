@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from odoo.exceptions import UserError
 from odoo.tools import config
 
-from ..mailkit.token import Signer
+from ..mailkit.answers.token import Signer
 
 KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 KEY_OPTION = "mail_external_account_key"
@@ -115,7 +115,7 @@ def fingerprint(env, context):
 def signers(env):
     """What signs and checks the marks in sent mail, the current key first.
 
-    :rtype: list[mailkit.token.Signer]
+    :rtype: list[mailkit.answers.token.Signer]
     :raise UserError: no usable key is configured
     """
     uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")

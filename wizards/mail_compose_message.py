@@ -1,9 +1,9 @@
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
-from ..mailkit.from_header import header_addresses
+from ..mailkit.message.from_header import header_addresses
 from ..tools import from_guard, origin
-from ..tools.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
 # What the chatter says by the context when it opens the full composer.
 _SENDER_KEY = "external_sender_id"

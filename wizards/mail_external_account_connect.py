@@ -5,8 +5,8 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
 from ..mailkit.checks import Step
+from ..mailkit.connection.settings import normalize_address
 from ..mailkit.errors import MailError
-from ..mailkit.settings import normalize_address
 from ..models.mail_external_address import NEW_MAIL
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import connect_reading, connect_rights, connect_saving, connect_test, vault

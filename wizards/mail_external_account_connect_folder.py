@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
-from ..mailkit.imap_folders import sent_folder
+from ..mailkit.imap.folders import sent_folder
 
 
 class MailExternalAccountConnectFolder(models.TransientModel):
@@ -31,7 +31,7 @@ class MailExternalAccountConnectFolder(models.TransientModel):
         """Offer the folders that the mailbox has; what was chosen stays chosen.
 
         :param window: one mail.external.account.connect
-        :param folders: mailkit.imap_folders.Folder of each
+        :param folders: mailkit.imap.folders.Folder of each
         """
         # sudo: only what the server listed can be chosen
         known = {folder.path: folder for folder in window.sudo().folder_ids}

@@ -6,10 +6,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
-from ..mailkit.addresses import same_mailbox
+from ..mailkit.connection.settings import normalize_address, same_address
 from ..mailkit.errors import MailError
-from ..mailkit.from_header import header_addresses, mailbox_key
-from ..mailkit.settings import normalize_address, same_address
+from ..mailkit.message.addresses import same_mailbox
+from ..mailkit.message.from_header import header_addresses, mailbox_key
 from ..models.mail_external_address import PROOFS
 from ..tools import code_mail, connect_rights, vault
 from ..tools.connect_turn import Turn

@@ -1,7 +1,7 @@
 """What can go wrong while an account is connected, and how it has to be told.
 
 For the tests of mailkit; those of the connect window have a table of their own, in
-``tests_served/fault_cases.py``.
+``tests/served/fault_cases.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from mailkit.headers import Headers, parse_headers
+from mailkit.message.headers import Headers, parse_headers
 
 
 @dataclass(frozen=True)

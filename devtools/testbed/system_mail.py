@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailkit.headers import Headers, parse_headers
+from mailkit.message.headers import Headers, parse_headers
 
 _DATE = "Mon, 10 Mar 2025 11:00:00 +0000"
 

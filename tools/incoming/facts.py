@@ -4,9 +4,7 @@ from functools import lru_cache
 
 from odoo.tools import SQL
 
-from ...mailkit.addresses import same_mailbox
-from ...mailkit.from_header import address_key
-from ...mailkit.matching import (
+from ...mailkit.answers.matching import (
     Decision,
     Facts,
     Outcome,
@@ -15,8 +13,10 @@ from ...mailkit.matching import (
     candidate_ids,
     decide,
 )
+from ...mailkit.message.addresses import same_mailbox
+from ...mailkit.message.from_header import address_key
 from .. import code_mail, vault
-from ..judging import timed
+from .judging import timed
 
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180
@@ -30,9 +30,9 @@ CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
 def decide_batch(account, batch, spent=None):
     """Whether each of these messages answers something that Odoo sent.
 
-    :param batch: list of ``mailkit.headers.Headers``
+    :param batch: list of ``mailkit.message.headers.Headers``
     :param list spent: the processor's seconds for each of them are added to it
-    :return: (list of ``mailkit.matching.Decision`` in the same order, its Facts)
+    :return: (list of ``matching.Decision`` in the same order, its Facts)
     """
     account.ensure_one()
     env = account.env
@@ -169,7 +169,7 @@ def addressed(account, headers, message=None):
     One that To or Cc names, else the delivery fields that servers add; else the one
     that the answered mail left from; else the account's own.
 
-    :param headers: mailkit.headers.Headers
+    :param headers: mailkit.message.headers.Headers
     :param message: the mail.message that it answers, if any
     :return: mail.external.address, in superuser mode
     """

@@ -6,16 +6,15 @@ import re
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ...mailkit import mime
-from ...mailkit.from_header import address_key
-from ...mailkit.headers import Headers, message_key, parse_headers
-from ...mailkit.loops import automatic
-from ...mailkit.matching import Outcome, Reason, decide, decide_body
-from ...mailkit.reports import Kind, classify
+from ...mailkit.answers.loops import automatic
+from ...mailkit.answers.matching import Outcome, Reason, decide, decide_body
+from ...mailkit.answers.reports import Kind, classify
+from ...mailkit.message import mime
+from ...mailkit.message.from_header import address_key
+from ...mailkit.message.headers import Headers, message_key, parse_headers
 from .. import code_mail, vault
 from ..as_odoo import as_odoo
 from ..conversation import is_open_to
-from ..message_source import MessageSource
 from .facts import (
     CODE_MAIL,
     AddressBook,
@@ -23,6 +22,7 @@ from .facts import (
     decide_batch,
     sent_messages,
 )
+from .message_source import MessageSource
 
 _logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Intake:
         Commits nothing. What is taken in a second time changes nothing.
 
         :param raw: the message as it lies in the mailbox, bytes or a MessageSource
-        :param decision: what its headers said (``mailkit.matching.Decision``)
+        :param decision: what its headers said (``mailkit.answers.matching.Decision``)
         :param str place: where it lies, for the quarantine
         :param bool is_sent: it lies in the owner's own Sent folder
         :param bool waits: keep it for when the account works again
@@ -197,7 +197,7 @@ class Intake:
     def keep_place(self, headers, kind, place, reason, key=None):
         """Show in the quarantine where a message lies that could not be fetched.
 
-        :param headers: its mailkit.headers.Headers, empty ones when they are unknown
+        :param headers: its ``Headers``, empty ones when they are unknown
         """
         own = self.account._own_address()
         arrival = self._claim(headers, b"", kind, place, own, key)
@@ -269,7 +269,7 @@ class Intake:
     def look_inside(self, raw, headers, decision, facts):
         """What only the whole message can tell.
 
-        :return: (decision, mailkit.reports.Report or None)
+        :return: (decision, mailkit.answers.reports.Report or None)
         """
         report = None
         if code_mail.carries_code(self.env, raw):

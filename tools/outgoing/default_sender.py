@@ -1,8 +1,8 @@
 """Who wrote a message, and so which address it leaves through."""
 
-from ...mailkit.sender import Reason
 from .. import arrival, origin
-from ..sender_choice import EACH_DEFAULT
+from .choice import Reason
+from .sender_choice import EACH_DEFAULT
 
 _IN_THEIR_NAME = ("comment", "notification", "user_notification")
 

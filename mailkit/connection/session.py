@@ -1,0 +1,212 @@
+"""What SMTP, IMAP and POP3 sessions have in common."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
+
+from ..errors import FATAL, ErrorCode, MailError, ServerReply
+from . import network, tls
+from .network import Deadline
+from .replies import readable
+from .settings import Credentials, Protocol, Security, Server
+from .wire import MAX_ANSWER, Wire
+
+_Self = TypeVar("_Self", bound="Session")
+
+# A polite goodbye is worth no more than this: POP3 servers release the mailbox.
+_GOODBYE_SECONDS = 2.0
+# How much of the time to wait for a greeting before asking whether the port
+# speaks TLS, and how much that may take.
+_SILENCE = 0.3
+_TLS_QUESTION = 0.5
+_PROTOCOL_FAILURES = (
+    smtplib.SMTPException,
+    imaplib.IMAP4.error,
+    poplib.error_proto,
+    ValueError,  # UnicodeError and binascii.Error as well
+    LookupError,
+)
+
+
+class Session:
+    """One connection to one server; a context manager that closes it.
+
+    Every operation takes at most `server.timeout` seconds, and all of them together
+    end by `deadline` if one is given: a server that is never too slow for a single
+    step holds its caller for hours else. After an error that ends the connection
+    `alive` is False and nothing but `close()` makes sense.
+    """
+
+    protocol: Protocol
+
+    def __init__(
+        self,
+        server: Server,
+        credentials: Credentials | None,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        if server.protocol is not self.protocol:
+            raise ValueError(
+                f"{server.protocol.value} settings for {self.protocol.value}"
+            )
+        self.server = server
+        self.credentials = credentials
+        self._deadline = deadline
+        self._wire: Wire | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is open and may be used."""
+        return self._wire is not None
+
+    @property
+    def address(self) -> str:
+        """The numeric address that is connected to, or ""."""
+        return self._wire.endpoint.address if self._wire else ""
+
+    @property
+    def tls(self) -> tls.TlsFacts:
+        """How the connection is encrypted."""
+        return self._wire.tls if self._wire else tls.TlsFacts()
+
+    def close(self) -> None:
+        """Say goodbye if that is still possible, and end the connection.
+
+        Never raises.
+        """
+        if self._wire is None:
+            return
+        wire = self._wire
+        try:
+            wire.begin(self._until(0.0).within(_GOODBYE_SECONDS))
+            self._goodbye()
+        except (MailError, OSError, *_PROTOCOL_FAILURES):
+            return  # the connection is closed below, which is all that matters
+        finally:
+            self._abandon()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # For the protocols
+
+    def _goodbye(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return (self.credentials.password,) if self.credentials else ()
+
+    def _signed(self) -> Credentials:
+        """Return login and password; both have to be there."""
+        login = self.credentials.login if self.credentials else ""
+        if self.credentials is None or not login:
+            raise MailError(ErrorCode.SETTINGS_INVALID, field="login")
+        if not self.credentials.password:
+            raise MailError(ErrorCode.SETTINGS_INVALID, field="password")
+        return self.credentials
+
+    @property
+    def _connection(self) -> Wire:
+        if self._wire is None:
+            raise MailError(ErrorCode.CONNECTION_LOST)
+        return self._wire
+
+    @contextmanager
+    def _operation(
+        self,
+        *,
+        opening: bool = False,
+        extra: float = 0.0,
+        allowance: int = MAX_ANSWER,
+        steady: bool = False,
+    ) -> Iterator[None]:
+        """Give what is inside its deadline, and turn every failure into a MailError.
+
+        `opening`: there is no connection yet, and none is left behind by a failure.
+        `extra`: seconds besides the timeout. `allowance`: octets that may be read.
+        `steady`: the server may be silent for the timeout at most, whatever `extra`.
+
+        The exceptions of the protocol modules hold raw lines of the server, perhaps
+        with an echo of the password: none of them is chained.
+        """
+        if not opening:
+            silence = self.server.timeout if steady else None
+            self._connection.begin(self._until(extra), allowance, silence)
+        try:
+            yield
+        except MailError as error:
+            if opening or error.code in FATAL:
+                self._abandon()
+            raise
+        except (OSError, *_PROTOCOL_FAILURES):
+            line = self._wire.last_line if self._wire else b""
+            self._abandon()
+            raise self._incomprehensible(line) from None
+
+    def _incomprehensible(self, line: bytes) -> MailError:
+        reply = readable(line, self._secrets)
+        return MailError(ErrorCode.PROTOCOL_ERROR, reply=_words(reply))
+
+    def _connect(self) -> Wire:
+        """Connect, and encrypt if TLS comes first; then wait for the first bytes."""
+        deadline = self._until(0.0)
+        endpoints = network.resolve(self.server, deadline)
+        sock, endpoint = network.connect(endpoints, deadline)
+        self._wire = Wire(sock, endpoint, deadline)
+        if self.server.security is Security.SSL:
+            self._wire.encrypt(self.server)
+        else:
+            self._await_greeting(self._wire)
+        return self._wire
+
+    def _not_this_protocol(self) -> MailError:
+        """Return the error for a greeting of something else."""
+        line = self._connection.last_line
+        if line[:2] in (b"\x15\x03", b"\x16\x03"):  # TLS records
+            return MailError(ErrorCode.PLAIN_EXPECTED_TLS)
+        reply = _words(readable(line, self._secrets))
+        return MailError(ErrorCode.NOT_MAIL_SERVER, reply=reply)
+
+    def _abandon(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        self._wire = None
+
+    def _until(self, extra: float) -> Deadline:
+        seconds = self.server.timeout + extra
+        return self._deadline.within(seconds) if self._deadline else Deadline(seconds)
+
+    def _await_greeting(self, wire: Wire) -> None:
+        """Tell a silent server from one that waits for us to start with TLS.
+
+        A second connection asks; the first goes on waiting if the answer is no.
+        """
+        if wire.wait_readable(self.server.timeout * _SILENCE):
+            return
+        until = wire.deadline.within(self.server.timeout * _TLS_QUESTION)
+        try:
+            sock, _endpoint = network.connect([wire.endpoint], until)
+        except MailError:
+            return
+        if tls.speaks_tls(sock, self.server, until):
+            raise MailError(ErrorCode.PLAIN_EXPECTED_TLS)
+
+
+def _words(text: str) -> ServerReply | None:
+    return ServerReply(None, "", text) if text else None

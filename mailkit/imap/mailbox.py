@@ -1,0 +1,341 @@
+"""Reading an IMAP mailbox: new headers, whole messages, and where a message is now.
+
+Folders are only examined and bodies only peeked at, so that no flag changes; the one
+command that writes is APPEND into the folder of sent mail. Messages are told apart
+by UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from io import BytesIO
+from typing import BinaryIO
+
+from ..connection.replies import Stage, mailbox_error
+from ..connection.wire import MAX_READ
+from ..errors import FATAL, ErrorCode, MailError
+from ..message.reading import FIELDS, OCTETS_PER_SECOND, SECONDS_PER_HEADER
+from . import folders as imap_folders
+from . import grammar
+from .dialog import Answer, Literal, Spill
+from .folders import Folder
+from .reading import ImapReading, mailbox_name
+from .state import Batch, FolderState, Header, Place, follow
+
+# Octets of one FETCH of a message; of a slow server as many as come in a few seconds,
+# so that little is lost when the time is over.
+CHUNK = 1024 * 1024
+SMALL_CHUNK = 16 * 1024
+_CHUNK_SECONDS = 2.0
+# Octets of a set of UIDs: a line should stay under 8,192 (RFC 7162 section 4).
+_SET = 7000
+# Octets that are read of a header's fields.
+_MAX_HEADER = 64 * 1024
+# So many messages in a row are not unreadable: the server has another trouble.
+_MAX_REFUSED = 20
+_HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[%b]%b)"
+_LOOKED_AT = b"HEADER.FIELDS (%b)" % FIELDS
+_WHOLE = b"HEADER"
+
+
+class ImapMailbox(ImapReading):
+    """A signed-in session that reads. Folders are named by `Folder.path`.
+
+    Every method raises MailError; FOLDER_MISSING when there is no such folder.
+    """
+
+    # Until a server shows that it doesn't know parts of header fields.
+    _partial = True
+    # The message whose header, and no other's, `scan` waits for.
+    reading: Place | None = None
+
+    def start(self, path: str, since: date | None = None) -> FolderState:
+        """Return the state of a folder that is read from now on.
+
+        `since`: messages that arrived on that day or later are to come, too.
+        """
+        with self._operation(allowance=MAX_READ):
+            status = self._examine(path)
+            end = self._end(status)
+        if since is None:
+            return FolderState(path, status.uid_validity, end)
+        return FolderState(path, status.uid_validity, 1, end, since.isoformat())
+
+    def scan(
+        self, state: FolderState, *, since: date, count: int = 1000
+    ) -> Iterator[Batch]:
+        """Read the headers of what came since `state`, by ascending UID.
+
+        `since`: the day to begin from when the UIDs are no longer those of `state`;
+        that of the last look. `count`: messages of a batch. No batch comes when
+        nothing changed. Other methods may be called between two batches.
+        """
+        with self._searching():
+            status = self._examine(state.path)
+            end = self._end(status)
+            after = follow(state, status, end, since)
+            end = max(end, after.next_uid)
+            uids = self._new_uids(after, end, count) if status.messages else ()
+        for part in grammar.sets(uids, count, _SET):
+            start = after
+            alone = Place(state.path, after.uid_validity, part[0])
+            self.reading = alone if len(part) == 1 else None
+            headers, unreadable = self._headers(after, part)
+            self.reading = None
+            after = after.advanced(end if part[-1] == uids[-1] else part[-1] + 1)
+            yield Batch(after, headers, unreadable, start)
+        if not uids and after.advanced(end) != state:
+            yield Batch(after.advanced(end))
+
+    def fetch(
+        self, path: str, uid: int, *, uid_validity: int, max_octets: int
+    ) -> bytes:
+        """Return a whole message as it lies there.
+
+        Raises as `fetch_into`.
+        """
+        content = BytesIO()
+        self.fetch_into(
+            content, path, uid, uid_validity=uid_validity, max_octets=max_octets
+        )
+        return content.getvalue()
+
+    def fetch_into(
+        self,
+        file: BinaryIO,
+        path: str,
+        uid: int,
+        *,
+        uid_validity: int,
+        max_octets: int,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Add a message to `file`, from the octet on where the file is now.
+
+        Whatever is raised, what the file then holds is right, and another call goes on
+        behind it. `chunk`: octets to ask for first; what follows depends on the speed.
+        Raises MailError MESSAGE_GONE when it isn't there (any more), and
+        MESSAGE_OVERSIZED when it has more than `max_octets`. The timeout is for each
+        megabyte.
+        """
+        with self._operation(allowance=MAX_READ):
+            self._enter(path, uid_validity)
+        ended = False
+        while not ended:
+            started = time.monotonic()
+            with (
+                Spill() as spill,
+                self._operation(
+                    extra=chunk / OCTETS_PER_SECOND,
+                    allowance=max_octets + MAX_READ,
+                    steady=True,
+                ),
+            ):
+                part = self._part(uid, file.tell(), chunk, spill)
+                ended = _add(file, part, chunk, spill, max_octets)
+            speed = len(part.body or b"") / max(time.monotonic() - started, 0.001)
+            chunk = min(max(int(speed * _CHUNK_SECONDS), SMALL_CHUNK), CHUNK)
+
+    def head(self, place: Place) -> bytes:
+        """Return a message's header block, of a very long one the beginning.
+
+        Raises MailError MESSAGE_GONE when it isn't there (any more).
+        """
+        found: dict[int, Header] = {}
+        with self._operation(allowance=MAX_READ):
+            self._enter(place.path, place.uid_validity)
+            error = self._read_headers([place.uid], found, _WHOLE)
+        if place.uid not in found:
+            raise error or MailError(ErrorCode.MESSAGE_GONE)
+        return found[place.uid].raw[:_MAX_HEADER]
+
+    def find(
+        self,
+        message_id: str,
+        folders: Sequence[Folder] | None = None,
+        limit: int = 40,
+        *,
+        since: date | None = None,
+    ) -> Place | None:
+        """Return where the message with this Message-ID is now, or None.
+
+        Looks into at most `limit` folders, the likely ones first. `since`: the day on
+        which it came, or one before, so that a server needs not open older ones.
+        """
+        everything = self.folders() if folders is None else folders
+        for folder in imap_folders.likely_first(everything)[:limit]:
+            try:
+                with self._searching():
+                    status = self._examine(folder.path)
+                    uids = self._search_id(message_id, since)
+            except MailError as error:
+                if error.code in FATAL:
+                    raise
+                continue  # a folder that can't be searched hides no other
+            if uids:
+                return Place(folder.path, status.uid_validity, uids[-1])
+        return None
+
+    def has_message(self, path: str, message_id: str) -> bool:
+        """Whether a message with this Message-ID is in the folder."""
+        with self._searching():
+            self._examine(path)
+            return bool(self._search_id(message_id))
+
+    def append_sent(self, path: str, message: bytes, moment: datetime) -> None:
+        """Put a copy of what was sent into a folder, marked as read.
+
+        `moment`: aware. Raises MailError APPEND_REFUSED and the like; with `in_doubt`
+        when it may lie there all the same: ask `has_message` before the next try.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("a moment without time zone")
+        lines = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        try:
+            with self._operation(
+                extra=len(lines) / OCTETS_PER_SECOND, allowance=MAX_READ
+            ):
+                answer = self._dialog.ask(
+                    b"APPEND",
+                    mailbox_name(path),
+                    rb"(\Seen)",
+                    grammar.date_time(moment),
+                    Literal(lines),
+                )
+                self._demand(answer, Stage.APPEND)
+        except MailError as error:
+            error.in_doubt = error.code in FATAL
+            raise
+
+    # Within an operation
+
+    def _new_uids(self, state: FolderState, end: int, count: int) -> Sequence[int]:
+        """Return the UIDs to look at, ascending; a short range needs no search."""
+        uids: list[int] = []
+        first = state.next_uid
+        if first < state.backlog_end:
+            until = min(state.backlog_end, end)
+            since = grammar.day(date.fromisoformat(state.backlog_since))
+            found = self._search(b"UID %d:%d SINCE %b" % (first, until - 1, since))
+            uids += [uid for uid in found if first <= uid < until]
+            first = until
+        if first < end and end - first <= count and not uids:
+            return range(first, end)
+        if first < end:
+            # A range whose end is missing may name a message below it.
+            found = self._search(b"UID %d:%d" % (first, end - 1))
+            uids += [uid for uid in found if first <= uid < end]
+        return uids
+
+    def _headers(
+        self, state: FolderState, uids: Sequence[int]
+    ) -> tuple[tuple[Header, ...], tuple[int, ...]]:
+        """Return the headers, and the UIDs that the server refuses to read.
+
+        One message that is broken there must not stop the others. But where it can
+        read none, or may do so later, nothing is passed by: MailError.
+        """
+        found: dict[int, Header] = {}
+        refused: list[int] = []
+        waiting = [uids]
+        while waiting:
+            part = waiting.pop()
+            with self._operation(
+                extra=len(part) * SECONDS_PER_HEADER,
+                allowance=MAX_READ + 2 * len(part) * _MAX_HEADER,
+                steady=True,
+            ):
+                self._enter(state.path, state.uid_validity)
+                error = self._read_headers(part, found)
+            if error is None:
+                continue
+            if len(part) > 1:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+                continue
+            refused += [uid for uid in part if uid not in found]
+            later = error.transient or len(uids) > 1
+            if not found and later and (len(refused) > _MAX_REFUSED or not waiting):
+                raise error
+        return tuple(found[uid] for uid in sorted(found)), tuple(refused)
+
+    def _read_headers(
+        self,
+        uids: Sequence[int],
+        found: dict[int, Header],
+        section: bytes = _LOOKED_AT,
+    ) -> MailError | None:
+        """Add to `found`; return the server's refusal, if it is one."""
+        answer = self._ask_headers(uids, section)
+        if not answer.ok and self._partial and not answer.untagged:
+            self._partial = False
+            answer = self._ask_headers(uids, section)
+        wanted = set(uids)
+        for part in grammar.fetched(answer.untagged):
+            if part.body is not None and part.uid in wanted:
+                cut = len(part.body) >= _MAX_HEADER
+                found[part.uid] = Header(
+                    part.uid, part.size, part.received, part.body, cut
+                )
+        if answer.ok or answer.only_expunged:
+            return None
+        return mailbox_error(Stage.FETCH, answer.text, self._secrets)
+
+    def _ask_headers(self, uids: Sequence[int], section: bytes) -> Answer:
+        partial = b"<0.%d>" % _MAX_HEADER if self._partial else b""
+        items = _HEADER_ITEMS % (section, partial)
+        return self._dialog.ask(
+            b"UID FETCH", grammar.uid_set(uids), items, keep=_MAX_HEADER
+        )
+
+    def _part(self, uid: int, offset: int, chunk: int, spill: Spill) -> grammar.Fetched:
+        """Return a chunk of a message; without body behind its end.
+
+        One octet more than a chunk stands for all that `spill` has.
+        """
+        answer = self._dialog.ask(
+            b"UID FETCH",
+            b"%d" % uid,
+            b"(UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (offset, chunk),
+            keep=chunk + 1,
+            spill=spill,
+        )
+        told = [part for part in grammar.fetched(answer.untagged) if part.uid == uid]
+        with_body = [part for part in told if part.body is not None]
+        if not with_body and (answer.only_expunged or (answer.ok and not told)):
+            raise MailError(ErrorCode.MESSAGE_GONE)
+        self._demand(answer, Stage.FETCH)
+        if not with_body and not offset:
+            raise MailError(ErrorCode.FETCH_FAILED)
+        part = (with_body or told)[0]
+        if offset and part.body and part.origin != offset:
+            raise ValueError("another part than the one that was asked for")
+        return part
+
+
+def _add(
+    file: BinaryIO, part: grammar.Fetched, chunk: int, spill: Spill, max_octets: int
+) -> bool:
+    """Add a chunk to `file`; return whether it was the last one."""
+    body = part.body or b""
+    size = len(body)
+    knows_no_parts = size > chunk
+    if knows_no_parts:
+        if spill.count > 1:
+            raise ValueError("several messages where one was asked for")
+        if spill.count:  # a quoted string is kept whole
+            size = spill.file.seek(0, os.SEEK_END)
+            spill.file.seek(0)
+    if max(file.tell() + size, part.size) > max_octets:
+        raise MailError(ErrorCode.MESSAGE_OVERSIZED)
+    if knows_no_parts and spill.count:
+        shutil.copyfileobj(spill.file, file)
+    else:
+        file.write(body)
+    # Some tell another size than they send (Exchange): what comes counts.
+    whole = size < chunk and file.tell() >= part.size
+    return whole or not body or knows_no_parts

@@ -1,0 +1,274 @@
+"""Every public function, method and property of mailkit, called with hostile text.
+
+What a parameter is given follows from its annotation, so that a new function is
+measured as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from datetime import date, datetime, timezone
+from functools import partial
+from typing import Any, NamedTuple
+
+import mailkit
+from mailkit.answers.matching import Facts
+from mailkit.answers.token import Signer, Token
+from mailkit.connection.replies import Stage
+from mailkit.connection.settings import Protocol, Security
+from mailkit.errors import ErrorCode, ServerReply
+from mailkit.imap.dialog import Answer, Untagged
+from mailkit.imap.folders import Folder
+from mailkit.message import fields, mime
+from mailkit.message.addresses import Address, parse
+from mailkit.message.headers import Headers, parse_headers
+from mailkit.message.heavy_part import HeavyPart
+from mailkit.message.lazy import lazy
+
+MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+SIGNER = Signer(b"k" * 32, "a")
+# Fields that are read, each with the hostile text in it.
+_HEAD = "".join(f"{name.decode()}: %s\n" for name in fields._WANTED)
+
+
+class Subject(NamedTuple):
+    """`call` takes the values that `makers` make of a text, by parameter."""
+
+    name: str
+    call: Callable[..., object]
+    makers: dict[str, Callable[[str], Any]]
+
+    def cases(self) -> Iterator[tuple[str, Callable[[str], Any]]]:
+        """(parameter, what makes its value): each hostile alone, then all of them."""
+        for name in self.makers:
+            if (self.name, name) in OURS:
+                continue
+            yield name, partial(self._values, [name])
+        foreign = [name for name in self.makers if (self.name, name) not in OURS]
+        if len(foreign) > 1:
+            yield "all", partial(self._values, foreign)
+
+    def _values(self, hostile: list[str], text: str) -> dict[str, Any]:
+        return {
+            name: make(text if name in hostile else "a@b.test")
+            for name, make in self.makers.items()
+        }
+
+
+def modules() -> Iterator[types.ModuleType]:
+    """Every module of mailkit, in its packages too."""
+    for info in pkgutil.walk_packages(mailkit.__path__, "mailkit."):
+        if not info.ispkg:
+            yield importlib.import_module(info.name)
+
+
+def public() -> dict[str, Any]:
+    """Functions, methods and properties that mailkit offers, by name."""
+    found: dict[str, Any] = {}
+    for module in modules():
+        short = module.__name__.removeprefix("mailkit.")
+        for name, value in vars(module).items():
+            if (
+                name.startswith("_")
+                or getattr(value, "__module__", "") != module.__name__
+            ):
+                continue
+            if inspect.isfunction(value):
+                found[f"{short}.{name}"] = value
+            elif inspect.isclass(value) and not issubclass(value, enum.Enum):
+                found.update(_members(f"{short}.{name}", value))
+    return found
+
+
+def _members(prefix: str, owner: type) -> dict[str, Any]:
+    if owner is Headers:
+        return {prefix: owner}  # all its properties together: they share their fields
+    found: dict[str, Any] = {}
+    if is_dataclass(owner) and "__post_init__" in vars(owner):
+        found[prefix] = owner
+    for name, value in vars(owner).items():
+        plain = getattr(value, "__func__", value)  # of a classmethod
+        if not name.startswith("_") and (
+            inspect.isfunction(plain) or isinstance(plain, (property, lazy))
+        ):
+            found[f"{prefix}.{name}"] = value
+    return found
+
+
+def subject(name: str, value: Any) -> Subject:
+    """How to call one of `public` with texts.
+
+    :raise KeyError: a parameter is of a kind that nobody makes here
+    """
+    if value is Headers:
+        return Subject(name, _read_all, {"headers": _headers})
+    if not isinstance(value, type) and name.rpartition(".")[0] not in _module_names():
+        return _method(name, value)
+    return Subject(name, _used_up(value), _makers(value))
+
+
+def _method(name: str, value: Any) -> Subject:
+    *module, class_name, member = name.split(".")
+    owner = getattr(importlib.import_module(".".join(["mailkit", *module])), class_name)
+    make_owner = OWNERS[owner.__name__]
+    if isinstance(value, (property, lazy)):
+        return Subject(
+            name, lambda owner: getattr(owner, member), {"owner": make_owner}
+        )
+    makers = _makers(value)
+    makers.pop("self", None)
+    return Subject(
+        name,
+        lambda owner, **values: _exhaust(getattr(owner, member)(**values)),
+        {"owner": make_owner, **makers},
+    )
+
+
+def _module_names() -> set[str]:
+    return {module.__name__.removeprefix("mailkit.") for module in modules()}
+
+
+def _read_all(headers: Headers) -> object:
+    names = [name for name, value in vars(Headers).items() if isinstance(value, lazy)]
+    return [getattr(headers, name) for name in names]
+
+
+def _used_up(function: Callable[..., object]) -> Callable[..., object]:
+    return lambda **values: _exhaust(function(**values))
+
+
+def _exhaust(value: object) -> object:
+    return list(value) if isinstance(value, Iterator) else value
+
+
+def _makers(function: Any) -> dict[str, Callable[[str], Any]]:
+    hints = typing.get_type_hints(
+        getattr(function, "__init__", function)
+        if isinstance(function, type)
+        else function
+    )
+    parameters = inspect.signature(function).parameters
+    found = {}
+    for name, parameter in parameters.items():
+        if name == "self":
+            continue
+        kind = hints.get(name)
+        if parameter.default is not parameter.empty and kind not in (str, bytes):
+            continue
+        found[name] = KINDS[_plain(kind)]
+    return found
+
+
+def _plain(kind: Any) -> Any:
+    """As a key of `KINDS`: Iterable, Sequence, Collection are one; None counts not."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is None:
+        return kind
+    arguments = tuple(_plain(each) for each in arguments if each is not type(None))
+    if origin in (typing.Union, types.UnionType):
+        return arguments[0]
+    if origin in (dict, typing.get_origin(typing.Mapping)):
+        return (dict, *arguments)
+    return ("many", arguments[0])
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _headers(text: str) -> Headers:
+    return parse_headers(_octets(_HEAD.replace("%s", text.replace("\n", "\n "))))
+
+
+def _pieces(text: str) -> list[str]:
+    return [text, *(text[at : at + 40] for at in range(0, len(text), 40))]
+
+
+def _untagged(text: str) -> list[Untagged]:
+    octets = _octets(text)
+    many = [octets[at : at + 80] for at in range(0, len(octets), 80)]
+    return [
+        Untagged(begin + part, (octets,))
+        for begin in (b"", b"1 FETCH (", b'LIST () "/" ', b"STATUS a (", b"SEARCH ")
+        for part in (octets, *many)
+    ]
+
+
+# No text of others reaches these, or only by what is measured: why.
+_NUMBERS = "numbers and moments only"
+_SPEAKS = "what a server says comes through Wire and Dialog to imap_grammar and replies"
+NOT_MEASURED = {
+    "checks.run": _SPEAKS,
+    "imap.session.ImapSession": _SPEAKS,
+    "imap.dialog.Dialog": "measured with a server that talks, see test_growth",
+    "imap.dialog.Spill": "a file",
+    "imap.mailbox.ImapMailbox": _SPEAKS,
+    "imap.reading.ImapReading": _SPEAKS,
+    "imap.state.Batch": _NUMBERS,
+    "imap.state.FolderStatus": _NUMBERS,
+    "imap.state.FolderState": _NUMBERS,
+    "imap.state.follow": _NUMBERS,
+    "connection.network.Deadline": _NUMBERS,
+    "connection.network.connect": "addresses that were resolved",
+    "connection.network.resolve": "a Server, whose host was checked",
+    "pop3.session.Pop3Session": _SPEAKS,
+    "pop3.mailbox.Pop3Mailbox": _SPEAKS,
+    "probe.find": _SPEAKS,
+    "answers.report_types.Report": "counts its own recipients",
+    "connection.session.Session": _SPEAKS,
+    "smtp.SmtpSession": _SPEAKS,
+    "connection.tls.encrypt": "a socket",
+    "connection.tls.facts": "a socket",
+    "connection.tls.speaks_tls": "a socket",
+    "connection.wire.Wire": "measured with a server that talks, see test_growth",
+}
+
+
+# Parameters that get no foreign text, but one of ours.
+OURS = {
+    ("answers.authentication.dmarc_passed", "authserv_id"),
+    ("answers.authentication.dmarc_passed", "domain"),
+    ("message.mime.without_tags", "instead"),
+    ("connection.redaction.redact", "secrets"),
+}
+KINDS: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    bytes: _octets,
+    int: lambda text: 100,
+    float: lambda text: 1.0,
+    bool: bool,
+    datetime: lambda text: MOMENT,
+    date: lambda text: MOMENT,
+    Headers: _headers,
+    Stage: lambda text: Stage.BODY,
+    ServerReply: lambda text: ServerReply(550, "5.7.1", text),
+    ErrorCode: lambda text: ErrorCode.REFUSED,
+    Facts: lambda text: Facts(correspondents={"a@b.test": {text}}, own={text}),
+    Protocol: lambda text: Protocol.IMAP,
+    Security: lambda text: Security.SSL,
+    ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
+    ("many", Token): lambda text: [Token(number, 1) for number in range(len(text))],
+    ("many", str): _pieces,
+    ("many", Address): lambda text: parse(_pieces(text)),
+    ("many", Untagged): _untagged,
+    ("many", Folder): lambda text: [
+        Folder(each, each, delimiter="/") for each in _pieces(text)
+    ],
+    (dict, str, str): lambda text: dict.fromkeys(
+        ("author", "project", "company"), text
+    ),
+}
+OWNERS: dict[str, Callable[[str], Any]] = {
+    "Headers": _headers,
+    "Signer": lambda text: SIGNER,
+    "Answer": lambda text: Answer(b"OK", _octets(text), ()),
+    "HeavyPart": lambda text: HeavyPart(b"", 0, len(text), "base64", ""),
+    "Part": lambda text: next(mime.walk(_octets(text))),
+}

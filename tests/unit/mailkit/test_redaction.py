@@ -1,0 +1,64 @@
+"""No secret gets through, in whatever form a server may echo it."""
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailkit.connection.redaction import MARK, redact
+
+secrets = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc")), min_size=4, max_size=40
+).filter(lambda secret: "*" not in secret and secret.strip())
+words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
+
+
+@given(secrets, words, words)
+def test_plain(secret: str, before: str, after: str) -> None:
+    assert secret not in redact(before + secret + after, [secret])
+
+
+@given(secrets, words)
+def test_sasl_messages(secret: str, login: str) -> None:
+    for message in (
+        secret,
+        f"\0{login}\0{secret}",
+        f"user={login}\1auth=Bearer {secret}\1\1",
+    ):
+        token = base64.b64encode(message.encode()).decode()
+        shown = redact(f"501 what is {token} ?", [secret])
+        assert token not in shown
+        assert MARK in shown
+
+
+@given(secrets)
+def test_quoted_forms(secret: str) -> None:
+    imap = secret.replace("\\", "\\\\").replace('"', '\\"')
+    for form in (imap, quote(secret, safe="")):
+        assert form not in redact(f'bad "{form}"', [secret])
+
+
+@given(words)
+def test_text_without_secrets_stays(text: str) -> None:
+    assert redact(text, []) == text
+
+
+@pytest.mark.parametrize("text", ["Sign-in of anna@brand-a.test failed", "abcd efgh"])
+def test_innocent_text_stays(text: str) -> None:
+    assert redact(text, ["correct horse", ""]) == text
+
+
+def test_other_case_of_letters() -> None:
+    assert redact("PASS HUNTER22", ["hunter22"]) == "PASS ***"
+
+
+def test_base64_that_is_cut_or_glued() -> None:
+    token = base64.b64encode(b"\0anna\0hunter22").decode()
+    for piece in (token[3:], token[:-1], f"xy{token}"):
+        assert redact(f"echo {piece}", ["hunter22"]) == "echo ***"
+
+
+def test_longer_secret_goes_first() -> None:
+    assert redact("hunter2-and-more", ["hunter2", "hunter2-and-more"]) == MARK

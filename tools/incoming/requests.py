@@ -1,0 +1,199 @@
+"""What a visit to a mailbox asks the run for, and what it is given to begin with.
+
+None of it is a record: the thread of a visit has no database.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from ...mailkit.connection.settings import Credentials, Server
+from ...mailkit.errors import MailError
+from .message_source import MessageSource
+
+
+class Stopped(Exception):
+    """The run is over; what was not looked at is looked at by the next one."""
+
+
+class Failed(Stopped):
+    """Odoo could not keep what was read; the next try comes after a while."""
+
+
+class Cut(Stopped):
+    """The visit took all the time there was; ``error`` is what came of that.
+
+    ``early``: that was less than it may take.
+    """
+
+    def __init__(self, error, *, early=False):
+        super().__init__()
+        self.error, self.early = error, early
+
+
+@dataclass(frozen=True)
+class FolderJob:
+    """A folder to look into. ``state``: as ``mail.external.folder`` keeps it.
+
+    ``transfer``: of the message that earlier visits began to fetch, see ``Held``.
+    """
+
+    id: int
+    path: str
+    is_sent: bool
+    state: dict | None
+    list_anew: bool = True  # POP3: also when STAT says that nothing changed
+    transfer: dict | None = None
+
+
+@dataclass(frozen=True)
+class MailboxJob:
+    """All that a visit needs, none of it a record.
+
+    ``headers``: how many are asked for at once. ``careful``: Odoo ended the last time
+    while something of this mailbox may have been judged.
+    """
+
+    account_id: int
+    server: Server
+    credentials: Credentials = field(repr=False)
+    folders: tuple[FolderJob, ...]
+    since: date  # the day of the last look
+    look_back: date | None = None  # where a folder begins that was never read
+    copies: bool = False  # whether sent mail waits to be put into the Sent folder
+    headers: int = 1000
+    careful: bool = False
+
+
+class Request:
+    """``keeps``: it is about what is done already, so it is heard to the very end."""
+
+    keeps = False
+
+
+@dataclass(frozen=True)
+class Advanced(Request):
+    """The folder is done up to here. ``names``: UIDLs that were looked at."""
+
+    folder: FolderJob
+    state: dict
+    names: tuple[str, ...] = ()
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class Seen(Request):
+    """Headers of one folder, in order; asks which of them to fetch: a ``Choice``.
+
+    ``cut``: those of which only the beginning is known. ``done``: what to keep when
+    all were judged and none is wanted. ``uid_validity``: 0 over POP3.
+    """
+
+    folder: FolderJob
+    names: tuple[str, ...]  # UID or UIDL
+    headers: tuple[bytes, ...]
+    cut: frozenset[int]
+    done: Advanced
+    uid_validity: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``wanted``: positions. ``judged``: so many were, from the first one on."""
+
+    wanted: tuple[int, ...]
+    judged: int
+
+
+@dataclass(frozen=True)
+class Unreadable(Request):
+    """Messages that the server itself cannot read, not even their headers.
+
+    ``uid_validity``: of the folder; 0 over POP3, whose names need none.
+    """
+
+    folder: FolderJob
+    names: tuple[str, ...]  # UID or UIDL
+    uid_validity: int = 0
+    reason: str = "unreadable"
+
+
+@dataclass(frozen=True)
+class Whole(Request):
+    """A fetched message; ``raw`` None: it cannot be had, ``problem`` says why.
+
+    ``keeps``: it took so long that it should not be fetched again.
+    """
+
+    folder: FolderJob
+    position: int
+    name: str
+    raw: MessageSource | None
+    problem: str = ""
+    state: dict | None = None  # how far the folder is with this one
+    keeps: bool = False
+
+
+@dataclass(frozen=True)
+class Begun(Request):
+    """Asks for what was fetched of a message before, from ``position`` on; or b""."""
+
+    folder: FolderJob
+    message: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Part(Request):
+    """Something of a message that could not be fetched whole in this visit."""
+
+    keeps = True
+    folder: FolderJob
+    message: str
+    position: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Held(Request):
+    """The visit ended at this message. ``octets``: how far it came; ``code``: why."""
+
+    keeps = True
+    folder: FolderJob
+    message: str
+    octets: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Listed(Request):
+    """The UIDLs of a POP3 mailbox; asks which are new (None: it was never read)."""
+
+    folder: FolderJob
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FolderFailed(Request):
+    """One folder cannot be read; the others can."""
+
+    folder: FolderJob
+    error: MailError
+
+
+@dataclass(frozen=True)
+class NextCopy(Request):
+    """Asks for the next sent mail to put away: (id, message_id, moment, content).
+
+    ``done``: id of the one before. ``problem``: why it was not put away.
+    """
+
+    done: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class CopyFailed(Request):
+    """The visit ended at this copy."""
+
+    keeps = True
+    copy_id: int

@@ -1,0 +1,323 @@
+"""Delivery of the mails that wait for one account, over one SMTP session.
+
+A plain class, no model: it holds an open session and, for a moment, the password.
+Core's methods build the content; the ledger decides who still has to be served.
+"""
+
+import logging
+import time
+from datetime import timedelta
+
+from odoo import fields
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ...mailkit.connection.network import Deadline
+from ...mailkit.errors import ErrorCode, MailError
+from ..claims import is_being_delivered
+from .message import InvalidRecipient, build_messages
+from .result import MailResult, Outcome
+from .session import SIGN_IN_CODES, KeyMissing, SecretUnusable, open_session
+
+_logger = logging.getLogger(__name__)
+
+# Minutes until the next attempt after a passing failure; after the last one it counts
+# as final. Together about two days, as long as a mail server keeps trying.
+RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
+BATCH = 50
+# So long somebody may still be sending through an account that was deleted.
+_LAST_OF_DELETED = timedelta(minutes=15)
+# So many broken connections in a row are the server's fault, not the mail's.
+BROKEN_LIMIT = 2
+
+
+class AccountStopped(Exception):
+    """Nothing more can leave through the account for now."""
+
+
+class SenderStopped(Exception):
+    """The mail waits: its address was stopped or moved; other addresses go on."""
+
+
+class OutOfTime(Exception):
+    """The run ends in the middle of a mail; the ledger knows who was served."""
+
+
+def retry_delay(attempts):
+    """When to try again after ``attempts`` attempts, or None when that was the last.
+
+    :rtype: datetime.timedelta | None
+    """
+    if attempts > len(RETRY_MINUTES):
+        return None
+    return timedelta(minutes=RETRY_MINUTES[max(attempts, 1) - 1])
+
+
+class AccountDelivery:
+    """Sends what waits for ``account``; commits after each recipient.
+
+    :param account: one working mail.external.account, in superuser mode
+    :param float deadline: time.monotonic() after which no new mail is begun
+    :param float last: time.monotonic() after which the mail server is not waited for
+    :param note_progress: called after each mail
+    """
+
+    def __init__(self, account, deadline, last, note_progress):
+        self.account = account
+        self.env = account.env
+        self.deadline, self.last = deadline, last
+        self.note_progress = note_progress
+        self.ledger = self.env["mail.external.delivery"]
+        self.session = None
+        self.room, self.room_again = None, None
+        self.again = False
+        self.served = 0
+        self.broken = []  # errors of connections that broke, in a row
+
+    def run(self):
+        """Deliver one batch.
+
+        :return: whether more is waiting that could leave now
+        """
+        self.room, self.room_again = self.ledger._room_left(self.account)
+        mails = self.env["mail.mail"].search(
+            [
+                *self.env["mail.mail"]._external_due_domain(),
+                # by their ids: thousands may wait for addresses that are stopped
+                ("sending_address_id", "in", self._addresses().ids),
+            ],
+            order="id",
+            limit=BATCH,
+        )
+        try:
+            for mail in mails:
+                if time.monotonic() > self.deadline:
+                    return True
+                if self.room == 0:
+                    self._wait(self.room_again)
+                    return False
+                self._deliver_safely(mail)
+        except AccountStopped:
+            return False
+        except OutOfTime:
+            return True
+        finally:
+            self._close()
+            if self.served:
+                self.account._look_soon(1)  # an answer may come
+                self._commit()
+        return self.again or len(mails) == BATCH
+
+    def _commit(self):
+        """What happened at the server cannot be rolled back, so it is kept at once."""
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    # One mail
+
+    def _deliver_safely(self, mail):
+        """A mail that cannot be processed must not hold up those behind it."""
+        try:
+            self._deliver(mail)
+        except (AccountStopped, OutOfTime, MemoryError):
+            raise
+        except SenderStopped:
+            self._commit()
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            # Somebody changed the same notification; the ledger knows who was served.
+            self.env.cr.rollback()
+            self.again = True
+        except Exception:
+            self.env.cr.rollback()
+            _logger.exception(
+                "Mail %s of external account %s", mail.id, self.account.id
+            )
+            # it may have been cancelled meanwhile
+            mail.exists()._fail_external("", "not_processed")
+            self._commit()
+
+    def _deliver(self, mail):
+        mail.invalidate_recordset()
+        if not mail.exists() or mail.state != "outgoing":
+            return  # cancelled meanwhile
+        if not mail._is_of_its_writer():
+            mail._fail_external("", "sender_not_allowed")
+            self._commit()
+            return
+        address = mail.sending_address_id
+        if not self._leaves_here(address):
+            return  # stopped by a mail before this one, or moved meanwhile: it waits
+        if not address._may_deliver(mail.mail_message_id):
+            mail._release("sender_not_allowed")
+            self._commit()
+            return
+        results = []
+        for partner, addresses, built in build_messages(mail):
+            if isinstance(built, InvalidRecipient):
+                results.append((partner, addresses, Outcome("failed", built.code)))
+                continue
+            for recipient in built.recipients:
+                outcome = self._serve(mail, built, recipient)
+                results.append((partner, [recipient], outcome))
+        MailResult(mail, results).apply()
+        self._commit()
+        self.note_progress()
+
+    def _serve(self, mail, built, recipient):
+        known = self.ledger._find(built.message_id, recipient)
+        if known.state in ("sent", "failed", "bounced"):
+            state = "sent" if known.state == "sent" else "failed"
+            return Outcome(state, known.error_code or "", known.reply or "")
+        if self.room == 0:
+            return Outcome("retry", "quota_exceeded", "", self.room_again)
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        if not self._leaves_here(mail.sending_address_id) or self._in_flight(known):
+            raise SenderStopped
+        session = self._session()
+        row = self.ledger._begin(mail, built.message_id, recipient)
+        self._commit()  # a crash from here on leaves the row as "sending"
+        try:
+            reply = session.send(built.sender, recipient, built.content)
+        except MailError as error:
+            outcome = self._refused(error, row, mail.sending_address_id)
+        else:
+            self.broken = []
+            self.served += 1
+            outcome = Outcome("sent", reply=str(reply))
+            copies = self.env["mail.external.sent.copy"]
+            copies._keep(self.account, built.message_id, built.content)
+        row.write(
+            {
+                "state": outcome.state,
+                "error_code": outcome.code,
+                "reply": outcome.reply,
+                "next_try": outcome.next_try,
+                "date": fields.Datetime.now(),
+            }
+        )
+        self._commit()
+        if outcome.state == "sent":
+            self.account._note_success()
+            self.room = self.room and self.room - 1
+        if len(self.broken) >= BROKEN_LIMIT:
+            self._account_failed(self.broken[-1])
+        return outcome
+
+    def _addresses(self):
+        return self.account.address_ids.filtered(self._leaves_here)
+
+    def _leaves_here(self, address):
+        """Whether its mail may leave with this account's sign-in now."""
+        return (
+            address.state == "working"
+            and address.active
+            and address.account_id == self.account
+        )
+
+    def _in_flight(self, row):
+        """Whether the account that the address had before is sending this just now.
+
+        Nobody else than this process sends with this account; what stands as being
+        sent by it a crash has left.
+        """
+        if row.state != "sending" or row.account_id == self.account:
+            return False
+        if row.account_id:
+            return is_being_delivered(row.account_id)
+        # The account was deleted; its process ends with the time of its run.
+        return row.date > fields.Datetime.now() - _LAST_OF_DELETED
+
+    def _refused(self, error, row, address):
+        """Outcome for one recipient; a fault of the account itself stops the batch.
+
+        :raise SenderStopped: the server does not let the account send from ``address``
+        """
+        if not self.session.alive:
+            self._close()
+            self.broken.append(error)
+        if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
+            row.write({"state": "retry", "error_code": error.code.value})
+            self._account_failed(error)
+        reply = str(error.reply or "")
+        if error.code is ErrorCode.SENDER_REFUSED and not error.transient:
+            # Not this mail's fault, nor the account's: its siblings go on.
+            row.write(
+                {"state": "retry", "error_code": error.code.value, "reply": reply}
+            )
+            address._stop(error.code.value, reply)
+            self._commit()
+            raise SenderStopped
+        if error.in_doubt and row.attempts > 1:
+            # Handed over twice, and twice no answer: it has probably arrived.
+            return Outcome("failed", "in_doubt", reply)
+        # In doubt once: the same Message-ID again is better than a mail that is lost.
+        passing = error.transient or error.in_doubt
+        delay = retry_delay(row.attempts) if passing else None
+        if delay is None:
+            return Outcome("failed", error.code.value, reply)
+        next_try = fields.Datetime.now() + delay
+        return Outcome("retry", error.code.value, reply, next_try)
+
+    # The account
+
+    def _session(self):
+        """The open session; opened at the first mail, and anew when it broke.
+
+        :raise AccountStopped: there is none to be had
+        """
+        if not (self.session and self.session.alive):
+            self._close()
+            try:
+                self.session = open_session(
+                    self.account, Deadline(self.last - time.monotonic())
+                )
+            except SecretUnusable:
+                self.account._stop("secret_unusable", "")
+                self._commit()
+                raise AccountStopped from None
+            except KeyMissing:
+                when = fields.Datetime.now() + timedelta(minutes=5)
+                self.account._delay_delivery(when, "key_missing", "")
+                self._commit()
+                raise AccountStopped from None
+            except MailError as error:
+                self._account_failed(error)
+        return self.session
+
+    def _close(self):
+        if self.session:
+            self.session.close()
+            self.session = None
+
+    def _account_failed(self, error):
+        """No mail of this account can leave now.
+
+        :raise AccountStopped: always
+        """
+        reply = str(error.reply or "")
+        if error.code in SIGN_IN_CODES:
+            self.account._stop(error.code.value, reply)
+        else:
+            delay = retry_delay(self.account.delivery_attempts + 1)
+            when = fields.Datetime.now() + (delay or timedelta(hours=12))
+            self.account._delay_delivery(when, error.code.value, reply)
+            if delay is None:
+                self._give_up(error.code.value, reply)
+        self._commit()
+        raise AccountStopped
+
+    def _give_up(self, code, reply):
+        """What has waited as long as a mail server keeps trying fails, visibly."""
+        patience = timedelta(minutes=sum(RETRY_MINUTES))
+        mails = self.env["mail.mail"].search(
+            [
+                ("sending_address_id.account_id", "=", self.account.id),
+                ("state", "=", "outgoing"),
+                ("create_date", "<", fields.Datetime.now() - patience),
+            ]
+        )
+        mails._fail_external(reply, code)
+
+    def _wait(self, when):
+        """The service's limit is reached: no failure, it goes on by itself."""
+        self.account.delivery_next_try = when
+        self._commit()
