@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-from mailkit.message.reading import FIELDS
+from mailkit.message.fields import FIELDS
 
 from .bench import Bench, Value
 from .console import DevError, step

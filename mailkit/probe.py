@@ -60,12 +60,12 @@ def find(
 ) -> Found | None:
     """Return the message with this Message-ID as soon as it is in the mailbox.
 
-    Also known by the id that it had before a server gave it another one (X-Odoo-
-    Message-Id and those of `headers.ORIGINAL_ID_FIELDS`). IMAP: looked for in INBOX, in
-    `folders` (`Folder.path`, what the account reads besides), in junk mail and where
-    all mail lies. `left_here`: the message was sent by the same account, so it says
-    nothing that it is among all mail: services file there what is sent. (Gmail shows
-    over POP3, too, what was sent: only a delivery field tells that it arrived.)
+    Also known by the ids that it had before a server gave it another one (see
+    `Headers.own_ids`). IMAP: looked for in INBOX, in `folders` (`Folder.path`, what the
+    account reads besides), in junk mail and where all mail lies. `left_here`: the
+    message was sent by the same account, so it says nothing that it is among all mail:
+    services file there what is sent. (Gmail shows over POP3, too, what was sent: only a
+    delivery field tells that it arrived.)
     `pause`: seconds between two looks.
 
     None: it wasn't there until the deadline was over. Raises MailError when nobody
@@ -133,11 +133,7 @@ class _Search:
 
     def is_it(self, headers: Headers) -> bool:
         """Whether this is the message."""
-        return self.message_id in (
-            headers.message_id,
-            headers.odoo_message_id,
-            headers.original_message_id,
-        )
+        return self.message_id in headers.own_ids
 
 
 class _ImapLooks:

@@ -20,11 +20,11 @@ from .connection.settings import (
     Protocol,
     Security,
     Server,
-    normalize_address,
 )
 from .connection.tls import TlsFacts
 from .connection.wire import Wire
 from .errors import ErrorCode, MailError, ServerReply
+from .message.address import Address
 
 # A long message gets a second more for each of these many bytes.
 _BYTES_PER_SECOND = 64 * 1024
@@ -272,10 +272,10 @@ class SmtpSession(Session):
 
 
 def _envelope_address(address: str, field: str) -> str:
-    try:
-        return normalize_address(address)
-    except MailError as error:
-        raise MailError(error.code, field=field) from None
+    envelope = Address(address).envelope
+    if not envelope:
+        raise MailError(ErrorCode.ADDRESS_INVALID, field=field)
+    return envelope
 
 
 def _literal(address: str) -> str:

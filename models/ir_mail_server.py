@@ -3,7 +3,7 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..mailkit.message.from_header import MAX_FROM, header_addresses
+from ..mailkit.message.address_fields import MAX_FROM, header_addresses
 from ..tools import code_mail, from_guard
 from ..tools.outgoing.leaving import has_breaks, join_lines, written
 

@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
+from ..mailkit.message.address import Address
 from ..mailkit.message.headers import parse_headers
 from ..tools import vault
 from ..tools.explanations import cause_and_remedy
@@ -12,7 +13,6 @@ from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.message_source import MessageSource
 from ..tools.incoming.processing import ArrivalProcessing
-from ..tools.outgoing.message import envelope_form
 from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
@@ -246,11 +246,11 @@ class MailExternalArrival(models.Model):
             ]
         )
         found = False
-        for told in report.failed:
+        for told in report.recipients:
             addresses = {
-                envelope_form(address).lower()
-                for address in (told.original, told.final)
-                if address
+                Address(email).envelope.lower()
+                for email in (told.original, told.final)
+                if email and told.failed
             }
             for row in rows.filtered(lambda r, a=addresses: r.recipient.lower() in a):
                 row._came_back(told.diagnostic or report.text, told.status)
@@ -264,10 +264,9 @@ class MailExternalArrival(models.Model):
         ids = set(report.original.ids)
         headers = report.original.headers
         if headers is not None:
-            ids.update((*headers.references, headers.odoo_message_id))
             for signer in vault.signers(self.env):
-                marks = signer.in_headers(headers).values()
-                sent = self.env["mail.message"].browse(m.message_id for m in marks)
+                marked = signer.in_headers(headers).values()
+                sent = self.env["mail.message"].browse(marked)
                 ids.update(sent.exists().mapped("message_id"))
         return list(ids)
 

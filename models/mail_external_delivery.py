@@ -3,8 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..mailkit.message.address import Address
 from ..tools.explanations import reason_text
-from ..tools.outgoing.message import envelope_form
 
 # Message-IDs are kept so long for matching late answers (design: two years).
 KEEP_DAYS = 730
@@ -104,8 +104,8 @@ class MailExternalDelivery(models.Model):
             lambda n: (
                 self.recipient
                 in (
-                    envelope_form(n.res_partner_id.email_normalized),
-                    envelope_form(n.mail_email_address),
+                    Address.of(n.res_partner_id.email_normalized).envelope,
+                    Address.of(n.mail_email_address).envelope,
                 )
             )
         )

@@ -5,8 +5,8 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL, is_html_empty
 from odoo.tools.mail import email_normalize_all
 
-from ..mailkit.message.addresses import same_mailbox
-from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
+from ..mailkit.message.address import Address, without_subaddress
+from ..mailkit.message.address_fields import MAX_FROM, header_addresses
 from ..mailkit.message.long_fields import MOST
 from ..tools import origin
 from ..tools.fresh_cache import fresh_ormcache, note_change
@@ -31,7 +31,7 @@ _WRITTEN_TO = (
 
 
 def _keys(addresses):
-    return frozenset(filter(None, map(address_key, addresses.mapped("email"))))
+    return frozenset(Address(each.email).key for each in addresses) - {""}
 
 
 class AddressRow(NamedTuple):
@@ -313,13 +313,13 @@ class MailExternalSender(models.AbstractModel):
         exact, loose = {}, {}
         for row in rows:
             if row.id == received_by or row.account_id not in accounts:
-                key = address_key(row.email)
+                key = Address(row.email).key
                 exact.setdefault(key, set()).add(row.id)
-                loose.setdefault(same_mailbox(key), set()).add(row.id)
+                loose.setdefault(without_subaddress(key), set()).add(row.id)
         for emails in told:
             found = set()
-            for key in filter(None, map(address_key, emails)):
-                found |= exact.get(key) or loose.get(same_mailbox(key), set())
+            for key in {Address(email).key for email in emails} - {""}:
+                found |= exact.get(key) or loose.get(without_subaddress(key), set())
             if found:
                 return found
         return {received_by}
@@ -550,7 +550,7 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     @fresh_ormcache()
     def _external_addresses(self):
-        """All external addresses, as keys (``message.from_header``); drafts are none.
+        """All external addresses, as keys (``message.address``); drafts are none.
 
         :rtype: frozenset[str]
         """
@@ -594,7 +594,7 @@ class MailExternalSender(models.AbstractModel):
                 ("allowed_group_ids", "=", False),
             ]
         )
-        return company.email if address_key(company.email or "") in shared else ""
+        return company.email if Address.of(company.email).key in shared else ""
 
     @api.model
     def _address_keys(self, domain):

@@ -4,12 +4,12 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, MissingError
 from odoo.tools.mail import email_normalize_all
 
+from ..mailkit.message.address import Address
 from ..tools import from_guard, origin
 from ..tools.cron_wake import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.outgoing.default_sender import DefaultSender
 from ..tools.outgoing.inline_images import with_short_addresses
-from ..tools.outgoing.message import envelope_form
 from ..tools.x2many import linked_ids
 
 # What an administrator may change of a mail in somebody else's name.
@@ -430,7 +430,7 @@ class MailMail(models.Model):
             mail._postprocess_sent_message(
                 success_pids=mail.recipient_ids.filtered(
                     lambda partner, served=served: (
-                        envelope_form(partner.email_normalized) in served
+                        Address.of(partner.email_normalized).envelope in served
                     )
                 ),
                 success_emails=list(served),

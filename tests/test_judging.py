@@ -56,9 +56,9 @@ class TestJudging(ReadingCase):
         self.assertIn("too long", text)
 
     def test_a_header_that_takes_long_to_read_is_shown_by_its_place(self):
-        slow = slow_for(judging._parse, lambda raw: b"t@x.example" in raw, 0.3)
+        slow = slow_for(judging.parse_headers, lambda raw: b"t@x.example" in raw, 0.3)
         work = self.work()
-        with patch.object(judging, "_parse", slow):
+        with patch.object(judging, "parse_headers", slow):
             choice = work.answer(self.seen(self.trap(), self.mail(), first=11))
         self.assertEqual(choice, Choice((), 1), "others wait for the next slice")
         self.assert_told()
@@ -87,8 +87,8 @@ class TestJudging(ReadingCase):
         self.assertFalse(self.quarantine())
 
     def test_many_that_take_a_little_are_not_judged_in_one_go(self):
-        slow = slow_for(judging._parse, lambda raw: b"y.example" in raw, 0.06)
-        with patch.object(judging, "_parse", slow):
+        slow = slow_for(judging.parse_headers, lambda raw: b"y.example" in raw, 0.06)
+        with patch.object(judging, "parse_headers", slow):
             choice = self.work().answer(self.seen(*map(self.other, range(20))))
         self.assertLess(choice.judged, 5)
         self.assertEqual(choice.wanted, ())

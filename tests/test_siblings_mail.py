@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import odoo.sql_db
 
-from ..mailkit.answers.matching import Outcome
+from ..mailkit.answers.matching import Match
 from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
 from ..tools import claims as mailbox_claims
@@ -154,7 +154,7 @@ class TestCopies(WrittenToCase):
             raw = self.mail(sender, Message_ID=self.question.message_id, In_Reply_To="")
             headers = parse_headers(raw)
             [decision], _facts = decide_batch(self.own.account_id, [headers])
-            self.assertIs(decision.outcome, Outcome.OWN_COPY)
+            self.assertIs(decision.match, Match.OWN_COPY)
             Intake(self.own.account_id.sudo()).note_sender(decision, headers)
 
         look(self.anna.email)

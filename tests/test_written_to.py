@@ -6,7 +6,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
-from ..mailkit.answers.matching import Outcome
+from ..mailkit.answers.matching import Match
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.message.headers import parse_headers
 from ..tools import run_time
@@ -275,7 +275,7 @@ class TestWrittenTo(WrittenToCase):
             for address in (self.support, *(self.sales & account._all_addresses())):
                 headers = parse_headers(self.mail(f"X <{address.email.upper()}>"))
                 [decision], _facts = decide_batch(account, [headers])
-                self.assertIs(decision.outcome, Outcome.OWN_COPY, address.email)
+                self.assertIs(decision.match, Match.OWN_COPY, address.email)
         raw = self.mail(f"S <{self.support.email}>", To=self.customer.email)
         self.assertEqual(
             self.take_in(raw, self.info, is_sent=True).external_mark, "own_copy"
@@ -365,13 +365,13 @@ class TestWrittenTo(WrittenToCase):
 
         def reason(account):
             [decision], _facts = decide_batch(account, [headers])
-            return decision.outcome
+            return decision.match
 
-        self.assertIs(reason(self.account), Outcome.BODY_NEEDED)
-        self.assertIs(reason(self.new.account_id), Outcome.NONE)
+        self.assertIs(reason(self.account), Match.BODY_NEEDED)
+        self.assertIs(reason(self.new.account_id), Match.NONE)
         self.move(self.support)
-        self.assertIs(reason(self.account), Outcome.BODY_NEEDED)
-        self.assertIs(reason(self.new.account_id), Outcome.BODY_NEEDED)
+        self.assertIs(reason(self.account), Match.BODY_NEEDED)
+        self.assertIs(reason(self.new.account_id), Match.BODY_NEEDED)
 
 
 class TestForwardedState(WrittenToCase):

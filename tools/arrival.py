@@ -7,7 +7,7 @@ his context himself, but he cannot get into this.
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from ..mailkit.message.addresses import Address
+from ..mailkit.message.address import Address
 from .during import during
 from .incoming.heavy_parts import HeavyParts
 
@@ -36,7 +36,7 @@ class Arrival:
     ``internal``: customers do not read it in the portal.
     ``foreign``: it came out of a mailbox that has no part in the conversation.
     ``row_id``: of mail.external.arrival. ``author``: who wrote it
-    (``mailkit.answers.author.author_of``), ``author_id`` the partner when that is known
+    (``mailkit.message.author.author_of``), ``author_id`` the partner when that is known
     otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
     mailbox itself, ``secret`` the token in the one that it is redirected to. ``heavy``:
     its large parts

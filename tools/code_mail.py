@@ -23,7 +23,7 @@ from ..mailkit.answers.token import (
     reference,
     text_mark,
 )
-from ..mailkit.message.from_header import address_key
+from ..mailkit.message.address import Address
 from ..mailkit.message.headers import parse_headers
 from . import vault
 from .as_odoo import as_odoo
@@ -83,7 +83,7 @@ def send(env, email, subject, text, minutes, headers=None):
 
 def sending_only_to(address):
     """Mail that leaves meanwhile has this one recipient, or does not leave."""
-    return during(_sole_recipient, address_key(address))
+    return during(_sole_recipient, Address.of(address).key)
 
 
 def has_other_recipients(recipients):
@@ -93,7 +93,7 @@ def has_other_recipients(recipients):
     """
     sole = _sole_recipient.get()
     # by keys: core writes all addresses in lower case
-    return bool(sole) and {address_key(each) for each in recipients} != {sole}
+    return bool(sole) and {Address(each).key for each in recipients} != {sole}
 
 
 def signed_values(env, sender, minutes):

@@ -20,7 +20,7 @@ from ..mailkit.checks import CheckResult, Step
 from ..mailkit.connection.network import Deadline
 from ..mailkit.connection.settings import Credentials, Server
 from ..mailkit.errors import ErrorCode, MailError, ServerReply
-from ..mailkit.message.from_header import address_key
+from ..mailkit.message.address import Address
 from ..mailkit.smtp import SmtpSession
 from . import code_mail
 
@@ -156,7 +156,7 @@ def round_trip(smtp, credentials, envelope, content, mailbox, message_id):
 def _check_sender(found, email):
     """:raise MailError: SENDER_REPLACED, with who stands there instead"""
     authors = found.headers.from_
-    if [address_key(author.email) for author in authors] != [address_key(email)]:
+    if [author.key for author in authors] != [Address(email).key]:
         shown = ", ".join(author.email or author.display for author in authors)
         reply = ServerReply(None, "", f"From: {shown}"[:500])
         raise MailError(ErrorCode.SENDER_REPLACED, reply=reply)

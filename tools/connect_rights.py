@@ -3,7 +3,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 
-from ..mailkit.message.from_header import mailbox_key
+from ..mailkit.message.address import Address
 from .destination import READ_PROTOCOLS
 
 
@@ -136,7 +136,7 @@ def check_sign_in(window):
 
 def _check_not_their_own(window, signer):
     env, own = window.env, _mailboxes_of(signer)
-    if mailbox_key(window.email) in own:
+    if Address.of(window.email).mailbox in own:
         raise UserError(
             env._(
                 "E-mail Address: %s is your own. Connect it as your personal address, "
@@ -162,9 +162,9 @@ def _check_nobodys(window, signer):
 
     :param signer: who says that it is theirs, or nobody
     """
-    env, mailbox = window.env, mailbox_key(window.email)
+    env, mailbox = window.env, Address.of(window.email).mailbox
     for login in {window.smtp_login or "", window.incoming_login or ""}:
-        if "@" not in login or mailbox_key(login) == mailbox:
+        if "@" not in login or Address.of(login).mailbox == mailbox:
             continue
         found = _people_of(env, login)
         if env.user in found and signer:
@@ -189,7 +189,7 @@ def _check_nobodys(window, signer):
 
 def _people_of(env, login):
     """The employees whose e-mail, or whose login in Odoo, a user name is."""
-    local = escape_psql(mailbox_key(login).rpartition("@")[0])
+    local = escape_psql(Address.of(login).mailbox.rpartition("@")[0])
     # sudo: whose it is, of people whom this user may not see
     people = env["res.users"].sudo()
     for pattern in (f"{local}@%", f"{local}+%"):
@@ -209,17 +209,17 @@ def _mailboxes_of(user):
     addresses = user.env["mail.external.address"].sudo()
     addresses = addresses.with_context(active_test=False)
     personal = addresses.search([("user_id", "=", user.id)]).mapped("email")
-    return _emails(user) | {mailbox_key(email) for email in personal}
+    return _emails(user) | {Address.of(email).mailbox for email in personal}
 
 
 def _emails(user):
     texts = (user.email_normalized, user.login)
-    return {mailbox_key(text) for text in texts if text and "@" in text}
+    return {Address.of(text).mailbox for text in texts if text and "@" in text}
 
 
 def _names(login, mailboxes):
     """Whether a user name is that of one of these mailboxes, with a domain or not."""
     key = login.strip().lower()
-    return mailbox_key(key) in mailboxes or key in {
+    return Address.of(key).mailbox in mailboxes or key in {
         mailbox.rpartition("@")[0] for mailbox in mailboxes
     }

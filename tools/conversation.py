@@ -7,7 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL, escape_psql
 from odoo.tools.mail import email_normalize_all, email_split_and_format
 
-from ..mailkit.message.addresses import same_mailbox
+from ..mailkit.message.address import without_subaddress
 
 # Colleagues
 
@@ -23,7 +23,7 @@ def colleagues(env, emails):
 
 def is_colleague(env, email):
     """Whether an address is an internal user's, with a subaddress or without."""
-    local, _at, domain = same_mailbox(email).rpartition("@")
+    local, _at, domain = without_subaddress(email).rpartition("@")
     domains = {domain, "googlemail.com"} if domain == "gmail.com" else {domain}
     conditions = [
         [("email_normalized", "=like", f"{escape_psql(local)}{rest}@{each}")]

@@ -21,7 +21,7 @@ _sender_checked = ContextVar("mail_external_account_sender_checked", default=Fal
 def carrying(addresses, odoos_own=""):
     """Mail that leaves meanwhile may have these external addresses in its From.
 
-    :param frozenset addresses: keys, see ``mailkit.message.from_header``
+    :param frozenset addresses: keys, see ``mailkit.message.address``
     :param str odoos_own: an external address that stands for Odoo itself meanwhile,
         where it has no other address
     """

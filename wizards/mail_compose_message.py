@@ -1,7 +1,7 @@
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
-from ..mailkit.message.from_header import header_addresses
+from ..mailkit.message.address_fields import header_addresses
 from ..tools import from_guard, origin
 from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 

@@ -5,8 +5,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
 from ..mailkit.checks import Step
-from ..mailkit.connection.settings import normalize_address
-from ..mailkit.errors import MailError
+from ..mailkit.message.address import Address
 from ..models.mail_external_address import NEW_MAIL
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import connect_reading, connect_rights, connect_saving, connect_test, vault
@@ -269,10 +268,8 @@ class MailExternalAccountConnect(models.TransientModel):
         """The address as it is tested, proven and saved: all three mean the same."""
         if not vals.get("email"):
             return vals
-        try:
-            return {**vals, "email": normalize_address(vals["email"])}
-        except MailError:
-            return vals  # told when it is used
+        email = Address(vals["email"]).envelope
+        return {**vals, "email": email} if email else vals  # told when it is used
 
     # What it is about
 

@@ -6,10 +6,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
-from ..mailkit.connection.settings import normalize_address, same_address
-from ..mailkit.errors import MailError
-from ..mailkit.message.addresses import same_mailbox
-from ..mailkit.message.from_header import header_addresses, mailbox_key
+from ..mailkit.message.address import Address, without_subaddress
+from ..mailkit.message.address_fields import header_addresses
 from ..models.mail_external_address import PROOFS
 from ..tools import code_mail, connect_rights, vault
 from ..tools.connect_turn import Turn
@@ -122,9 +120,15 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _is_of_same_owner(self, address):
         """Whether what proved ``address`` proves that of the window."""
-        return address.user_id == self._owner() and same_address(
-            address.email or "", self.email or ""
+        return address.user_id == self._owner() and self._address().is_same(
+            Address.of(address.email)
         )
+
+    def _address(self):
+        """
+        :rtype: mailkit.message.address.Address
+        """
+        return Address.of(self.email)
 
     def _note_arrival(self):
         """Who opens the mailbox has got Odoo's mail there, as with a code that is
@@ -152,20 +156,18 @@ class MailExternalProofMixin(models.AbstractModel):
         ):
             return False
         login, usual = self.smtp_login or "", provider._login_for(self.email)
-        return login.lower() == usual.lower() or same_address(login, usual)
+        return login.lower() == usual.lower() or Address(login).is_same(Address(usual))
 
     # Who has the address already
 
     def _check_address(self):
         """:raise UserError: not one valid address, or one that is Odoo's own"""
-        try:
-            normalize_address(self.email or "")
-        except MailError as error:
+        if not self._address().envelope:
             raise UserError(
                 self.env._(
                     "E-mail Address: enter one address such as name@example.com."
                 )
-            ) from error
+            )
         if self.is_company and not self.company_id:
             raise UserError(self.env._("Company: choose whose address this is."))
         if not self.is_company and not self.user_id:
@@ -203,7 +205,7 @@ class MailExternalProofMixin(models.AbstractModel):
             restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
             for_all = wizard.is_company and not restricted
             wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
-                same_address(email_normalize(address) or address, wizard.email)
+                wizard._address().is_same(Address(email_normalize(address) or address))
                 for address in own
             )
 
@@ -211,7 +213,7 @@ class MailExternalProofMixin(models.AbstractModel):
         """Whether Odoo itself writes from the address, or gets its reports there."""
         # sudo: alias domains are not readable for everybody, the answer is yes or no
         return any(
-            same_address(address, self.email)
+            self._address().is_same(Address(address))
             for domain in self.env["mail.alias.domain"].sudo().search([])
             for address in (
                 domain.bounce_email,
@@ -224,7 +226,7 @@ class MailExternalProofMixin(models.AbstractModel):
     def _is_read_by_odoo(self):
         """Whether mail to the address comes into Odoo, by an alias or a server that it
         fetches from (``fetchmail.server``)."""
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         local, _at, domain = mailbox.rpartition("@")
         # sudo: neither is readable for everybody, the answer is yes or no
         aliases = self.env["mail.alias"].sudo()
@@ -240,7 +242,7 @@ class MailExternalProofMixin(models.AbstractModel):
             return True
         servers = self.env["fetchmail.server"].sudo().with_context(active_test=False)
         return any(
-            mailbox_key(server.user) == mailbox
+            Address.of(server.user).mailbox == mailbox
             # where people sign in with the part before the @ only
             or (server.user or "").lower() == local
             and f".{(server.server or '').lower()}".endswith(f".{domain}")
@@ -252,7 +254,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
         Drafts claim nothing, but for the company's: a manager has made them.
         """
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         local = mailbox.rpartition("@")[0]
         # sudo: nobody sees them all; what is told is that there are some
         addresses = self.env["mail.external.address"].sudo()
@@ -264,7 +266,9 @@ class MailExternalProofMixin(models.AbstractModel):
                 *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
             ]
         )
-        return found.filtered(lambda address: mailbox_key(address.email) == mailbox)
+        return found.filtered(
+            lambda address: Address.of(address.email).mailbox == mailbox
+        )
 
     def _company_claims(self):
         """Those of companies."""
@@ -350,7 +354,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _is_elsewhere(self, companies):
         """Whether the mailbox is that of people, or of a company, outside of these."""
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         if not mailbox:
             return False
         local = escape_psql(mailbox.rpartition("@")[0])
@@ -373,7 +377,7 @@ class MailExternalProofMixin(models.AbstractModel):
             *others.mapped("email"),
         )
         return any(
-            mailbox in map(same_mailbox, header_addresses(text))
+            mailbox in map(without_subaddress, header_addresses(text))
             for text in filter(None, texts)
         )
 
@@ -382,7 +386,7 @@ class MailExternalProofMixin(models.AbstractModel):
         when the user's companies are among them."""
         # sudo: alias domains are not readable for everybody
         domains = self.env["mail.alias.domain"].sudo()
-        name = mailbox_key(self.email).rpartition("@")[2]
+        name = self._address().mailbox.rpartition("@")[2]
         found = domains.search([("name", "=ilike", escape_psql(name))]).company_ids
         return found.browse() if found & self.env.user.company_ids else found
 

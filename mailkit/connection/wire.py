@@ -20,6 +20,8 @@ _CHUNK = 65536
 MAX_ANSWER = 128 * 1024
 # And where many folders, messages or headers are told.
 MAX_READ = 16 * 1024 * 1024
+# A slower server or network counts as hung.
+OCTETS_PER_SECOND = 65536
 
 
 class Wire:

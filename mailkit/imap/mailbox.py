@@ -16,9 +16,9 @@ from io import BytesIO
 from typing import BinaryIO
 
 from ..connection.replies import Stage, mailbox_error
-from ..connection.wire import MAX_READ
+from ..connection.wire import MAX_READ, OCTETS_PER_SECOND
 from ..errors import FATAL, ErrorCode, MailError
-from ..message.reading import FIELDS, OCTETS_PER_SECOND, SECONDS_PER_HEADER
+from ..message.fields import FIELDS
 from . import folders as imap_folders
 from . import grammar
 from .dialog import Answer, Literal, Spill
@@ -35,6 +35,8 @@ _CHUNK_SECONDS = 2.0
 _SET = 7000
 # Octets that are read of a header's fields.
 _MAX_HEADER = 64 * 1024
+# A slower server counts as hung.
+_SECONDS_PER_HEADER = 0.05
 # So many messages in a row are not unreadable: the server has another trouble.
 _MAX_REFUSED = 20
 _HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[%b]%b)"
@@ -245,7 +247,7 @@ class ImapMailbox(ImapReading):
         while waiting:
             part = waiting.pop()
             with self._operation(
-                extra=len(part) * SECONDS_PER_HEADER,
+                extra=len(part) * _SECONDS_PER_HEADER,
                 allowance=MAX_READ + 2 * len(part) * _MAX_HEADER,
                 steady=True,
             ):

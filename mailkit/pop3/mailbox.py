@@ -15,9 +15,8 @@ from io import BytesIO
 from typing import BinaryIO
 
 from ..connection.replies import Stage
-from ..connection.wire import MAX_READ
+from ..connection.wire import MAX_READ, OCTETS_PER_SECOND
 from ..errors import ErrorCode, MailError
-from ..message.reading import OCTETS_PER_SECOND
 from .session import Pop3Session
 
 _END = b"\r\n.\r\n"

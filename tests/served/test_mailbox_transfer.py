@@ -27,7 +27,7 @@ from mailkit.errors import ErrorCode, MailError
 from mailkit.imap.folders import sent_folder
 from mailkit.imap.grammar import internal_date
 from mailkit.imap.mailbox import ImapMailbox
-from mailkit.message.reading import FIELDS
+from mailkit.message.fields import FIELDS
 from mailkit.pop3.mailbox import Pop3Batch
 
 

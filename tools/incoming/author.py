@@ -9,8 +9,7 @@ from dataclasses import replace
 from odoo import SUPERUSER_ID
 from odoo.tools.mail import email_normalize, email_split, formataddr
 
-from ...mailkit.answers.authentication import dmarc_passed
-from ...mailkit.answers.author import shown_name
+from ...mailkit.message.author import dmarc_passed, shown_name
 from .. import arrival, conversation, origin
 
 # Out of a mailbox
@@ -48,7 +47,7 @@ def set_author(thread, record, message_dict, arrived):
 def author_text(author):
     """A From that every parser reads as this address alone, or an empty text.
 
-    :param mailkit.message.addresses.Address author: who wrote a message
+    :param mailkit.message.address.Address author: who wrote a message
     """
     name = shown_name(author.display)
     for text in (formataddr((name, author.email)), author.email):

@@ -7,14 +7,12 @@ from odoo.tools import SQL
 from ...mailkit.answers.matching import (
     Decision,
     Facts,
-    Outcome,
-    Reason,
+    Match,
+    MatchReason,
     base_subject,
-    candidate_ids,
     decide,
 )
-from ...mailkit.message.addresses import same_mailbox
-from ...mailkit.message.from_header import address_key
+from ...mailkit.message.address import Address, without_subaddress
 from .. import code_mail, vault
 from .judging import timed
 
@@ -24,7 +22,7 @@ CORRESPONDENCE_DAYS = 180
 # writes to nobody.
 _MOST_COSTLY = 20
 # Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
-CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
+CODE_MAIL = Decision(Match.NONE, MatchReason.CODE_MAIL)
 
 
 def decide_batch(account, batch, spent=None):
@@ -42,28 +40,27 @@ def decide_batch(account, batch, spent=None):
     def marks(headers):
         return _first(signer.in_headers(headers) for signer in signers)
 
-    tokens = timed(marks, spent, batch)
-    ids = {name for names in timed(candidate_ids, spent, batch) for name in names}
-    marked = {t.message_id for found in tokens for t in found.values()}
+    marks_of = timed(marks, spent, batch)
+    ids = {name for headers in batch for name in headers.all_ids}
+    marked = {message for found in marks_of for message in found.values()}
     messages, addressees = sent_messages(env, ids, marked)
     facts = Facts(messages, addressees, {}, own_emails(account))
     decisions = timed(
-        lambda headers, found: decide(headers, facts, found), spent, batch, tokens
+        lambda headers, found: decide(headers, facts, found), spent, batch, marks_of
     )
     open_ones = {
         headers.author.email
         for headers, decision in zip(batch, decisions, strict=True)
-        if decision.outcome is Outcome.NONE and headers.author.email
+        if decision.match is Match.NONE and headers.author.email
     }
     correspondents = _correspondents(account, open_ones)
     if correspondents:
         facts = Facts(messages, addressees, correspondents, facts.own)
         decisions = [
             decide(headers, facts, found)
-            if decision.outcome is Outcome.NONE
-            and headers.author.email in correspondents
+            if decision.match is Match.NONE and headers.author.email in correspondents
             else decision
-            for headers, found, decision in zip(batch, tokens, decisions, strict=True)
+            for headers, found, decision in zip(batch, marks_of, decisions, strict=True)
         ]
     decisions = [
         CODE_MAIL if code_mail.names_code_mail(env, headers) else decision
@@ -209,7 +206,7 @@ class AddressBook:
             key = _key(address.email)
             self._exact.setdefault(key, address.id)
             if "+" not in key:  # which is a subaddress itself gets nobody else's mail
-                self._loose.setdefault(same_mailbox(key), address.id)
+                self._loose.setdefault(without_subaddress(key), address.id)
         self._locals = {_local(key) for key in self._exact}
 
     def named(self, headers):
@@ -217,7 +214,8 @@ class AddressBook:
         emails = [each.email for each in (*headers.to, *headers.cc)]
         keys = _keys_like([*emails, *headers.delivered_to], self._locals)
         found = [
-            self._exact.get(key) or self._loose.get(same_mailbox(key)) for key in keys
+            self._exact.get(key) or self._loose.get(without_subaddress(key))
+            for key in keys
         ]
         return self.addresses.browse(dict.fromkeys(filter(None, found)))
 
@@ -241,7 +239,7 @@ def _local(email):
 
 @lru_cache(maxsize=1024)  # the account's own ones are asked for with each message
 def _key(email):
-    return address_key(email) or email.lower()
+    return Address(email).key or email.lower()
 
 
 def _first(found):

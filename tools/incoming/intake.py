@@ -6,11 +6,11 @@ import re
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ...mailkit.answers.loops import automatic
-from ...mailkit.answers.matching import Outcome, Reason, decide, decide_body
+from ...mailkit.answers.loops import is_automatic
+from ...mailkit.answers.matching import Match, MatchReason, decide, decide_body
 from ...mailkit.answers.reports import Kind, classify
 from ...mailkit.message import mime
-from ...mailkit.message.from_header import address_key
+from ...mailkit.message.address import Address
 from ...mailkit.message.headers import Headers, message_key, parse_headers
 from .. import code_mail, vault
 from ..as_odoo import as_odoo
@@ -33,7 +33,6 @@ _CONFIRMATION = re.compile(
 )
 # Kinds of mail that are posted in a conversation.
 _SPEAKING = ("answer", "auto_reply", "own_copy")
-_REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
 
 
 class Intake:
@@ -52,9 +51,9 @@ class Intake:
 
         :param AddressBook book: of the account, where many are asked about
         """
-        if decision.outcome is Outcome.OWN_COPY:
-            return decision.reason is Reason.OWN_ANSWER
-        if decision.outcome is Outcome.NONE:
+        if decision.match is Match.OWN_COPY:
+            return decision.reason is MatchReason.OWN_ANSWER
+        if decision.match is Match.NONE:
             return bool(self._task_address(decision, headers, book))
         return True
 
@@ -70,9 +69,9 @@ class Intake:
         """
         none = self.account.address_ids.browse()
         if not (
-            decision.reason is Reason.UNRELATED
+            decision.reason is MatchReason.UNRELATED
             and any(address.email for address in headers.from_)
-            and automatic(headers) is None
+            and not is_automatic(headers)
         ):
             return none
         book = book or AddressBook(self.account)
@@ -83,11 +82,11 @@ class Intake:
 
         Only there: anybody can send mail into the inbox that looks like a copy.
         """
-        if decision.reason is not Reason.SENT_BY_ODOO:
+        if decision.reason is not MatchReason.SENT_BY_ODOO:
             return
         message = self.env["mail.message"].browse(decision.message).exists()
         address = message.external_address_id
-        shown = address_key(headers.author.email)
+        shown = headers.author.key
         if (
             address.account_id == self.account
             and address.state == "working"
@@ -101,7 +100,8 @@ class Intake:
         sent = self.env["mail.external.delivery"].search(
             [("mail_message_id", "=", message.id), ("address_id", "=", address.id)]
         )
-        return {*map(address_key, (address.email, *sent.mapped("address_email")))}
+        emails = (address.email, *sent.mapped("address_email"))
+        return {Address.of(email).key for email in emails}
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
@@ -274,29 +274,28 @@ class Intake:
         report = None
         if code_mail.carries_code(self.env, raw):
             return CODE_MAIL, None
-        if decision.outcome is Outcome.REPORT:
+        if decision.match is Match.REPORT:
             report = classify(raw)
-            if report.kind not in _REPORTS:
+            if report is None:
                 decision = decide(headers, facts, is_report=False)
-        if decision.outcome is Outcome.BODY_NEEDED:
+        if decision.match is Match.BODY_NEEDED:
             found = (signer.in_message(raw) for signer in vault.signers(self.env))
-            tokens = next((tokens for tokens in found if tokens), ())
-            ids = [token.message_id for token in tokens]
-            _names, addressees = sent_messages(self.env, (), ids)
+            marked = next(filter(None, found), ())
+            _names, addressees = sent_messages(self.env, (), marked)
             facts.addressees.update(addressees)
-            decision = decide_body(headers, facts, tokens)
+            decision = decide_body(headers, facts, marked)
         return decision, report
 
     def kind(self, decision, report, headers):
         """Value of mail.external.arrival.kind, or None: not for us."""
-        if decision.outcome is Outcome.REPORT:
-            if report.kind is Kind.DELIVERY_REPORT and report.original:
+        if decision.match is Match.REPORT:
+            if report.kind is Kind.DELIVERY and report.original:
                 return "bounce"
             return "receipt" if report.kind is Kind.READ_RECEIPT else None
-        if decision.outcome is Outcome.ANSWER:
-            return "auto_reply" if decision.automatic else "answer"
-        if decision.outcome is Outcome.OWN_COPY:
-            return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
+        if decision.match is Match.ANSWER:
+            return "auto_reply" if decision.is_automatic else "answer"
+        if decision.match is Match.OWN_COPY:
+            return "own_copy" if decision.reason is MatchReason.OWN_ANSWER else None
         return "new" if self._task_address(decision, headers) else None
 
     def address(self, decision, kind, headers):

@@ -10,7 +10,7 @@ from datetime import timedelta, timezone
 
 from odoo import fields
 
-from ...mailkit.answers.matching import Outcome
+from ...mailkit.answers.matching import Match
 from ...mailkit.errors import ErrorCode
 from ...mailkit.message.headers import parse_headers
 from . import requests as visit
@@ -101,7 +101,7 @@ class MailboxWork(VisitEnd):
     def _wants(self, decision, header, book):
         """:param book: an AddressBook, or False: no address makes tasks of new mail"""
         return (
-            (decision.outcome is not Outcome.NONE or book)
+            (decision.match is not Match.NONE or book)
             and self.intake.wants_whole(decision, header, book)
             and not self._is_old(header)
         )

@@ -10,10 +10,8 @@ from typing import NamedTuple
 from markupsafe import escape
 from odoo.tools.mail import email_normalize, html2plaintext
 
-from ...mailkit.connection.settings import normalize_address
-from ...mailkit.errors import MailError
-from ...mailkit.message.addresses import parse
-from ...mailkit.message.from_header import MAX_FROM, address_key
+from ...mailkit.message.address import Address
+from ...mailkit.message.address_fields import MAX_FROM, parse
 from ..from_guard import carrying
 from .answer_marks import NO_MARKS, marks_of
 from .inline_images import (
@@ -37,14 +35,6 @@ class BuiltMessage(NamedTuple):
     recipients: list  # envelope recipients, ASCII addresses
     message_id: str
     content: bytes
-
-
-def envelope_form(address):
-    """The address as it stands in envelopes, its domain in ASCII (RFC 5891)."""
-    try:
-        return normalize_address(address or "")
-    except MailError:
-        return address
 
 
 def build_messages(mail):
@@ -112,7 +102,9 @@ def _headers(mail, email, marks):
 def _build(mail, email):
     address = mail.sending_address_id
     # Core compares these with addresses whose domains it has made ASCII.
-    validated = [envelope_form(address) for address in email["email_to_normalized"]]
+    validated = [
+        Address(each).envelope or each for each in email["email_to_normalized"]
+    ]
     server = mail.env["ir.mail_server"].with_context(send_validated_to=validated)
 
     def whole():
@@ -143,7 +135,7 @@ def _build(mail, email):
     # What core asks of a session: which From it may carry, and no forced one.
     session = SimpleNamespace(from_filter=address.email, smtp_from=False)
     try:
-        with carrying(frozenset({address_key(address.email)})):
+        with carrying(frozenset({Address(address.email).key})):
             sender, recipients, message = server._prepare_email_message__(
                 message, session
             )

@@ -2,7 +2,7 @@
 
 from odoo.tools.mail import email_normalize, parse_contact_from_email
 
-from ...mailkit.message.from_header import MAX_FROM
+from ...mailkit.message.address_fields import MAX_FROM
 
 
 def from_line(name, email):

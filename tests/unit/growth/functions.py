@@ -20,17 +20,17 @@ from typing import Any, NamedTuple
 
 import mailkit
 from mailkit.answers.matching import Facts
-from mailkit.answers.token import Signer, Token
+from mailkit.answers.token import Signer
 from mailkit.connection.replies import Stage
 from mailkit.connection.settings import Protocol, Security
 from mailkit.errors import ErrorCode, ServerReply
 from mailkit.imap.dialog import Answer, Untagged
 from mailkit.imap.folders import Folder
 from mailkit.message import fields, mime
-from mailkit.message.addresses import Address, parse
+from mailkit.message.address import Address
+from mailkit.message.address_fields import parse
 from mailkit.message.headers import Headers, parse_headers
 from mailkit.message.heavy_part import HeavyPart
-from mailkit.message.lazy import lazy
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
@@ -96,7 +96,7 @@ def _members(prefix: str, owner: type) -> dict[str, Any]:
     for name, value in vars(owner).items():
         plain = getattr(value, "__func__", value)  # of a classmethod
         if not name.startswith("_") and (
-            inspect.isfunction(plain) or isinstance(plain, (property, lazy))
+            inspect.isfunction(plain) or isinstance(plain, property)
         ):
             found[f"{prefix}.{name}"] = value
     return found
@@ -108,7 +108,7 @@ def subject(name: str, value: Any) -> Subject:
     :raise KeyError: a parameter is of a kind that nobody makes here
     """
     if value is Headers:
-        return Subject(name, _read_all, {"headers": _headers})
+        return Subject(name, _read_all, {"raw": _raw_headers})
     if not isinstance(value, type) and name.rpartition(".")[0] not in _module_names():
         return _method(name, value)
     return Subject(name, _used_up(value), _makers(value))
@@ -118,7 +118,7 @@ def _method(name: str, value: Any) -> Subject:
     *module, class_name, member = name.split(".")
     owner = getattr(importlib.import_module(".".join(["mailkit", *module])), class_name)
     make_owner = OWNERS[owner.__name__]
-    if isinstance(value, (property, lazy)):
+    if isinstance(value, property):
         return Subject(
             name, lambda owner: getattr(owner, member), {"owner": make_owner}
         )
@@ -135,9 +135,10 @@ def _module_names() -> set[str]:
     return {module.__name__.removeprefix("mailkit.") for module in modules()}
 
 
-def _read_all(headers: Headers) -> object:
-    names = [name for name, value in vars(Headers).items() if isinstance(value, lazy)]
-    return [getattr(headers, name) for name in names]
+def _read_all(raw: bytes) -> object:
+    headers = parse_headers(raw)
+    own = vars(Headers).items()
+    return [getattr(headers, name) for name, each in own if isinstance(each, property)]
 
 
 def _used_up(function: Callable[..., object]) -> Callable[..., object]:
@@ -183,8 +184,12 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def _raw_headers(text: str) -> bytes:
+    return _octets(_HEAD.replace("%s", text.replace("\n", "\n ")))
+
+
 def _headers(text: str) -> Headers:
-    return parse_headers(_octets(_HEAD.replace("%s", text.replace("\n", "\n "))))
+    return parse_headers(_raw_headers(text))
 
 
 def _pieces(text: str) -> list[str]:
@@ -221,7 +226,6 @@ NOT_MEASURED = {
     "pop3.session.Pop3Session": _SPEAKS,
     "pop3.mailbox.Pop3Mailbox": _SPEAKS,
     "probe.find": _SPEAKS,
-    "answers.report_types.Report": "counts its own recipients",
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
     "connection.tls.encrypt": "a socket",
@@ -233,8 +237,8 @@ NOT_MEASURED = {
 
 # Parameters that get no foreign text, but one of ours.
 OURS = {
-    ("answers.authentication.dmarc_passed", "authserv_id"),
-    ("answers.authentication.dmarc_passed", "domain"),
+    ("message.author.dmarc_passed", "authserv_id"),
+    ("message.author.dmarc_passed", "domain"),
     ("message.mime.without_tags", "instead"),
     ("connection.redaction.redact", "secrets"),
 }
@@ -254,7 +258,6 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     Protocol: lambda text: Protocol.IMAP,
     Security: lambda text: Security.SSL,
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
-    ("many", Token): lambda text: [Token(number, 1) for number in range(len(text))],
     ("many", str): _pieces,
     ("many", Address): lambda text: parse(_pieces(text)),
     ("many", Untagged): _untagged,
@@ -266,6 +269,7 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     ),
 }
 OWNERS: dict[str, Callable[[str], Any]] = {
+    "Address": Address,
     "Headers": _headers,
     "Signer": lambda text: SIGNER,
     "Answer": lambda text: Answer(b"OK", _octets(text), ()),

@@ -1,67 +1,172 @@
-"""Which mailboxes a From header names, however it is written.
+"""The addresses in header fields: what people and programs put there, tolerantly.
 
-Python's own parsers (`email.headerregistry`, `email.utils.getaddresses`) need a time
-that grows with the square of the text, and raise for some; nothing here does.
+`parse` gives those that a field names; `header_addresses` those that any program may
+show for a From, which is more. Python's own parsers (`email.headerregistry`,
+`email.utils.getaddresses`) drop a whole field for one broken address, need a time that
+grows with the square of the text, and raise for some; nothing here does.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby, product
-from stringprep import in_table_b1
 
-from ..connection.settings import normalize_address
-from ..errors import MailError
-from .addresses import same_mailbox
+from .address import Address
 from .fields import decode_words
 
+MAX_ADDRESSES = 500
+MAX_EMAIL = 320  # RFC 5321: 64 + 1 + 255
+_MAX_DISPLAY = 250
 #: Characters of a From that somebody types, or that is looked at in detail: RFC 5322's
 #: longest line (section 2.1.1).
 MAX_FROM = 998
 _MOST_LOCAL, _MOST_DOMAIN = 100, 300  # characters, more than an address may have
-_SPACES = re.compile(r"\s+")
+# Every alternative is decided by its first characters: no backtracking.
+_PIECE = re.compile(
+    r"(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)"
+    r'|"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)\\?(?P<end>"?)'
+    r"|\((?P<comment>[^()]*)\)|<(?P<angle>[^<>]*)>?|(?P<sign>[,;:])"
+    r'|(?P<word>[^\s"(<,;:]+)|\s+|.',
+    re.DOTALL,
+)
+# What nine of ten fields are; the rest is taken apart.
+_SIMPLE = re.compile(
+    r"""\A(?:"([^"\\=]*)"\s*|([^"<>@,;:()\\=]*))<([\w.+-]{1,64}@[\w.-]{1,255})>""",
+    re.ASCII,
+)
 _AROUND = re.compile(r" ?([@.]) ?")
 _BETWEEN = re.compile("[,;:]")  # addresses; behind the name of a group
 _SEPARATOR = re.compile(r'[\s<>()\[\],;:"]')
 # A quoted text, closed or not; a sign of a comment; or what is neither.
 _TOKEN = re.compile(r'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)\\?(?P<end>"?)|[()]|[^"()]+')
-_ESCAPED = re.compile(r"\\(.)")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SPACES = re.compile(r"\s+")
 
 
-def address_key(address: str) -> str:
-    """Return one spelling for all ways to write the same mailbox, or "".
+def email_of(email: str) -> str:
+    """`email` as Odoo's `email_normalize` has it, "" when it is no address.
 
-    The same rule as ``settings.same_address``, but a domain may be written in every way
-    that some program takes for it (RFC 3490, 3.1; RFC 3491): with other dots, with what
-    is mapped to nothing, and with a dot behind, which mail servers leave away.
+    Lower case, except a local part that isn't ASCII (odoo/tools/mail.py,
+    `_normalize_email`). The quotes which Outlook puts around are removed, and what
+    can't be seen.
     """
-    local, at, domain = address.strip().rpartition("@")
-    if len(domain) > _MOST_DOMAIN:
+    if not email.isprintable():
+        email = "".join(filter(str.isprintable, email))
+    email = _SPACES.sub("", email).strip("'\"<>,;")
+    local, at, domain = email.rpartition("@")
+    if not at or not local or not domain or len(email) > MAX_EMAIL:
         return ""
-    domain = "".join(sign for sign in domain if not in_table_b1(sign))
-    domain = unicodedata.normalize("NFKC", domain).rstrip(".\u3002")
-    try:
-        plain = normalize_address(f"{local}{at}{domain}")
-    except MailError:
-        return ""
-    lower = plain.lower()
-    # Some characters become ASCII letters in lower case: still another mailbox.
-    return lower if lower.isascii() == plain.isascii() else plain
+    return f"{local.lower() if local.isascii() else local}@{domain.lower()}"
 
 
-def mailbox_key(address: str | None) -> str:
-    """Return one form of all addresses whose mail comes into one mailbox, or "".
+def parse(fields: Iterable[str]) -> tuple[Address, ...]:
+    """The addresses of all `fields` of one name, in order, without groups' names.
 
-    See ``address_key``, and ``addresses.same_mailbox``: never send to it.
+    Text that is no address is only given when there is no address at all, as in
+    "From: Mail Delivery System".
     """
-    key = address_key(address or "")
-    return key and same_mailbox(key)
+    found: list[Address] = []
+    for value in fields:
+        found += _parse_field(value)
+        if len(found) >= MAX_ADDRESSES:
+            break
+    sound = [address for address in found if address.email]
+    return tuple((sound or found)[:MAX_ADDRESSES])
+
+
+def _parse_field(value: str) -> list[Address]:
+    simple = _SIMPLE.fullmatch(value.strip())
+    if simple:
+        quoted, plain, email = simple.groups()
+        display = (quoted or plain or "").strip(" '")[:_MAX_DISPLAY]
+        return [Address(email.lower(), display)]
+    found = _scan(value)
+    if "=?" in value and not any(address.email for address in found):
+        decoded = _scan(decode_words(value))  # the address is encoded too
+        found = [replace(address, certain=False) for address in decoded] or found
+    return found
+
+
+def _scan(value: str) -> list[Address]:
+    if value.count('"') % 2:
+        value = value.replace('"', " ")  # one is never closed: they mean nothing
+    found: list[Address] = []
+    entry = _Entry()
+    for kind, piece, whole in _tokens(value):
+        if kind != "sign":
+            entry.add(kind, piece, whole)
+        elif piece == ":":
+            entry = _Entry()  # the name of a group
+        else:
+            entry.close(found)
+            entry = _Entry()
+            if len(found) >= MAX_ADDRESSES:
+                return found
+    entry.close(found)
+    return found
+
+
+def _tokens(value: str) -> Iterator[tuple[str | None, str, str]]:
+    """(kind or None, text, text as it was written) of what stands in a field."""
+    for match in _PIECE.finditer(value):
+        kind = "quoted" if match["quoted"] is not None else match.lastgroup
+        if kind == "quoted" and not match["end"]:
+            # It is never closed: what follows stands for itself.
+            yield from _tokens(value[match.start() :].replace('"', " "))
+            return
+        yield kind, match[kind] if kind else "", match.group()
+
+
+class _Entry:
+    """One address in the making."""
+
+    def __init__(self) -> None:
+        self.angles: list[str] = []
+        self.names: list[str] = []
+        self.comments: list[str] = []
+        self.quotes = False  # an address stands in quotes
+        self.certain = True
+
+    def add(self, kind: str | None, piece: str, whole: str) -> None:
+        if kind == "angle":
+            # A route (RFC 5322, 4.4) goes before the last colon.
+            self.angles.append(piece.rpartition(":")[2])
+            self.certain = self.certain and whole.endswith(">")
+        elif kind == "comment":
+            self.comments.append(piece)
+        elif kind == "quoted":
+            name = _ESCAPED.sub(r"\1", piece)
+            self.names.append(name)
+            self.quotes = self.quotes or "@" in name
+        elif kind:
+            self.names.append(piece)
+
+    def close(self, found: list[Address]) -> None:
+        emails = _emails(self.angles)
+        names = self.names
+        if not emails:
+            emails = _emails(names)
+            # Before brackets, and in quotes, a name stands.
+            self.certain = self.certain and not (self.angles or self.quotes)
+            if emails:
+                place = next(i for i, name in enumerate(names) if _emails([name]))
+                names = names[:place] + names[place + 1 :]
+        display = " ".join(names) or " ".join(self.comments)
+        display = decode_words(display).strip(" '")[:_MAX_DISPLAY]
+        email = emails[0] if emails else ""
+        if email or display:
+            certain = self.certain and len(set(emails)) < 2
+            found.append(Address(email, display, certain))
+
+
+def _emails(texts: Iterable[str]) -> list[str]:
+    return [email for text in texts if "@" in text and (email := email_of(text))]
 
 
 def header_addresses(text: str) -> frozenset[str]:
-    """Return the keys (see ``address_key``) of all mailboxes that ``text`` names.
+    """Return the keys (`Address.key`) of all mailboxes that ``text`` names.
 
     Display names do not count. Quoted local parts, comments, groups and routes are
     understood (RFC 5322 section 3.4, 4.4); of what is malformed, or longer than
@@ -104,7 +209,7 @@ def _keys(text: str) -> frozenset[str]:
         for address in _around_signs(each)
     }
     found |= {address.strip("'.") for address in found}
-    return frozenset(filter(None, map(address_key, found)))
+    return frozenset(filter(None, (Address(each).key for each in found)))
 
 
 def _around_signs(text: str) -> Iterator[str]:
