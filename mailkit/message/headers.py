@@ -97,7 +97,7 @@ class Headers:
     def has_null_path(self) -> bool:
         """Whether Return-Path is the empty one of reports (RFC 5321, 4.5.5)."""
         values = self.fields.get("return-path")
-        return values is not None and not any(b"@" in value for value in values)
+        return values is not None and b"@" not in b"".join(values)
 
     @property
     def subject(self) -> str:

@@ -34,8 +34,13 @@ from mailkit.message.heavy_part import HeavyPart
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
-# Fields that are read, each with the hostile text in it.
-_HEAD = "".join(f"{name.decode()}: %s\n" for name in fields._WANTED)
+# Fields that are read, each with the hostile text in it; those that servers add for the
+# recipient are all read in the same way.
+_HEAD = "".join(
+    f"{name.decode()}: %s\n"
+    for name, known in fields._WANTED.items()
+    if known not in fields.DELIVERY_FIELDS[1:]
+)
 
 
 class Subject(NamedTuple):
@@ -108,7 +113,7 @@ def subject(name: str, value: Any) -> Subject:
     :raise KeyError: a parameter is of a kind that nobody makes here
     """
     if value is Headers:
-        return Subject(name, _read_all, {"raw": _raw_headers})
+        return Subject(name, _read_all, {"octets": _raw_headers})
     if not isinstance(value, type) and name.rpartition(".")[0] not in _module_names():
         return _method(name, value)
     return Subject(name, _used_up(value), _makers(value))
@@ -122,8 +127,7 @@ def _method(name: str, value: Any) -> Subject:
         return Subject(
             name, lambda owner: getattr(owner, member), {"owner": make_owner}
         )
-    makers = _makers(value)
-    makers.pop("self", None)
+    makers = _makers(getattr(value, "__func__", value))
     return Subject(
         name,
         lambda owner, **values: _exhaust(getattr(owner, member)(**values)),
@@ -135,8 +139,8 @@ def _module_names() -> set[str]:
     return {module.__name__.removeprefix("mailkit.") for module in modules()}
 
 
-def _read_all(raw: bytes) -> object:
-    headers = parse_headers(raw)
+def _read_all(octets: bytes) -> object:
+    headers = parse_headers(octets)
     own = vars(Headers).items()
     return [getattr(headers, name) for name, each in own if isinstance(each, property)]
 
@@ -158,7 +162,7 @@ def _makers(function: Any) -> dict[str, Callable[[str], Any]]:
     parameters = inspect.signature(function).parameters
     found = {}
     for name, parameter in parameters.items():
-        if name == "self":
+        if name in ("self", "cls"):
             continue
         kind = hints.get(name)
         if parameter.default is not parameter.empty and kind not in (str, bytes):
@@ -250,6 +254,7 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     bool: bool,
     datetime: lambda text: MOMENT,
     date: lambda text: MOMENT,
+    Address: Address,
     Headers: _headers,
     Stage: lambda text: Stage.BODY,
     ServerReply: lambda text: ServerReply(550, "5.7.1", text),
