@@ -111,13 +111,10 @@ def split(block: bytes, *, every: bool = False) -> dict[str, list[bytes]]:
                 continue
             name = raw_name.lower().decode("ascii")
         newest = name == "references"
-        if len(value) > MAX_VALUE:
-            value = value[-MAX_VALUE:] if newest else value[:MAX_VALUE]
         values = found.setdefault(name, [])
-        if len(values) == MAX_REPEATS and newest:
-            del values[0]
-        if len(values) < MAX_REPEATS:
-            values.append(value)
+        values.append(value[-MAX_VALUE:] if newest else value[:MAX_VALUE])
+        if len(values) > MAX_REPEATS:
+            del values[0 if newest else -1]
     return found
 
 

@@ -34,12 +34,12 @@ from mailkit.message.heavy_part import HeavyPart
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
-# Fields that are read, each with the hostile text in it; those that servers add for the
-# recipient are all read in the same way.
+# Fields that are read, each with the hostile text in it; of those that are read in the
+# same way one.
 _HEAD = "".join(
     f"{name.decode()}: %s\n"
     for name, known in fields._WANTED.items()
-    if known not in fields.DELIVERY_FIELDS[1:]
+    if known not in ("cc", *fields.DELIVERY_FIELDS, *fields.OWN_ID_FIELDS[1:])
 )
 
 
