@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from .test_scheduled_messages import ScheduledCase
+from .composer_case import ScheduledCase
 
 # No person's client writes these; a remote call of any employee can.
 UNREADABLE = ("x", "[]", "7", "[" * 50_000)

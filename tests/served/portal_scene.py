@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pytest
 import steps
-from attackers import gather
 from site_setup import Site
 
 from devtools.rpc import OdooClient
@@ -69,7 +68,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
         projects=((project, True),),
         allowed_user_ids=[[6, 0, [site.anna.uid]]],
     )
-    portal = gather(site).portal
+    portal = site.attackers.portal
     [user] = site.admin.call("res.users", "read", [portal.uid], ["partner_id"])
     followers = (
         *(site.ids["customer"], site.ids["customer_second"]),

@@ -19,7 +19,7 @@ from attack_scene import (
     own_then_from,
     scheduled,
 )
-from attackers import KINDS
+from site_setup import KINDS
 from steps import refusal
 
 from devtools.rpc import OdooClient, OdooRpcError
