@@ -36,7 +36,7 @@ class Deadlines:
 
 
 class TestTypedSender(RemoteCase, Deadlines):
-    """What a remote caller types is not read before its length and his rights are."""
+    """What a remote caller types is not read before its length and their rights are."""
 
     @classmethod
     def setUpClass(cls):

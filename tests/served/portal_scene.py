@@ -80,7 +80,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
     [(token,)] = steps.sql(
         site.odoo, "SELECT access_token FROM project_task WHERE id = %s", task
     )
-    # he may read, and so name, the contacts below his own
+    # they may read, and so name, the contacts below their own
     values = {"name": "Target", "email": TARGET, "parent_id": user["partner_id"][0]}
     [target] = site.admin.call("res.partner", "create", [values])
     visitor = Visitor(site.odoo.url)
