@@ -18,9 +18,13 @@ from ..tools.outgoing.choice import (
     ordered,
     reason_of,
 )
-from ..tools.outgoing.sender_name import is_pattern, shown_name
-from ..tools.outgoing.sender_names import from_line, names_on
-from ..tools.outgoing.signature import swap_signature
+from ..tools.outgoing.names import (
+    from_line,
+    is_pattern,
+    names_on,
+    render_sender_name,
+)
+from .mail_external_look_mixin import swap_signature
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
 FIRM_PROOFS = ("provider", "manager")
@@ -476,7 +480,7 @@ class MailExternalSender(models.AbstractModel):
                 project, company = names_on(thread)
         return {
             row.id: from_line(
-                shown_name(
+                render_sender_name(
                     row.name,
                     author,
                     project,
