@@ -13,7 +13,7 @@ from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
     Candidate,
     Policy,
-    Reason,
+    Why,
     choose,
     ordered,
     reason_of,
@@ -444,24 +444,24 @@ class MailExternalSender(models.AbstractModel):
         kind = self.env._("personal") if candidate.personal else self.env._("company")
         reason = reason_of(candidate, self._thread_policy(thread))
         name = ""
-        if reason in (Reason.PROJECT_DEFAULT, Reason.PROJECT):
+        if reason in (Why.PROJECT_DEFAULT, Why.PROJECT):
             project = self.env["project.project"].browse(
                 thread._external_sender_project_id()
             )
             # sudo: who may write here may know the name of the project
             name = project.sudo().display_name
         match reason:
-            case Reason.ADDRESSED:
+            case Why.ADDRESSED:
                 return self.env._("the customer wrote to this %s address", kind)
-            case Reason.PROJECT_DEFAULT:
+            case Why.PROJECT_DEFAULT:
                 return self.env._(
                     "%(kind)s default for “%(name)s”", kind=kind, name=name
                 )
-            case Reason.PROJECT:
+            case Why.PROJECT:
                 return self.env._(
                     "%(kind)s address of “%(name)s”", kind=kind, name=name
                 )
-            case Reason.GENERAL_DEFAULT:
+            case Why.GENERAL_DEFAULT:
                 return self.env._("%(kind)s default address", kind=kind)
         return self.env._("%(kind)s address", kind=kind)
 

@@ -1,8 +1,7 @@
 """Who wrote a message, and so which address it leaves through."""
 
 from .. import arrival, origin
-from .choice import Reason
-from .sender_choice import EACH_DEFAULT
+from .choice import EACH_DEFAULT, Why
 
 _IN_THEIR_NAME = ("comment", "notification", "user_notification")
 
@@ -88,7 +87,7 @@ class DefaultSender:
         # What was picked before the full composer was opened comes by the context.
         picked = self._env.context.get("external_sender_id")
         choice = senders._sender_choice(thread, picked)
-        if picked and choice.reason is not Reason.PICKED:
+        if picked and choice.reason is not Why.PICKED:
             return picked, "user"  # refused, with the remedy, when it is created
         return choice.candidate and choice.candidate.address_id, "user"
 
