@@ -1,7 +1,8 @@
 """Who wrote a mail that core's gateway processes.
 
-Of what came out of a mailbox it was decided before (``tools/arrival.py``): here it is
-put in the place of what core read. Of other mail it is asked whether it is proven.
+Of what came out of a mailbox it was decided before (``trusted_context.Arrival``): here
+it is put in the place of what core read. Of other mail it is asked whether it is
+proven.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ from odoo.tools.mail import email_normalize, email_split, formataddr
 
 from ...mailkit.answers.authentication import dmarc_passed
 from ...mailkit.answers.author import shown_name
-from .. import arrival, conversation, origin
+from .. import conversation, trusted_context
 
 # Out of a mailbox
 
@@ -78,11 +79,11 @@ def proven_writer(env, message, message_dict):
     caller of ``message_process`` can write any header, so they have to be an
     administrator; and so can whoever runs the server of a connected mailbox.
     """
-    if arrival.current() is not None:
+    if trusted_context.arrival.value is not None:
         return 0
     senders = env["mail.external.sender"]
-    if not senders._any_configured() or origin.proven_writer_id():
-        return origin.proven_writer_id()
+    if not senders._any_configured() or trusted_context.proven_writer.value:
+        return trusted_context.proven_writer.value or 0
     server = (
         env["ir.config_parameter"]
         .sudo()

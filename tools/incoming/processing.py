@@ -10,8 +10,9 @@ from odoo.tools import SQL
 from odoo.tools.mail import email_normalize_all
 
 from ...mailkit.message.headers import parse_headers
-from ..arrival import Arrival, processing
+from .. import trusted_context
 from ..conversation import is_colleague, took_part
+from ..trusted_context import Arrival
 from .facts import own_emails
 from .heavy_parts import HeavyParts
 from .intake import Intake
@@ -85,7 +86,7 @@ class ArrivalProcessing:
             secret=account.forward_token or "",
             heavy=HeavyParts(source, _cut_notice(reader)),
         )
-        with processing(target):
+        with trusted_context.arrival.during(target):
             thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
