@@ -1,4 +1,4 @@
-from . import controllers, models, wizards
+from . import models, wizards
 from .hooks import uninstall_hook
 
-__all__ = ["controllers", "models", "uninstall_hook", "wizards"]
+__all__ = ["models", "uninstall_hook", "wizards"]

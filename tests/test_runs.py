@@ -86,7 +86,7 @@ class TestRuns(ReadingCase):
         due = patch.object(
             accounts, "_accounts_with_due_mail", lambda *_args: self.account
         )
-        with due, patch.object(accounts, "_deliver_one", hang):
+        with due, patch.object(delivery_run, "deliver", hang):
             for _run in range(2):
                 began = time.monotonic()
                 DeliveryRun(self.account.browse(), 4, RunTime(2.0)).run()

@@ -8,7 +8,6 @@ import odoo.sql_db
 from ..mailkit.answers.matching import Outcome
 from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
-from ..tools import claims as mailbox_claims
 from ..tools.incoming.facts import AddressBook, addressed, decide_batch, named_addresses
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.work import MailboxWork
@@ -258,7 +257,7 @@ class TestMoved(WrittenToCase):
         with connection.cursor() as other:
             other.execute(
                 "SELECT pg_advisory_xact_lock(%s, %s)",
-                (mailbox_claims.DELIVERY_CLASS, old.id),
+                (delivery.CLAIM_CLASS, old.id),
             )
             self.deliver(new)
             self.assertFalse(self.sent, "the other process is at it")

@@ -1,4 +1,4 @@
-"""Who delivers and who reads an account now: claims that end with a crash.
+"""Who reads a mailbox now: claims that end with a crash.
 
 Plain functions over SQL. All processes and hosts see a claim; it needs no row of the
 account, so that saving one never waits for it.
@@ -18,9 +18,7 @@ from . import vault
 from .destination import mailbox_secret_context, mailbox_server
 from .incoming.requests import FolderJob, MailboxJob
 
-# First halves of the keys of PostgreSQL's advisory locks: on an account whose mail is
-# leaving ("mxac"), and on a run that reads ("mxfr").
-DELIVERY_CLASS = 0x6D786163
+# First half of the keys of PostgreSQL's advisory locks on a run that reads ("mxfr").
 RUN_CLASS = 0x6D786672
 # Seconds that one command of a mailbox may take.
 STEP_TIMEOUT = 20.0
@@ -44,49 +42,6 @@ _DUE = SQL(
     RUN_CLASS,
 )
 _HEADERS_AT_ONCE = 1000
-
-
-@contextmanager
-def delivery_claim(account):
-    """Hold the account for this process, on a cursor of its own.
-
-    An advisory lock, unlike a lock on the row, lets users edit the account while its
-    mail is leaving; it ends with the cursor, also after a crash.
-
-    :return: whether it is held
-    """
-    account.ensure_one()
-    with account.env.registry.cursor() as cr:
-        lock = SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", *_key(account))
-        cr.execute(lock)
-        yield cr.fetchone()[0]
-
-
-def is_being_delivered(account):
-    """Whether another process sends the mail of this account now."""
-    lock = SQL("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", *_key(account))
-    return not account.env.execute_query(lock)[0][0]
-
-
-def _key(account):
-    return DELIVERY_CLASS, account.id
-
-
-def next_delivery(env):
-    """When something waits for its time to be sent: the earliest of these times."""
-    rows = env.execute_query(
-        SQL(
-            """
-            SELECT min(greatest(m.scheduled_date, m.external_next_try,
-                                a.delivery_next_try))
-              FROM mail_mail m
-              JOIN mail_external_address e ON e.id = m.sending_address_id
-              JOIN mail_external_account a ON a.id = e.account_id
-             WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
-            """
-        )
-    )
-    return rows[0][0]
 
 
 @contextmanager
