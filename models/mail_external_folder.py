@@ -33,7 +33,7 @@ class MailExternalFolder(models.Model):
         help="As your mail program shows it, with the folders above: INBOX/Customers.",
     )
     is_sent = fields.Boolean("Sent Mail", help="Holds what the owner wrote.")
-    # mailkit.imap.state.FolderState or pop3_mailbox.MaildropStatus, as a dict
+    # mailkit.imap.folders.FolderState or mailkit.pop3.MaildropStatus, as a dict
     state = fields.Json(readonly=True)
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)

@@ -7,11 +7,10 @@ message of a mailbox is in memory.
 
 from ...mailkit.connection.settings import Protocol
 from ...mailkit.errors import FATAL, ErrorCode, MailError
-from ...mailkit.imap.folders import sent_folder
+from ...mailkit.imap.folders import FolderState, sent_folder
 from ...mailkit.imap.mailbox import ImapMailbox
-from ...mailkit.imap.state import FolderState
 from ...mailkit.message.headers import parse_headers
-from ...mailkit.pop3.mailbox import MaildropStatus, Pop3Mailbox
+from ...mailkit.pop3 import MaildropStatus, Pop3Mailbox
 from .requests import (
     Advanced,
     CopyFailed,
