@@ -6,11 +6,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import config
 from odoo.tools.misc import clean_context
 
-from ..tools import claims as mailbox_claims
-from ..tools import owner_notices, sign_ins
+from ..tools import claims, owner_notices, sign_ins
 from ..tools.destination import CONNECTION, READ_PROTOCOLS
 from ..tools.explanations import cause_and_remedy
-from ..tools.incoming.forwarded import FORWARD_PREFIX
+from ..tools.incoming.gateway import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
 from ..tools.outgoing.account import AccountDelivery
 from ..tools.outgoing.run import DeliveryRun
@@ -410,7 +409,7 @@ class MailExternalAccount(models.Model):
         more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
         if more:
             crons._external_trigger("deliver")
-        elif next_time := mailbox_claims.next_delivery(self.env):
+        elif next_time := claims.next_delivery(self.env):
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("deliver", at=max(next_time, soon))
@@ -422,7 +421,7 @@ class MailExternalAccount(models.Model):
         :param note_progress: called after each mail
         :return: whether more is waiting that could leave now
         """
-        with mailbox_claims.delivery_claim(self) as claimed:
+        with claims.delivery_claim(self) as claimed:
             if not claimed:
                 return False
             try:
@@ -511,11 +510,11 @@ class MailExternalAccount(models.Model):
         crons = self.env["ir.cron"]
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
-        with mailbox_claims.fetch_run(self.env) as number:
+        with claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
         if more or waiting:
             crons._external_trigger("fetch")
-        elif next_look := mailbox_claims.next_look(self.env):
+        elif next_look := claims.next_look(self.env):
             # Due, and still here: another run reads it. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("fetch", at=max(next_look, soon))

@@ -9,9 +9,9 @@ from ..mailkit.message.headers import parse_headers
 from ..tools import vault
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.gateway import ArrivalProcessing
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.message_source import MessageSource
-from ..tools.incoming.processing import ArrivalProcessing
 from ..tools.outgoing.message import envelope_form
 from ..tools.screen_notice import notice
 
@@ -28,7 +28,7 @@ class MailExternalArrival(models.Model):
     stays here with its source ("quarantine").
 
     The account's intake decides what a message is, claims its row and processes it:
-    ``tools.incoming.processing`` posts it, a delivery report marks the ledger of what
+    ``tools.incoming.gateway`` posts it, a delivery report marks the ledger of what
     was sent. Who reads the mailbox sees the quarantine, and has a message processed
     again or gives it up.
     """

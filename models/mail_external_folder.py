@@ -38,7 +38,7 @@ class MailExternalFolder(models.Model):
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)
     failure_text = fields.Char("Problem", compute="_compute_failure_text")
-    # see tools/incoming/transfer.py
+    # see ``counted`` in tools/incoming/visit.py
     transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
 
     _one_path = models.UniqueIndex("(account_id, path)")

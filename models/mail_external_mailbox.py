@@ -33,7 +33,7 @@ class MailExternalMailbox(models.Model):
     crashes = fields.Integer(
         readonly=True, help="How often Odoo ended while it was read, in a row."
     )
-    # see tools/incoming/judging_marks.py
+    # see ``Marks`` in tools/incoming/work.py
     judging = fields.Json(readonly=True, groups=fields.NO_ACCESS)
     failure_code = fields.Char(readonly=True)
     failure_reply = fields.Char("Server's Answer", readonly=True)

@@ -1,29 +1,27 @@
-"""Who delivers and who reads an account now: claims that end with a crash.
+"""Who delivers and who reads an account now: claims.
 
-Plain functions over SQL. All processes and hosts see a claim; it needs no row of the
-account, so that saving one never waits for it.
+A claim says that one process has an account's mail, or its mailbox, for itself. All
+processes and hosts see it, and it ends with a crash: it is an advisory lock of
+PostgreSQL, held on a cursor of its own for as long as the claim lasts. It locks no row
+of the account, so that saving one never waits for it.
+
+- Delivery: the lock is on the account, for one batch (``delivery_claim``).
+- Reading: the lock is on the number of a run (``fetch_run``), and the number is written
+  into the mailboxes that the run reads (``claim_due``). Who finds a number that nobody
+  holds knows that its run ended in the middle.
+
+Plain functions over SQL. Here is asked, too, when the next delivery and visit are due.
 """
 
 import secrets
 from contextlib import contextmanager
-from datetime import timedelta
 
-from odoo import fields
-from odoo.exceptions import UserError
 from odoo.tools import SQL
-
-from ..mailkit.connection.settings import Credentials
-from ..mailkit.errors import ErrorCode, MailError
-from . import vault
-from .destination import mailbox_secret_context, mailbox_server
-from .incoming.requests import FolderJob, MailboxJob
 
 # First halves of the keys of PostgreSQL's advisory locks: on an account whose mail is
 # leaving ("mxac"), and on a run that reads ("mxfr").
 DELIVERY_CLASS = 0x6D786163
 RUN_CLASS = 0x6D786672
-# Seconds that one command of a mailbox may take.
-STEP_TIMEOUT = 20.0
 # Mailboxes that may be read at all.
 _READABLE_FROM = SQL(
     "mail_external_mailbox m"
@@ -43,7 +41,6 @@ _DUE = SQL(
     _READABLE,
     RUN_CLASS,
 )
-_HEADERS_AT_ONCE = 1000
 
 
 @contextmanager
@@ -111,7 +108,7 @@ def claim_due(env, number, limit, troubled):
 
     :param int number: of ``fetch_run``
     :param int troubled: how many of them may be slow or failed the last time
-    :return: list of (row: dict, MailboxJob or MailError why there is none)
+    :return: list of dict, one of columns for each, see ``incoming.work.MailboxWork``
     """
     env.cr.execute(
         SQL(
@@ -175,66 +172,4 @@ def claim_due(env, number, limit, troubled):
     )
     rows = env.cr.dictfetchall()
     env.cr.commit()  # pylint: disable=invalid-commit
-    return [(row, _mailbox_job(env, row)) for row in rows]
-
-
-def _mailbox_job(env, row):
-    """What a visit needs; here a stored password is opened."""
-    row["folders"] = row["folders"] or []
-    uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
-    try:
-        password = vault.unseal(
-            env, row["sealed"] or "", mailbox_secret_context(uuid, row)
-        )
-        credentials = Credentials(row["incoming_login"] or "", password)
-        server = mailbox_server(row, STEP_TIMEOUT)
-    except vault.UnsealError:
-        return MailError(ErrorCode.LOGIN_REQUIRED)
-    except UserError:
-        return MailError(ErrorCode.TEMPORARY)  # no key now, see ``vault``
-    except MailError as error:
-        return error
-    look_back = None
-    if row["look_back_days"] and row["reading_since"] and not row["last_look"]:
-        look_back = row["reading_since"].date()
-    return MailboxJob(
-        account_id=row["id"],
-        server=server,
-        credentials=credentials,
-        folders=tuple(
-            FolderJob(
-                folder["id"],
-                folder["path"],
-                bool(folder["is_sent"]),
-                folder["state"],
-                list_anew=(folder["age"] or 3600) >= 3600,
-                transfer=folder["transfer"],
-            )
-            for folder in _in_turn(row)
-        ),
-        since=(row["last_look"] or row["reading_since"] or fields.Datetime.now()).date()
-        - timedelta(days=1),
-        look_back=look_back,
-        copies=row["copies"],
-        headers=_headers_at_once(row),
-        careful=bool(row["crashes"]),
-    )
-
-
-def _headers_at_once(row):
-    """Fewer of a server that did not give as many in time."""
-    slow = row["failure_code"] == ErrorCode.TIMEOUT.value
-    return (
-        _HEADERS_AT_ONCE // 10 ** min(row["attempts"] or 0, 3)
-        if slow
-        else _HEADERS_AT_ONCE
-    )
-
-
-def _in_turn(row):
-    """Another folder first after each visit that ended in the middle: one of them that
-    the server is slow with does not hold up the others."""
-    folders = row["folders"]
-    turn = (row["attempts"] or 0) + (row["cuts"] or 0)
-    first = turn % len(folders) if folders else 0
-    return folders[first:] + folders[:first]
+    return rows
