@@ -12,7 +12,7 @@ from odoo.tools import mute_logger
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
 from ..tools import connect_probe, connect_test
-from .test_siblings import WINDOW, SiblingCase
+from .sibling_case import WINDOW, SiblingCase
 
 
 class AttackCase(SiblingCase):

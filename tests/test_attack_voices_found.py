@@ -10,7 +10,7 @@ from ..hooks import uninstall_hook
 from ..mailkit.message.headers import parse_headers
 from ..tools.incoming import gateway
 from ..tools.incoming.intake import Intake
-from .common_hearers import STRANGER, HearersCase
+from .hearers_case import STRANGER, HearersCase
 
 
 class TestColleaguesVoice(HearersCase):

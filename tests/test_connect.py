@@ -326,7 +326,7 @@ class TestConnect(ConnectCase):
                 self.window().run_check(step)
 
     def test_the_code_leaves_in_odoos_name(self):
-        """The user must not get it by his own server, or read it while it waits."""
+        """The user must not get it by their own server, or read it while it waits."""
         window = self.window(smtp_host="smtp.corp.example")
         window.action_send_code()
         mail = self.env["mail.mail"].search([("email_to", "=", window.email)], limit=1)

@@ -28,7 +28,7 @@ class TestConnectScope(ConnectCase):
         return window
 
     def test_a_proof_of_an_employee_is_none_of_the_company(self):
-        """Neither is the proof, nor the secret address that his mailbox forwards to."""
+        """Neither is the proof, nor the secret address that a mailbox forwards to."""
         domain = self.env["mail.alias.domain"].create({"name": "corp.example"})
         self.company.alias_domain_id = domain
         address = self.connected(

@@ -195,7 +195,7 @@ class TestOneAuthor(IntakeCase):
         self.assertEqual(message.external_mark, "stranger")
 
     def test_a_mailbox_server_proves_no_colleagues_authorship(self):
-        """Its owner writes the results of every check himself."""
+        """Its owner writes the results of every check."""
         server = "mx.corp.example"
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.trusted_authserv", server

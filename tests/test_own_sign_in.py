@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ..tools import connect_test, vault
 from ..tools.sign_ins import withdraw_lost
-from .test_siblings import WINDOW, SiblingCase
+from .sibling_case import WINDOW, SiblingCase
 
 
 class TestOwnSignIn(SiblingCase):

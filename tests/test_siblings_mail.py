@@ -14,7 +14,7 @@ from ..tools.incoming.intake import Intake
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import account as delivery
 from ..tools.outgoing.account import AccountDelivery
-from .test_written_to import NOBODY, WrittenToCase
+from .written_to_case import NOBODY, WrittenToCase
 
 
 class TestNewMail(WrittenToCase):

@@ -1,7 +1,7 @@
 """Rows of mail for somebody else's message: nobody but Odoo's own code makes them.
 
 ``mail.template.send_mail`` and the mass mailing composer create rows in superuser mode,
-of values that any employee writes. (Defaults in his context ``sudo()`` leaves out.)
+of values that any employee writes. (Defaults in their context ``sudo()`` leaves out.)
 """
 
 import json

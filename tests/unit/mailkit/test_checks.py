@@ -3,8 +3,8 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from check_cases import FaultCase, cases
 
-from devtools.testbed.fault_cases import FaultCase, cases
 from devtools.testbed.faults import FaultServer
 from mailkit import checks
 from mailkit.checks import CheckResult, Step

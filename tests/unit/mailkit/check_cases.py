@@ -1,13 +1,21 @@
-"""What can go wrong while an account is connected, and how it has to be told.
+"""Faults of a server at every step, and the code that ``mailkit.checks`` gives them.
 
-For the tests of mailkit; those of the connect window have a table of their own, in
-``tests/served/fault_cases.py``.
+What the connect window says of a fault is in ``tests/served/window_cases.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .fault_actions import Action, Delay, Drip, Drop, Garbage, Hang, InTurn, Reply
+from devtools.testbed.fault_actions import (
+    Action,
+    Delay,
+    Drip,
+    Drop,
+    Garbage,
+    Hang,
+    InTurn,
+    Reply,
+)
 
 # Protocol -> {line of the connect window: steps of the fault server behind it}.
 LINES = {
@@ -31,7 +39,7 @@ LINES = {
 
 @dataclass(frozen=True)
 class FaultCase:
-    """A server, the settings a user chose for it, and what he has to be told.
+    """A server, the settings a user chose for it, and what they have to be told.
 
     `line`: the check that fails (value of mailkit.checks.Step), or "" when all pass.
     `code`: value of mailkit.errors.ErrorCode. `security`: what the user chose;
