@@ -15,11 +15,10 @@ from datetime import date, datetime, timedelta, timezone
 from .connection.network import Deadline
 from .connection.settings import Credentials, Protocol, Server
 from .errors import FATAL, ErrorCode, MailError
-from .imap.folders import Folder, FolderUse, where_mail_arrives
-from .imap.mailbox import ImapMailbox
-from .imap.state import FolderState, Place
+from .imap.folders import Folder, FolderState, FolderUse, where_mail_arrives
+from .imap.mailbox import ImapMailbox, Place
 from .message.headers import Headers, message_ids, parse_headers
-from .pop3.mailbox import Pop3Mailbox
+from .pop3 import Pop3Mailbox
 
 # Seconds between two looks. A new sign-in for each is more than some services take
 # again and again, so over POP3 they become rarer.

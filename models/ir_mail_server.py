@@ -3,8 +3,8 @@ from types import SimpleNamespace
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..mailkit.message.from_header import MAX_FROM, header_addresses
-from ..tools import code_mail, from_guard
+from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
+from ..tools import trusted_context
 from ..tools.outgoing.leaving import has_breaks, join_lines, written
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
@@ -28,7 +28,9 @@ class IrMailServer(models.Model):
 
     def _prepare_smtp_to_list(self, message, smtp_session):
         recipients = super()._prepare_smtp_to_list(message, smtp_session)
-        if code_mail.has_other_recipients(recipients):
+        sole = trusted_context.sole_recipient.value
+        # by keys: core writes all addresses in lower case
+        if sole and {address_key(each) for each in recipients} != {sole}:
             raise AssertionError(
                 self.NO_VALID_RECIPIENT,
                 self.env._("A code goes to the address that it proves only."),
@@ -70,7 +72,7 @@ class IrMailServer(models.Model):
         senders = self.env["mail.external.sender"]
         if not senders._any_configured():
             return frozenset()
-        return senders._external_in(text) - from_guard.carried()
+        return senders._external_in(text) - trusted_context.carried.value.addresses
 
     @api.model
     def _external_leaves_in_vain(self, message, name):
@@ -99,7 +101,7 @@ class IrMailServer(models.Model):
         """
         known = self.env["mail.external.sender"]._external_in
         own = next((c for c in self._external_candidates() if not known(c)), False)
-        return own or from_guard.odoos_own() or False
+        return own or trusted_context.carried.value.odoos_own or False
 
     @api.model
     def _external_candidates(self):

@@ -27,7 +27,7 @@ class MailExternalArrival(models.Model):
     them, or comes again after a crash, is dealt with once. What cannot be processed
     stays here with its source ("quarantine").
 
-    The account's intake decides what a message is, claims its row and processes it:
+    The account's intake decides what a message is, enters it here and processes it:
     ``tools.incoming.gateway`` posts it, a delivery report marks the ledger of what
     was sent. Who reads the mailbox sees the quarantine, and has a message processed
     again or gives it up.
@@ -125,7 +125,7 @@ class MailExternalArrival(models.Model):
     # The ledger
 
     @api.model
-    def _claim(self, values, *, instead_of_place=False):
+    def _enter(self, values, *, instead_of_place=False):
         """A new row, or none when the message was dealt with already.
 
         Waits for a concurrent fetch of the same message to commit or roll back.

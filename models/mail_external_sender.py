@@ -8,7 +8,7 @@ from odoo.tools.mail import email_normalize_all
 from ..mailkit.message.addresses import same_mailbox
 from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
 from ..mailkit.message.long_fields import MOST
-from ..tools import origin
+from ..tools import trusted_context
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
     Candidate,
@@ -96,7 +96,7 @@ class MailExternalSender(models.AbstractModel):
 
         :rtype: tuple[AddressRow]
         """
-        return () if origin.is_unproven(user_id) else self._rows_of(user_id)
+        return () if trusted_context.is_unproven(user_id) else self._rows_of(user_id)
 
     @api.model
     @fresh_ormcache("user_id")
@@ -399,15 +399,17 @@ class MailExternalSender(models.AbstractModel):
         if message.external_origin == "project":
             # Nobody can pick this for himself: Odoo speaks, or a customer.
             return (
-                origin.is_automatic() or self.env.user.share or self._is_odoo_bot()
+                trusted_context.automatic.value
+                or self.env.user.share
+                or self._is_odoo_bot()
             ) and self._belongs_to_project(address_id, thread)
         user_id = self.env.uid
         if message.external_origin == "mail":
             user_id = message._external_writer().id
-            if not user_id or user_id != origin.proven_writer_id():
+            if not user_id or user_id != trusted_context.proven_writer.value:
                 return False
         return address_id in self.with_user(user_id)._usable_ids(thread) or (
-            origin.is_scheduled() and self._may_wait_for(address_id, thread)
+            trusted_context.scheduled.value and self._may_wait_for(address_id, thread)
         )
 
     @api.model

@@ -4,7 +4,7 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, MissingError
 from odoo.tools.mail import email_normalize_all
 
-from ..tools import from_guard, origin
+from ..tools import trusted_context
 from ..tools.cron_wake import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.outgoing.default_sender import DefaultSender
@@ -58,7 +58,7 @@ class MailMail(models.Model):
         guarded = self.env["mail.external.sender"]._any_configured()
         if guarded:
             vals_list = [self._with_automatic_sender(vals) for vals in vals_list]
-        with from_guard.making_rows() if guarded else nullcontext():
+        with trusted_context.making_rows.during() if guarded else nullcontext():
             mails = super().create(vals_list)
         if guarded and not self.env.su:
             mails._check_in_own_name()
@@ -85,7 +85,7 @@ class MailMail(models.Model):
         }.intersection(vals):
             return vals
         senders = self.env["mail.external.sender"]
-        if not (origin.is_automatic() or senders._is_odoo_bot()):
+        if not (trusted_context.automatic.value or senders._is_odoo_bot()):
             return vals
         if not DefaultSender(self.env, vals).may_be_external():
             return vals
@@ -113,8 +113,8 @@ class MailMail(models.Model):
         for vals in vals_list:
             message_id = vals.get("mail_message_id")
             address_id = vals.get("sending_address_id") or False
-            if origin.is_notified(message_id) or (
-                origin.is_splitting() and not address_id
+            if trusted_context.is_notified(message_id) or (
+                trusted_context.splitting.value and not address_id
             ):
                 continue
             message = self.env["mail.message"].sudo().browse(message_id or [])
@@ -145,7 +145,7 @@ class MailMail(models.Model):
         return not (
             self.env.su
             or FREE_FIELDS.issuperset(vals)
-            or from_guard.is_posting()
+            or trusted_context.posting.value
             or not self.env["mail.external.sender"]._any_configured()
         )
 
@@ -217,9 +217,12 @@ class MailMail(models.Model):
             return super(MailMail, others).send(
                 auto_commit, raise_exception, post_send_callback
             )
-        for (addresses, own), mails in others._grouped_by_addresses().items():
+        for carried, mails in others._grouped_by_addresses().items():
             mails = mails.sudo(self.env.su).with_prefetch(others.ids)
-            with from_guard.carrying(addresses, own), from_guard.posting():
+            with (
+                trusted_context.carried.during(carried),
+                trusted_context.posting.during(),
+            ):
                 super(MailMail, mails).send(
                     auto_commit, raise_exception, post_send_callback
                 )
@@ -230,7 +233,7 @@ class MailMail(models.Model):
 
         def key(mail):
             own = senders._address_for_odoo(mail.create_uid.id)
-            return mail._carried_addresses(), own
+            return trusted_context.Carried(mail._carried_addresses(), own)
 
         return self.sudo().grouped(key)  # mail is read here as the queue reads it
 
@@ -256,7 +259,7 @@ class MailMail(models.Model):
         return named.intersection(*map(senders._addresses_of, writers.ids))
 
     def _split_by_delayed_batch(self, mail_server):
-        with origin.splitting():
+        with trusted_context.splitting.during():
             return super()._split_by_delayed_batch(mail_server)
 
     def send_after_commit(self):

@@ -2,7 +2,7 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
-from ..tools import arrival, from_guard, origin
+from ..tools import trusted_context
 from ..tools.x2many import keeps
 
 SENDER_FIELDS = frozenset({"external_address_id", "external_origin", "external_mark"})
@@ -38,6 +38,14 @@ OUTGOING_FIELDS = frozenset(
 PLACE_FIELDS = frozenset(
     {"model", "parent_id", "record_alias_domain_id", "record_company_id", "res_id"}
 )
+# Who is told of a message with this external_mark. Any other: all.
+AUDIENCES = {
+    "stranger": "team",
+    "colleague": "team",
+    "auto_reply": "nobody",
+    "own_copy": "nobody",
+    "unproven": "nobody",
+}
 
 
 class MailMessage(models.Model):
@@ -135,7 +143,7 @@ class MailMessage(models.Model):
             if message.external_address_id or message.external_origin:
                 senders._check_message(message)
         uid = self.env.uid
-        if origin.is_unproven(uid) and senders._addresses_of(uid):
+        if trusted_context.is_unproven(uid) and senders._addresses_of(uid):
             self._set_external_mark("unproven")
 
     # Changed: by who wrote it alone, as long as it may leave
@@ -178,8 +186,8 @@ class MailMessage(models.Model):
 
     def _is_direct_change(self):
         return (
-            (not self.env.su or from_guard.is_making_rows())
-            and not from_guard.is_posting()
+            (not self.env.su or trusted_context.making_rows.value)
+            and not trusted_context.posting.value
             and self.env["mail.external.sender"]._any_configured()
         )
 
@@ -222,7 +230,7 @@ class MailMessage(models.Model):
         would change what that says
         """
         for message in self:
-            if not origin.is_notified(message.id) and any(
+            if not trusted_context.is_notified(message.id) and any(
                 message._differs(name, vals[name])
                 for name in (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
             ):
@@ -395,7 +403,7 @@ class MailMessage(models.Model):
         message = self.sudo()
         if message.message_type != "email":
             return None
-        return arrival.audience(message.external_mark)
+        return AUDIENCES.get(message.external_mark, "all")
 
     def _external_arrival(self):
         """The row (sudo) of the mailbox that this mail came out of, if it did."""

@@ -3,12 +3,13 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-from ..tools import arrival, code_mail, from_guard, origin
+from ..tools import code_mail, trusted_context
 from ..tools.as_odoo import as_odoo
 from ..tools.incoming import gateway
 from ..tools.incoming.shown_texts import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.default_sender import DefaultSender
+from ..tools.own_transaction import is_remote_call
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class MailThread(models.AbstractModel):
       (``tools/incoming/gateway.py``); external contacts get mails of their own, through
       the address and in its look (``tools/outgoing/notifying.py``).
     - Coming in: core's gateway takes a message from a mailbox to where it belongs, as
-      was decided before (``tools/arrival.py``, ``tools/incoming/``).
+      was decided before (``trusted_context.Arrival``, ``tools/incoming/``).
     - The chatter: what the picker "From:" shows, and who is suggested.
 
     Who runs inside of what (automatic, posting, notifying, proven writer, arrival)
@@ -49,7 +50,7 @@ class MailThread(models.AbstractModel):
 
     def message_post(self, **kwargs):
         with self._checking_typed_sender("message_post", kwargs):
-            arrived = arrival.current()
+            arrived = trusted_context.arrival.value
             if arrived is None or kwargs.get("message_type") != "email":
                 return super().message_post(**kwargs)
             values, follows = gateway.post_values(self, arrived, kwargs)
@@ -72,9 +73,9 @@ class MailThread(models.AbstractModel):
     def _checking_typed_sender(self, method, values):
         """Check the outermost call only. What Odoo posts inside of it by the same
         method, an absence note say, is in the name of whom Odoo's code chooses."""
-        if not from_guard.is_sender_checked():
+        if not trusted_context.sender_checked.value:
             self._check_typed_sender(method, values)
-        with from_guard.sender_checked():
+        with trusted_context.sender_checked.during():
             yield
 
     def _check_typed_sender(self, method, values):
@@ -87,7 +88,7 @@ class MailThread(models.AbstractModel):
             self.env.su
             or not (values.get("email_from") or values.get("author_id"))
             or not senders._any_configured()
-            or not from_guard.is_remote_call(self._name, method)
+            or not is_remote_call(self._name, method)
         ):
             return
         senders._check_typed_length("email_from", values.get("email_from"))
@@ -104,7 +105,7 @@ class MailThread(models.AbstractModel):
         }
 
     def _message_create(self, values_list):
-        with from_guard.posting():
+        with trusted_context.posting.during():
             values_list = [
                 DefaultSender(self.env, vals).with_best() for vals in values_list
             ]
@@ -113,7 +114,7 @@ class MailThread(models.AbstractModel):
                     DefaultSender(self.env, vals).with_default() for vals in values_list
                 ]
             messages = super()._message_create(values_list)
-            arrived = arrival.current()
+            arrived = trusted_context.arrival.value
             if arrived is not None:
                 gateway.note_posted(arrived, messages)
             return messages
@@ -124,11 +125,11 @@ class MailThread(models.AbstractModel):
         return super()._message_update_content(message, **kwargs)
 
     def _message_track(self, fields_iter, initial_values_dict):
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super()._message_track(fields_iter, initial_values_dict)
 
     def _message_track_post_template(self, changes):
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super()._message_track_post_template(changes)
 
     # Notifying: who is told. It follows from what is stored: another addon tells of a
@@ -183,7 +184,7 @@ class MailThread(models.AbstractModel):
         groups = super()._notify_get_classified_recipients_iterator(
             message, recipients_data, **kw
         )
-        notified = origin.notified()
+        notified = trusted_context.notified.value
         if not notified.address_id:
             yield from groups
             return
@@ -207,7 +208,7 @@ class MailThread(models.AbstractModel):
         values = super()._notify_by_email_get_final_mail_values(
             recipient_ids, mail_values, **kw
         )
-        notified = origin.notified()
+        notified = trusted_context.notified.value
         if notified.is_carried_to(recipient_ids):
             values["sending_address_id"] = notified.address_id
         return values
@@ -224,7 +225,7 @@ class MailThread(models.AbstractModel):
         strip_attachments=False,
         thread_id=None,
     ):
-        raw = b"" if arrival.current() else gateway.octets(message)
+        raw = b"" if trusted_context.arrival.value else gateway.octets(message)
         if raw and code_mail.carries_code(self.env, raw):
             # Also while no address is connected: it would prove the first one.
             _logger.info("Dropped: a mail with a code that proves an address")
@@ -252,7 +253,7 @@ class MailThread(models.AbstractModel):
     def _message_parse_extract_payload(
         self, message, message_dict, save_original=False
     ):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None:
             return super()._message_parse_extract_payload(
                 message, message_dict, save_original=save_original
@@ -269,7 +270,7 @@ class MailThread(models.AbstractModel):
     def message_route(
         self, message, message_dict, model=None, thread_id=None, custom_values=None
     ):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None:
             return super().message_route(
                 message, message_dict, model, thread_id, custom_values
@@ -278,19 +279,21 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _detect_loop_headers(self, msg_dict):
-        return arrival.current() is None and super()._detect_loop_headers(msg_dict)
+        return trusted_context.arrival.value is None and super()._detect_loop_headers(
+            msg_dict
+        )
 
     @api.model
     def _detect_loop_sender(self, message, message_dict, routes):
         # Core drops what comes after 20 mails of one sender, and mails them; the
         # guard of the intake keeps it in quarantine.
-        return arrival.current() is None and super()._detect_loop_sender(
+        return trusted_context.arrival.value is None and super()._detect_loop_sender(
             message, message_dict, routes
         )
 
     @api.model
     def _message_parse_post_process(self, message, message_dict, routes):
-        if arrival.current() is None:
+        if trusted_context.arrival.value is None:
             return super()._message_parse_post_process(message, message_dict, routes)
         # The author stands. Recipients whom core would add after the message was told
         # are those who have the mail anyway; told later, they would count.
@@ -298,7 +301,7 @@ class MailThread(models.AbstractModel):
 
     def _message_route_process(self, message, message_dict, routes):
         proven = gateway.proven_writer(self.env, message, message_dict)
-        with origin.proven_writer(proven):
+        with trusted_context.proven_writer.during(proven):
             thread_id = super()._message_route_process(message, message_dict, routes)
             if self.env["mail.external.sender"]._any_configured():
                 # What else the mail set off is posted before the commit: now.
@@ -306,7 +309,7 @@ class MailThread(models.AbstractModel):
             return thread_id
 
     def _create_attachments_for_post(self, values_list, extra_list):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None or not arrived.heavy:
             return super()._create_attachments_for_post(values_list, extra_list)
         attachments = self.env["ir.attachment"]

@@ -1,7 +1,7 @@
 from odoo import models
 from odoo.addons.project.models.project_task import CLOSED_STATES
 
-from ..tools import arrival, origin
+from ..tools import trusted_context
 
 
 class ProjectTask(models.Model):
@@ -18,11 +18,11 @@ class ProjectTask(models.Model):
             self.state = "01_in_progress"
 
     def _find_internal_users_from_address_mail(self, emails, project_id=False):
-        if arrival.current() is not None:
+        if trusted_context.arrival.value is not None:
             # Core takes the project's alias out, which not every project has.
             project_id = False
         return super()._find_internal_users_from_address_mail(emails, project_id)
 
     def _send_task_rating_mail(self, force_send=False):
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super()._send_task_rating_mail(force_send=force_send)

@@ -52,7 +52,7 @@ class TestColleaguesVoice(HearersCase):
     def test_nor_out_of_the_quarantine(self):
         raw = self.mail("Bohdan M <bohdan@corp.example>")
         headers = parse_headers(raw)
-        arrival = Intake(self.own.account_id)._claim(
+        arrival = Intake(self.own.account_id)._enter(
             headers, raw, "answer", "INBOX 1", self.own
         )
         arrival.write({"state": "quarantine", "raw": base64.b64encode(raw)})

@@ -3,7 +3,7 @@ from odoo.fields import Command
 from odoo.models import LOG_ACCESS_COLUMNS
 
 from ..models.mail_message import FROM_FIELDS, OUTGOING_FIELDS
-from ..tools import origin
+from ..tools.trusted_context import Notified, notified, proven_writer
 from .common import ExternalAccountCase
 
 # What readers do with a message, or what is only shown; no mail takes it.
@@ -57,7 +57,7 @@ class TestRowsGuard(ExternalAccountCase):
 
     def test_only_the_notified_message_is_free(self):
         other = self.post(self.anna)
-        with origin.notifying(other.id):
+        with notified.during(Notified(other.id)):
             self.row(mail_message_id=other.id)
             with self.assertRaises(AccessError):
                 self.row(mail_message_id=self.message.id)
@@ -65,7 +65,7 @@ class TestRowsGuard(ExternalAccountCase):
     def test_who_made_a_row_counts_on_delivery(self):
         root = self.env.ref("base.user_root")
         for user, expected in ((self.anna, True), (self.bohdan, False), (root, True)):
-            with origin.notifying(self.message.id):
+            with notified.during(Notified(self.message.id)):
                 row = self.row(user, mail_message_id=self.message.id)
             self.assertEqual(row._is_of_its_writer(), expected)
 
@@ -160,26 +160,26 @@ class TestUnproven(ExternalAccountCase):
 
     def carried(self, message):
         rows = self.env["mail.mail"].with_user(self.anna).sudo()
-        with origin.notifying(message.id):
+        with notified.during(Notified(message.id)):
             row = rows.create({"mail_message_id": message.id})
         return row._carried_addresses()
 
     def test_nothing_leaves_from_her_address(self):
         for writer in (0, self.bohdan.id):
-            with origin.proven_writer(writer):
+            with proven_writer.during(writer):
                 message = self.post(self.anna)
             self.assertFalse(message.external_address_id)
             self.assertEqual(message.external_mark, "unproven")
             self.assertFalse(self.carried(message))
 
     def test_proven_it_does(self):
-        with origin.proven_writer(self.anna.id):
+        with proven_writer.during(self.anna.id):
             message = self.post(self.anna)
         self.assertEqual(message.external_address_id, self.own)
         self.assertFalse(message.external_mark)
 
     def test_who_has_no_address_is_not_marked(self):
-        with origin.proven_writer(0):
+        with proven_writer.during(0):
             self.assertFalse(self.post(self.bohdan).external_mark)
 
     def test_tracking_belongs_to_the_mail(self):

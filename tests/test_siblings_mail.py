@@ -10,6 +10,7 @@ from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
 from ..tools import claims
 from ..tools.incoming.facts import AddressBook, addressed, decide_batch
+from ..tools.incoming.gateway import take_in_forwarded
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import account as delivery
@@ -173,7 +174,7 @@ class TestWaiting(WrittenToCase):
         self.account.state = "refused"
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@c.example>", To=self.sales.email)
-            Intake(self.account.sudo()).take_in_forwarded(raw)
+            take_in_forwarded(self.account.sudo(), raw)
         self.account.state = "working"
         arrivals = self.env["mail.external.arrival"]
         self.assertEqual(len(arrivals._waiting_of(self.account)), 3)

@@ -8,7 +8,6 @@ could have the mail of others dropped, by a mark in what these quote.
 """
 
 import time
-from contextvars import ContextVar
 from email.utils import parseaddr
 from smtplib import SMTPException
 
@@ -25,11 +24,9 @@ from ..mailkit.answers.token import (
 )
 from ..mailkit.message.from_header import address_key
 from ..mailkit.message.headers import parse_headers
-from . import vault
+from . import trusted_context, vault
 from .as_odoo import as_odoo
-from .during import during
 
-_sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 #: Odoo's own mail server does not take a mail.
@@ -69,7 +66,7 @@ def send(env, email, subject, text, minutes, headers=None):
         }
     )
     try:
-        with sending_only_to(email):
+        with trusted_context.sole_recipient.during(address_key(email)):
             mail.send(raise_exception=True)
         # What core takes for an invalid recipient raises nothing (``mail.mail._send``).
         if mail.state == "exception":
@@ -79,21 +76,6 @@ def send(env, email, subject, text, minutes, headers=None):
         raise
     mail.filtered(lambda sent: sent.state == "sent").unlink()
     return values["message_id"]
-
-
-def sending_only_to(address):
-    """Mail that leaves meanwhile has this one recipient, or does not leave."""
-    return during(_sole_recipient, address_key(address))
-
-
-def has_other_recipients(recipients):
-    """Whether a mail would reach anybody besides the one of ``sending_only_to``.
-
-    :param recipients: addresses of the envelope
-    """
-    sole = _sole_recipient.get()
-    # by keys: core writes all addresses in lower case
-    return bool(sole) and {address_key(each) for each in recipients} != {sole}
 
 
 def signed_values(env, sender, minutes):

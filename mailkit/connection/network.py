@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ErrorCode, MailError
-from .settings import Server
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 # Special, though some versions of Python call them global: IETF's own (RFC 6890), the
@@ -57,21 +56,22 @@ class Endpoint:
     port: int
 
 
-def resolve(server: Server, deadline: Deadline | None = None) -> tuple[Endpoint, ...]:
-    """Return the addresses of `server.host`, IPv6 first; at least one.
+def resolve(
+    host: str, port: int, deadline: Deadline, *, allow_private: bool
+) -> tuple[Endpoint, ...]:
+    """Return the addresses of `host`, IPv6 first; at least one.
 
-    Raises MailError HOST_NOT_FOUND or TIMEOUT. With `server.allow_private` off both are
+    Raises MailError HOST_NOT_FOUND or TIMEOUT. With `allow_private` off both are
     HOST_PRIVATE, and so is any address that is not a public unicast one: who may not
     reach the internal network is not told which names there are in it.
     """
-    deadline = deadline or Deadline(server.timeout)
     try:
-        endpoints = tuple(_look_up(server.host, server.port, deadline))
+        endpoints = tuple(_look_up(host, port, deadline))
     except MailError:
-        if server.allow_private:
+        if allow_private:
             raise
         raise MailError(ErrorCode.HOST_PRIVATE) from None
-    if not server.allow_private and not all(is_public(e.address) for e in endpoints):
+    if not allow_private and not all(is_public(e.address) for e in endpoints):
         raise MailError(ErrorCode.HOST_PRIVATE)
     return tuple(sorted(endpoints, key=lambda e: e.family != socket.AF_INET6))
 

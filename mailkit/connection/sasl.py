@@ -1,63 +1,88 @@
-"""Signing in over SMTP with a password (RFC 4954, 4616, 2195)."""
+"""The ways to sign in (SASL, RFC 4422), for SMTP, IMAP and POP3 alike."""
 
 from __future__ import annotations
 
 import base64
 import hmac
-import smtplib
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from .settings import Credentials
+from .settings import Credentials, Protocol, Security, Server
 
-# Takes a client that said EHLO; returns the last reply: its code and text.
-Mechanism = Callable[[smtplib.SMTP, Credentials], "tuple[int, bytes]"]
+# Makes an answer of a challenge, both in base64.
+Answering = Callable[[bytes], bytes]
 
-# Replies to AUTH that are about the mechanism: another one may be tried. After any
-# other refusal a second attempt would only count towards a lock-out.
-OTHER_MECHANISM = (500, 501, 502, 503, 504)
+# In the order in which they are tried. IMAP and POP3 have commands of their own for a
+# login and a password besides.
+_TRIED = {
+    Protocol.SMTP: ("PLAIN", "LOGIN", "CRAM-MD5"),
+    Protocol.IMAP: ("PLAIN",),
+    Protocol.POP3: ("PLAIN",),
+}
 
 
-def usable(offered: Collection[str], in_clear: bool) -> list[Mechanism]:
-    """Return the mechanisms to try, the best first.
+@dataclass(frozen=True)
+class Mechanism:
+    """A way to sign in, for one login; all that is said is base64.
+
+    `initial`: what is said first; None where the server begins. `answers`: one to each
+    challenge that follows, as far as there are challenges.
+    """
+
+    name: str
+    initial: bytes | None
+    answers: tuple[Answering, ...] = ()
+
+    @property
+    def all_answers(self) -> tuple[Answering, ...]:
+        """The same where `initial` has to wait for the server's go-ahead."""
+        initial = self.initial
+        if initial is None:
+            return self.answers
+        return (lambda _go_ahead: initial, *self.answers)
+
+
+def usable(
+    server: Server, credentials: Credentials, offered: Collection[str]
+) -> list[Mechanism]:
+    """Return the mechanisms to try, of those in `offered`, the best first.
 
     Many servers offer CRAM-MD5 and cannot do it, since they keep hashes only; but in
-    plain text (`in_clear`) it is the one that does not give the password away.
-    smtplib's own login() tries it first everywhere, and takes ASCII only.
+    plain text it is the one that does not give the password away. smtplib's own
+    login() tries it first everywhere, and takes ASCII only.
     """
-    order = ["PLAIN", "LOGIN", "CRAM-MD5"]
-    if in_clear:
-        order = ["CRAM-MD5", "PLAIN", "LOGIN"]
-    return [_MECHANISMS[name] for name in order if name in offered]
+    names = list(_TRIED[server.protocol])
+    if server.security is Security.NONE:
+        names.sort(key=lambda name: name != "CRAM-MD5")
+    return [_MECHANISMS[name](credentials) for name in names if name in offered]
 
 
-def _plain(client: smtplib.SMTP, credentials: Credentials) -> tuple[int, bytes]:
+def _plain(credentials: Credentials) -> Mechanism:
+    """RFC 4616."""
     token = _b64(f"\0{credentials.login}\0{credentials.password}")
-    return client.docmd("AUTH", f"PLAIN {token}")
+    return Mechanism("PLAIN", token)
 
 
-def _login(client: smtplib.SMTP, credentials: Credentials) -> tuple[int, bytes]:
-    code, text = client.docmd("AUTH", "LOGIN")
-    for answer in (credentials.login, credentials.password):
-        if code != 334:
-            break
-        code, text = client.docmd(_b64(answer))
-    return code, text
+def _login(credentials: Credentials) -> Mechanism:
+    login, password = _b64(credentials.login), _b64(credentials.password)
+    return Mechanism("LOGIN", None, (lambda _: login, lambda _: password))
 
 
-def _cram_md5(client: smtplib.SMTP, credentials: Credentials) -> tuple[int, bytes]:
-    code, text = client.docmd("AUTH", "CRAM-MD5")
-    if code != 334:
-        return code, text
-    challenge = base64.b64decode(text)
-    digest = hmac.new(credentials.password.encode(), challenge, "md5").hexdigest()
-    return client.docmd(_b64(f"{credentials.login} {digest}"))
+def _cram_md5(credentials: Credentials) -> Mechanism:
+    """RFC 2195."""
+
+    def answer(challenge: bytes) -> bytes:
+        key, text = credentials.password.encode(), base64.b64decode(challenge)
+        return _b64(f"{credentials.login} {hmac.new(key, text, 'md5').hexdigest()}")
+
+    return Mechanism("CRAM-MD5", None, (answer,))
 
 
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+def _b64(text: str) -> bytes:
+    return base64.b64encode(text.encode())
 
 
-_MECHANISMS: dict[str, Mechanism] = {
+_MECHANISMS: dict[str, Callable[[Credentials], Mechanism]] = {
     "PLAIN": _plain,
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import imaplib
-import poplib
-import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
 from ..errors import FATAL, ErrorCode, MailError, ServerReply
-from . import network, tls
-from .network import Deadline
+from .network import Deadline, connect, resolve
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import MAX_ANSWER, Wire
+from .wire import MAX_ANSWER, Wire, speaks_tls
 
 _Self = TypeVar("_Self", bound="Session")
 
@@ -25,13 +21,9 @@ _GOODBYE_SECONDS = 2.0
 # speaks TLS, and how much that may take.
 _SILENCE = 0.3
 _TLS_QUESTION = 0.5
-_PROTOCOL_FAILURES = (
-    smtplib.SMTPException,
-    imaplib.IMAP4.error,
-    poplib.error_proto,
-    ValueError,  # UnicodeError and binascii.Error as well
-    LookupError,
-)
+# What a reader makes of a server that does not keep to the protocol:
+# smtplib.SMTPException is an OSError, UnicodeError and binascii.Error a ValueError.
+_NOT_UNDERSTOOD = (OSError, ValueError, LookupError)
 
 
 class Session:
@@ -67,14 +59,9 @@ class Session:
         return self._wire is not None
 
     @property
-    def address(self) -> str:
-        """The numeric address that is connected to, or ""."""
-        return self._wire.endpoint.address if self._wire else ""
-
-    @property
-    def tls(self) -> tls.TlsFacts:
-        """How the connection is encrypted."""
-        return self._wire.tls if self._wire else tls.TlsFacts()
+    def tls_version(self) -> str:
+        """How the connection is encrypted: "TLSv1.3", or "" if it is not."""
+        return self._wire.tls_version if self._wire else ""
 
     def close(self) -> None:
         """Say goodbye if that is still possible, and end the connection.
@@ -87,7 +74,7 @@ class Session:
         try:
             wire.begin(self._until(0.0).within(_GOODBYE_SECONDS))
             self._goodbye()
-        except (MailError, OSError, *_PROTOCOL_FAILURES):
+        except (MailError, *_NOT_UNDERSTOOD):
             return  # the connection is closed below, which is all that matters
         finally:
             self._abandon()
@@ -142,8 +129,8 @@ class Session:
         `extra`: seconds besides the timeout. `allowance`: octets that may be read.
         `steady`: the server may be silent for the timeout at most, whatever `extra`.
 
-        The exceptions of the protocol modules hold raw lines of the server, perhaps
-        with an echo of the password: none of them is chained.
+        Other exceptions may hold raw lines of the server, perhaps with an echo of the
+        password: none of them is chained.
         """
         if not opening:
             silence = self.server.timeout if steady else None
@@ -154,20 +141,25 @@ class Session:
             if opening or error.code in FATAL:
                 self._abandon()
             raise
-        except (OSError, *_PROTOCOL_FAILURES):
-            line = self._wire.last_line if self._wire else b""
+        except _NOT_UNDERSTOOD:
+            reply = self._last_words()
             self._abandon()
-            raise self._incomprehensible(line) from None
+            raise MailError(ErrorCode.PROTOCOL_ERROR, reply=reply) from None
 
-    def _incomprehensible(self, line: bytes) -> MailError:
-        reply = readable(line, self._secrets)
-        return MailError(ErrorCode.PROTOCOL_ERROR, reply=_words(reply))
+    def _last_words(self) -> ServerReply | None:
+        """Return the line that came last, if there is one."""
+        line = self._wire.last_line if self._wire else b""
+        text = readable(line, self._secrets)
+        return ServerReply(None, "", text) if text else None
 
     def _connect(self) -> Wire:
         """Connect, and encrypt if TLS comes first; then wait for the first bytes."""
         deadline = self._until(0.0)
-        endpoints = network.resolve(self.server, deadline)
-        sock, endpoint = network.connect(endpoints, deadline)
+        server = self.server
+        endpoints = resolve(
+            server.host, server.port, deadline, allow_private=server.allow_private
+        )
+        sock, endpoint = connect(endpoints, deadline)
         self._wire = Wire(sock, endpoint, deadline)
         if self.server.security is Security.SSL:
             self._wire.encrypt(self.server)
@@ -180,8 +172,7 @@ class Session:
         line = self._connection.last_line
         if line[:2] in (b"\x15\x03", b"\x16\x03"):  # TLS records
             return MailError(ErrorCode.PLAIN_EXPECTED_TLS)
-        reply = _words(readable(line, self._secrets))
-        return MailError(ErrorCode.NOT_MAIL_SERVER, reply=reply)
+        return MailError(ErrorCode.NOT_MAIL_SERVER, reply=self._last_words())
 
     def _abandon(self) -> None:
         if self._wire is not None:
@@ -201,12 +192,8 @@ class Session:
             return
         until = wire.deadline.within(self.server.timeout * _TLS_QUESTION)
         try:
-            sock, _endpoint = network.connect([wire.endpoint], until)
+            sock, _endpoint = connect([wire.endpoint], until)
         except MailError:
             return
-        if tls.speaks_tls(sock, self.server, until):
+        if speaks_tls(sock, self.server, until):
             raise MailError(ErrorCode.PLAIN_EXPECTED_TLS)
-
-
-def _words(text: str) -> ServerReply | None:
-    return ServerReply(None, "", text) if text else None

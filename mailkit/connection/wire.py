@@ -1,30 +1,43 @@
-"""A connection that keeps its deadline, in the shape the protocol modules expect.
+"""One connection: verified TLS, and bytes in and out, all before a deadline.
 
-smtplib, imaplib and poplib set a timeout for each single read, so that a server
-which sends one byte now and then holds them for ever, and they know no limit for
-a reply. They get this object in place of their socket and their file.
+smtplib sets a timeout for each single read, so that a server which sends one byte now
+and then holds it for ever, and it knows no limit for a reply. It gets a `Wire` in place
+of its socket and its file; IMAP and POP3 are spoken over one directly.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
+from functools import lru_cache
 
-from ..errors import ErrorCode, MailError
-from . import tls
+from ..errors import ErrorCode, MailError, ServerReply
 from .network import Deadline, Endpoint
-from .settings import Server
+from .settings import Security, Server
 
 _CHUNK = 65536
-# What one operation may read: far more than any answer that is only a few lines. The
-# protocol modules look through what comes in a time that grows with its square.
+# What one operation may read: far more than any answer that is only a few lines.
+# smtplib looks through what comes in a time that grows with its square.
 MAX_ANSWER = 128 * 1024
 # And where many folders, messages or headers are told.
 MAX_READ = 16 * 1024 * 1024
+# OpenSSL's words for "this is no TLS": they vary with its version and the bytes.
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+    "UNKNOWN_PROTOCOL",
+    "HTTP_REQUEST",
+    "BAD_RECORD_TYPE",
+)
+# X509_V_ERR_*, from OpenSSL's x509_vfy.h.
+_EXPIRED = (9, 10)  # not yet valid, has expired
+_OTHER_NAME = (62, 63, 64)  # host name, e-mail, IP address
 
 
 class Wire:
     """Socket and binary file in one. All its failures are MailErrors:
-    TIMEOUT, CONNECTION_LOST, PROTOCOL_ERROR, and those of `tls.encrypt`.
+    TIMEOUT, CONNECTION_LOST, PROTOCOL_ERROR, and those of TLS (TLS_*, CERT_*).
 
     `last_line`: the line read last, as the server sent it.
     """
@@ -41,9 +54,10 @@ class Wire:
         self.last_line = b""
 
     @property
-    def tls(self) -> tls.TlsFacts:
-        """How the connection is encrypted now."""
-        return tls.facts(self._sock)
+    def tls_version(self) -> str:
+        """How the connection is encrypted now: "TLSv1.3", or "" if it is not."""
+        sock = self._sock
+        return (sock.version() or "") if isinstance(sock, ssl.SSLSocket) else ""
 
     @property
     def local_address(self) -> str:
@@ -82,7 +96,7 @@ class Wire:
         """
         if self._buffer:
             raise MailError(ErrorCode.PROTOCOL_ERROR, field="security")
-        self._sock = tls.encrypt(self._sock, server, self._deadline)
+        self._sock = _handshake(self._sock, server, self._deadline)
 
     def wait_readable(self, seconds: float) -> bool:
         """Whether something arrives (or the connection ends) within `seconds`."""
@@ -181,3 +195,83 @@ def _lost(error: OSError) -> MailError:
     if isinstance(error, TimeoutError):
         return MailError(ErrorCode.TIMEOUT)
     return MailError(ErrorCode.CONNECTION_LOST)
+
+
+@lru_cache(maxsize=64)
+def _verifying(ca_pem: str) -> ssl.SSLContext:
+    """Return a context that verifies names and chains, with TLS 1.2 or newer.
+
+    `ca_pem`: trusted besides the system's CAs. Kept, since reading all of these takes
+    about 30 ms; one context serves many connections. Raises MailError CA_INVALID.
+    """
+    made = ssl.create_default_context()
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_pem:
+        # A company may hand out an intermediate CA only, or the server's own
+        # certificate: these are trusted as given.
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            made.load_verify_locations(cadata=ca_pem)
+        except (ssl.SSLError, ValueError):
+            raise MailError(ErrorCode.CA_INVALID) from None
+    return made
+
+
+def _handshake(
+    sock: socket.socket, server: Server, deadline: Deadline
+) -> ssl.SSLSocket:
+    """Do the handshake on `sock`, for the name `server.host`.
+
+    Raises MailError TIMEOUT, CONNECTION_LOST, TLS_FAILED, TLS_EXPECTED_PLAIN, CERT_*.
+    """
+    context = _verifying(server.ca_pem)
+    sock.settimeout(deadline.remaining())
+    try:
+        return context.wrap_socket(sock, server_hostname=server.host)
+    except OSError as error:  # ssl.SSLError is one
+        raise _explain(error, server.security) from None
+
+
+def speaks_tls(sock: socket.socket, server: Server, deadline: Deadline) -> bool:
+    """Whether the other side of a fresh connection answers a TLS handshake.
+
+    Nothing but the handshake is sent; `sock` is closed.
+    """
+    try:
+        _handshake(sock, server, deadline).close()
+    except MailError as error:
+        return error.code.name.startswith("CERT_") or (
+            # An alert is an answer in TLS, too.
+            error.code is ErrorCode.TLS_FAILED
+            and error.reply is not None
+            and "ALERT" in error.reply.text
+        )
+    finally:
+        sock.close()
+    return True
+
+
+def _explain(error: OSError, security: Security) -> MailError:
+    if isinstance(error, TimeoutError):
+        return MailError(ErrorCode.TIMEOUT)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return MailError(
+            _certificate_code(error.verify_code),
+            reply=ServerReply(None, "", error.verify_message),
+        )
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return MailError(ErrorCode.CONNECTION_LOST)
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or ""
+        if security is not Security.STARTTLS and any(w in reason for w in _NOT_TLS):
+            return MailError(ErrorCode.TLS_EXPECTED_PLAIN)
+        return MailError(ErrorCode.TLS_FAILED, reply=ServerReply(None, "", reason))
+    return MailError(ErrorCode.CONNECTION_LOST)
+
+
+def _certificate_code(verify_code: int) -> ErrorCode:
+    if verify_code in _EXPIRED:
+        return ErrorCode.CERT_EXPIRED
+    if verify_code in _OTHER_NAME:
+        return ErrorCode.CERT_NAME_MISMATCH
+    return ErrorCode.CERT_UNTRUSTED

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 
-from .dialog import Literal, Untagged
-
 _QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -47,10 +45,29 @@ _LIST = re.compile(
 )
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
+_CAPABILITY = re.compile(rb"(?:OK \[)?CAPABILITY ([^\]\r\n]*)", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
 _MOST_DIGITS = 20
 _UTF7 = re.compile("&([^&-]*)-")
 _NOT_PRINTABLE = re.compile("&|[^ -~]+")
+
+
+@dataclass(frozen=True)
+class Literal:
+    """An argument that is sent as it is, behind its size."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Untagged:
+    """An untagged response without the asterisk.
+
+    Where a literal stood `text` has its place in `literals` in braces.
+    """
+
+    text: bytes
+    literals: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,15 @@ def _number(word: bytes) -> int:
     if len(word) > _MOST_DIGITS:
         raise ValueError("not a number of IMAP")
     return int(word)
+
+
+def capabilities(untagged: Iterable[Untagged]) -> frozenset[str]:
+    """Return what the server told last that it can do, in upper case."""
+    told = b""
+    for response in untagged:
+        if found := _CAPABILITY.match(response.text):
+            told = found.group(1)
+    return frozenset(told.decode("latin-1").upper().split())
 
 
 def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:

@@ -25,8 +25,9 @@ from ...mailkit.answers.authentication import dmarc_passed
 from ...mailkit.answers.author import shown_name
 from ...mailkit.message import mime
 from ...mailkit.message.headers import parse_headers
-from .. import arrival, origin
+from .. import trusted_context
 from ..as_odoo import as_odoo
+from ..trusted_context import Arrival
 from .facts import (
     colleagues,
     decide_batch,
@@ -120,7 +121,7 @@ class ArrivalProcessing:
             secret=account.forward_token or "",
             heavy=HeavyParts(source, _rest_notice(reader)),
         )
-        with arrival.processing(target):
+        with trusted_context.arrival.during(target):
             thread.message_process(None, target.heavy.raw)
         message = self.env["mail.message"].browse(target.posted[-1:])
         if not message:
@@ -141,7 +142,7 @@ class ArrivalProcessing:
         """Where the message belongs and what it may set off.
 
         :param str author: address of who wrote it, "" for nobody
-        :rtype: arrival.Arrival | None
+        :rtype: Arrival | None
         """
         kind = self.arrival.kind
         own = own_emails(self.account)
@@ -150,7 +151,7 @@ class ArrivalProcessing:
             values = {"project_id": address.new_mail_project_id.id}
             mark = self._is_ours(author) and "colleague"
             place = {"model": "project.task", "res_id": 0, "values": values, "own": own}
-            return arrival.Arrival(**place, mark=mark, internal=bool(mark))
+            return Arrival(**place, mark=mark, internal=bool(mark))
         parent = self.env["mail.message"].browse(self.decision.message).exists()
         thread = parent and parent._external_sender_thread()
         if not thread or not thread.exists():
@@ -166,11 +167,9 @@ class ArrivalProcessing:
             mark = "own_copy" if self.is_sent else "unproven"
             owner = self.account.user_id.partner_id
             place.update(author_id=owner.id, internal=not self.is_sent)
-            return arrival.Arrival(**place, mark=mark) if is_ours else None
+            return Arrival(**place, mark=mark) if is_ours else None
         if not is_ours:
-            return arrival.Arrival(
-                **place, mark="stranger", internal=True, foreign=True
-            )
+            return Arrival(**place, mark="stranger", internal=True, foreign=True)
         mark = False
         if self._is_ours(author):
             mark = "colleague"
@@ -181,7 +180,7 @@ class ArrivalProcessing:
         place["internal"] = bool(mark)
         if kind == "auto_reply":
             mark = "auto_reply"
-        return arrival.Arrival(**place, mark=mark)
+        return Arrival(**place, mark=mark)
 
     def _is_ours(self, author):
         """Whether a mail names a colleague, or an address of ours, as its author; also
@@ -227,7 +226,7 @@ def routes(thread, message, message_dict, arrived):
 
     :param thread: the model that core's gateway asked
     :param dict message_dict: what core read of it; changed in place
-    :param arrival.Arrival arrived: what was decided
+    :param Arrival arrived: what was decided
     """
     env = thread.env
     record = env[arrived.model].browse(arrived.res_id or [])
@@ -505,11 +504,11 @@ def proven_writer(env, message, message_dict):
     caller of ``message_process`` can write any header, so they have to be an
     administrator; and so can whoever runs the server of a connected mailbox.
     """
-    if arrival.current() is not None:
+    if trusted_context.arrival.value is not None:
         return 0
     senders = env["mail.external.sender"]
-    if not senders._any_configured() or origin.proven_writer_id():
-        return origin.proven_writer_id()
+    if not senders._any_configured() or trusted_context.proven_writer.value:
+        return trusted_context.proven_writer.value or 0
     server = (
         env["ir.config_parameter"]
         .sudo()

@@ -122,7 +122,7 @@ class Intake:
                     return None
                 key = self._ledger_key(found, kind, headers, raw)
                 address = self.address(found, kind, headers)
-                arrival = self._claim(headers, raw, kind, place, address, key)
+                arrival = self._enter(headers, raw, kind, place, address, key)
                 if arrival and waits:
                     arrival._keep_waiting(source)
                 elif arrival:
@@ -135,7 +135,7 @@ class Intake:
             _logger.exception("Message of mailbox %s", self.account.id)
             self.env.invalidate_all()
             own = self.account._own_address()
-            arrival = self._claim(Headers(), raw, "answer", place, own)
+            arrival = self._enter(Headers(), raw, "answer", place, own)
             if arrival:
                 arrival._quarantine("not_understood", source)
             return arrival
@@ -192,17 +192,17 @@ class Intake:
         :param headers: its ``Headers``, empty ones when they are unknown
         """
         own = self.account._own_address()
-        arrival = self._claim(headers, b"", kind, place, own, key)
+        arrival = self._enter(headers, b"", kind, place, own, key)
         arrival.write({"state": "quarantine", "reason": reason})
 
-    def _claim(self, headers, raw, kind, place, address, key=None):
+    def _enter(self, headers, raw, kind, place, address, key=None):
         """The message's row in the ledger, none when it is there already.
 
         :param bytes raw: b"" when the message itself could not be had
         :param address: which of the account's it was written to
         :param str key: instead of that of the headers and ``raw``
         """
-        return self.env["mail.external.arrival"]._claim(
+        return self.env["mail.external.arrival"]._enter(
             {
                 "key": key or message_key(headers, raw),
                 "account_id": self.account.id,

@@ -19,11 +19,10 @@ from dataclasses import replace
 
 from ...mailkit.connection.settings import Protocol
 from ...mailkit.errors import FATAL, ErrorCode, MailError
-from ...mailkit.imap.folders import sent_folder
+from ...mailkit.imap.folders import FolderState, sent_folder
 from ...mailkit.imap.mailbox import SMALL_CHUNK, ImapMailbox
-from ...mailkit.imap.state import FolderState
 from ...mailkit.message.headers import parse_headers
-from ...mailkit.pop3.mailbox import MaildropStatus, Pop3Mailbox
+from ...mailkit.pop3 import MaildropStatus, Pop3Mailbox
 from .message_source import LARGE, MessageSource
 from .requests import (
     Advanced,

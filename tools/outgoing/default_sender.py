@@ -1,6 +1,6 @@
 """Who wrote a message, and so which address it leaves through."""
 
-from .. import arrival, origin
+from .. import trusted_context
 from .choice import Reason
 from .sender_choice import EACH_DEFAULT
 
@@ -69,7 +69,7 @@ class DefaultSender:
         if not self.may_be_external():
             return False, False
         senders, user = self._senders, self._env.user
-        by_itself = origin.is_automatic() or senders._is_odoo_bot()
+        by_itself = trusted_context.automatic.value or senders._is_odoo_bot()
         if not (by_itself or user.share or senders._usable_rows(user.id)):
             return False, False
         if self._is_hidden_from_customers():
@@ -101,7 +101,7 @@ class DefaultSender:
 
     def _of_mail(self, thread):
         """A mail that came in by the gateway: relayed as what its author may do."""
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is not None and arrived.mark:
             return False, False  # only the team is told, or nobody
         # sudo: whether an internal user writes decides, whoever may read their data
@@ -110,7 +110,9 @@ class DefaultSender:
         if author.partner_share or not author:
             return self._senders._project_sender(thread, only_default=False), "project"
         # In an employee's name only when it is proven that they wrote it.
-        writer = self._env["res.users"].browse(origin.proven_writer_id() or [])
+        writer = self._env["res.users"].browse(
+            trusted_context.proven_writer.value or []
+        )
         if writer.sudo().partner_id != author:
             return False, False
         chosen = self._senders.with_user(writer)._sender_choice(thread).candidate

@@ -14,7 +14,7 @@ from ...mailkit.connection.settings import normalize_address
 from ...mailkit.errors import MailError
 from ...mailkit.message.addresses import parse
 from ...mailkit.message.from_header import MAX_FROM, address_key
-from ..from_guard import carrying
+from .. import trusted_context
 from .answer_marks import NO_MARKS, marks_of
 from .inline_images import (
     LOGO_CLASS,
@@ -143,7 +143,9 @@ def _build(mail, email):
     # What core asks of a session: which From it may carry, and no forced one.
     session = SimpleNamespace(from_filter=address.email, smtp_from=False)
     try:
-        with carrying(frozenset({address_key(address.email)})):
+        with trusted_context.carried.during(
+            trusted_context.Carried(frozenset({address_key(address.email)}))
+        ):
             sender, recipients, message = server._prepare_email_message__(
                 message, session
             )

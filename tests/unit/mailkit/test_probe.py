@@ -20,8 +20,8 @@ from devtools.testbed.faults import (
 from mailkit.connection.network import Deadline
 from mailkit.connection.settings import Credentials
 from mailkit.errors import ErrorCode, MailError
-from mailkit.imap.dialog import Untagged
 from mailkit.imap.folders import FolderUse, parse, where_mail_arrives
+from mailkit.imap.grammar import Untagged
 from mailkit.probe import Found, find
 
 ID = "<probe.1@corp.test>"

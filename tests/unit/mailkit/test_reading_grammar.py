@@ -5,9 +5,17 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from mailkit.imap import grammar
-from mailkit.imap.dialog import Literal, Untagged
-from mailkit.imap.folders import Folder, FolderUse, likely_first, parse, sent_folder
-from mailkit.imap.state import FolderState, FolderStatus, follow
+from mailkit.imap.folders import (
+    Folder,
+    FolderState,
+    FolderStatus,
+    FolderUse,
+    follow,
+    likely_first,
+    parse,
+    sent_folder,
+)
+from mailkit.imap.grammar import Literal, Untagged
 
 
 def untagged(*texts: bytes, literals: tuple[bytes, ...] = ()) -> list[Untagged]:

@@ -1,5 +1,6 @@
 """Reading a POP3 mailbox: TOP only, so that the server marks and deletes nothing.
 
+RFC 1939, 2449, 2595, 5034, 6856.
 RETR sets the Seen flag on Dovecot and may make Gmail archive the message; `TOP n` with
 as many lines as the message has octets gives the same (RFC 1939 section 7).
 Messages are told apart by UIDL; their numbers are those of one session.
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from ..connection.replies import Stage
-from ..connection.wire import MAX_READ
-from ..errors import ErrorCode, MailError
-from ..message.reading import OCTETS_PER_SECOND
-from .session import Pop3Session
+from .connection import sasl
+from .connection.replies import Stage, mailbox_error
+from .connection.session import Session
+from .connection.settings import Credentials, Protocol, Security
+from .connection.wire import MAX_ANSWER, MAX_READ, Wire
+from .errors import ErrorCode, MailError
+from .message.reading import OCTETS_PER_SECOND
 
 _END = b"\r\n.\r\n"
 _STUFFED = b"\r\n.."
@@ -31,6 +34,7 @@ _WINDOW = 250
 # Octets of a listing, and how many messages Odoo remembers of one mailbox.
 _MAX_LISTING = 64 * 1024 * 1024
 _MOST_ENTRIES = 500_000
+_REFUSAL = re.compile(rb"-ERR\b ?(.*)", re.DOTALL)
 _UIDL = re.compile(rb"[\x21-\x7e]{1,70}")
 
 
@@ -70,12 +74,52 @@ class Pop3Batch:
     unreadable: tuple[Entry, ...] = ()
 
 
-class Pop3Mailbox(Pop3Session):
-    """A signed-in session that reads. Every method raises MailError."""
+class Pop3Mailbox(Session):
+    """One connection to one mailbox. Every method raises MailError."""
 
+    protocol = Protocol.POP3
+    # What CAPA told: names in upper case, and their arguments.
+    _capabilities: dict[str, list[str]]
     _top_works = False
     # The message whose header, and no other's, `headers` waits for.
     reading: Entry | None = None
+
+    def open(self) -> None:
+        """Connect and encrypt as the settings say; never goes on without STLS."""
+        with self._operation(opening=True):
+            wire = self._connect()
+            greeting = wire.readline()
+            if greeting.startswith(b"-ERR"):
+                raise self._refusal(Stage.GREETING)
+            if not greeting.startswith(b"+OK"):
+                raise self._not_this_protocol()
+            self._capabilities = self._ask_capabilities()
+            if self.server.security is Security.STARTTLS:
+                self._start_tls(wire)
+
+    def login(self) -> None:
+        """Sign in. Raises MailError LOGIN_REFUSED and the like, AUTH_UNAVAILABLE."""
+        with self._operation():
+            credentials = self._signed()
+            offered = [name.upper() for name in self._capabilities.get("SASL", [])]
+            mechanisms = sasl.usable(self.server, credentials, offered)
+            if mechanisms and "USER" not in self._capabilities:
+                self._authenticate(mechanisms[0])
+            else:
+                self._user_pass(credentials)
+
+    def count_inbox(self) -> int:
+        """Return how many messages there are, if the server can name them (UIDL).
+
+        Raises MailError UIDL_MISSING, LISTING_FAILED and the like.
+        """
+        messages = self.status().messages
+        with self._operation():
+            # One line, not a mailbox full of them.
+            self._ask_uidl("UIDL 1" if messages else "UIDL")
+            if not messages:
+                self._lines(MAX_ANSWER)
+        return messages
 
     def status(self) -> MaildropStatus:
         """Ask how much there is: one command (STAT)."""
@@ -91,12 +135,7 @@ class Pop3Mailbox(Pop3Session):
         before. Raises MailError UIDL_MISSING when it has none.
         """
         with self._operation(allowance=_MAX_LISTING):
-            try:
-                self._short("UIDL", Stage.LISTING)
-            except MailError as error:
-                if error.code is not ErrorCode.LISTING_FAILED:
-                    raise
-                raise MailError(ErrorCode.UIDL_MISSING, reply=error.reply) from None
+            self._ask_uidl("UIDL")
             listing, _cut = self._lines(_MAX_LISTING)
             if listing.count(b"\n") + listing.count(b"\r") > 2 * _MOST_ENTRIES:
                 raise ValueError("more messages than there can be")
@@ -137,12 +176,6 @@ class Pop3Mailbox(Pop3Session):
                 raise MailError(ErrorCode.MESSAGE_GONE, reply=error.reply) from None
             return int(words[2])
 
-    def fetch(self, entry: Entry, *, max_octets: int) -> bytes:
-        """Return a whole message. Raises as `fetch_into`."""
-        content = BytesIO()
-        self.fetch_into(content, entry, max_octets=max_octets)
-        return content.getvalue()
-
     def fetch_into(self, file: BinaryIO, entry: Entry, *, max_octets: int) -> None:
         """Write a whole message into the empty `file`; TOP has no way to go on.
 
@@ -166,6 +199,45 @@ class Pop3Mailbox(Pop3Session):
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
 
     # Within an operation
+
+    def _start_tls(self, wire: Wire) -> None:
+        # Without CAPA nobody knows: then the command itself tells.
+        if self._capabilities and "STLS" not in self._capabilities:
+            raise MailError(ErrorCode.STARTTLS_MISSING)
+        self._say("STLS")
+        refusal = self._answer(Stage.HELLO)
+        if refusal:
+            raise MailError(ErrorCode.STARTTLS_MISSING, reply=refusal.reply)
+        wire.encrypt(self.server)
+        # What was said in plain text counts for nothing (RFC 2595 section 4).
+        self._capabilities = self._ask_capabilities()
+
+    def _ask_capabilities(self) -> dict[str, list[str]]:
+        self._say("CAPA")
+        if self._answer(Stage.HELLO):
+            return {}
+        told, _cut = self._lines(MAX_ANSWER)
+        lines = [line.split() for line in told.decode("latin-1").splitlines()]
+        return {words[0].upper(): words[1:] for words in lines if words}
+
+    def _user_pass(self, credentials: Credentials) -> None:
+        login, password = credentials.login, credentials.password
+        if "UTF8" in self._capabilities and not (login + password).isascii():
+            self._short("UTF8", Stage.LOGIN)
+        self._short(f"USER {login}", Stage.LOGIN)
+        self._short(f"PASS {password}", Stage.LOGIN)
+
+    def _authenticate(self, mechanism: sasl.Mechanism) -> None:
+        self._say(f"AUTH {mechanism.name}")
+        for answer in mechanism.all_answers:
+            challenge = self._connection.readline()
+            if challenge.startswith(b"+OK") or not challenge.startswith(b"+"):
+                break
+            self._say(answer(challenge[1:].strip()).decode())
+        else:
+            self._connection.readline()
+        if not self._connection.last_line.startswith(b"+OK"):
+            raise self._refusal(Stage.LOGIN)
 
     def _pipelined(
         self, entries: Sequence[Entry]
@@ -199,28 +271,52 @@ class Pop3Mailbox(Pop3Session):
             raise
 
     def _top(self, entry: Entry, lines: int) -> MailError | None:
-        self._connection.sendall(f"TOP {entry.number} {lines}\r\n".encode())
+        self._say(f"TOP {entry.number} {lines}")
         return self._answer_to_top()
 
     def _answer_to_top(self) -> MailError | None:
         """Return the refusal of one message; raise that of the command."""
-        if self._connection.readline().startswith(b"+OK"):
+        error = self._answer(Stage.FETCH)
+        if error is None:
             self._top_works = True
             return None
-        error = self._refusal(Stage.FETCH)
         if error.code is not ErrorCode.FETCH_FAILED:
             raise error
         if "TOP" not in self._capabilities and not self._top_works:
             raise MailError(ErrorCode.TOP_MISSING, reply=error.reply)
         return error
 
+    def _say(self, line: str) -> None:
+        self._connection.sendall(f"{line}\r\n".encode())
+
+    def _answer(self, stage: Stage) -> MailError | None:
+        """Read one line; return None for +OK, else the refusal."""
+        if self._connection.readline().startswith(b"+OK"):
+            return None
+        return self._refusal(stage)
+
+    def _refusal(self, stage: Stage) -> MailError:
+        """Return the error for the -ERR read last."""
+        found = _REFUSAL.match(self._connection.last_line)
+        if not found:
+            raise ValueError("neither +OK nor -ERR")
+        return mailbox_error(stage, found.group(1), self._secrets)
+
     def _short(self, command: str, stage: Stage) -> str:
-        """Ask for one line."""
-        self._connection.sendall(f"{command}\r\n".encode())
-        line = self._connection.readline()
-        if not line.startswith(b"+OK"):
-            raise self._refusal(stage)
-        return line.decode("latin-1")
+        """Ask for one line; raise the refusal."""
+        self._say(command)
+        refusal = self._answer(stage)
+        if refusal:
+            raise refusal
+        return self._connection.last_line.decode("latin-1")
+
+    def _ask_uidl(self, command: str) -> None:
+        try:
+            self._short(command, Stage.LISTING)
+        except MailError as error:
+            if error.code is not ErrorCode.LISTING_FAILED:
+                raise
+            raise MailError(ErrorCode.UIDL_MISSING, reply=error.reply) from None
 
     def _lines(self, keep: int) -> tuple[bytes, bool]:
         kept = BytesIO()
@@ -251,6 +347,9 @@ class Pop3Mailbox(Pop3Session):
             size += len(data)
             kept.write(data[: max(keep - kept.tell(), 0)])
         return size > keep
+
+    def _goodbye(self) -> None:
+        self._short("QUIT", Stage.HELLO)
 
 
 def _begun(data: bytes) -> bytes:
