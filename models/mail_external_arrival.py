@@ -10,8 +10,8 @@ from ..tools import vault
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.gateway import ArrivalProcessing
+from ..tools.incoming.heavy_parts import MessageSource
 from ..tools.incoming.intake import Intake
-from ..tools.incoming.message_source import MessageSource
 from ..tools.outgoing.message import envelope_form
 from ..tools.screen_notice import notice
 

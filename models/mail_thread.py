@@ -3,9 +3,9 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-from ..tools import code_mail, trusted_context
+from ..tools import trusted_context
 from ..tools.as_odoo import as_odoo
-from ..tools.incoming import gateway
+from ..tools.incoming import facts, gateway
 from ..tools.incoming.shown_texts import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.default_sender import DefaultSender
@@ -226,7 +226,7 @@ class MailThread(models.AbstractModel):
         thread_id=None,
     ):
         raw = b"" if trusted_context.arrival.value else gateway.octets(message)
-        if raw and code_mail.carries_code(self.env, raw):
+        if raw and facts.carries_code(self.env, raw):
             # Also while no address is connected: it would prove the first one.
             _logger.info("Dropped: a mail with a code that proves an address")
             return False

@@ -7,6 +7,7 @@ with an eye on the clock.
 import time
 from functools import lru_cache
 
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, escape_psql
 
@@ -19,10 +20,11 @@ from ...mailkit.answers.matching import (
     candidate_ids,
     decide,
 )
+from ...mailkit.answers.token import marks_in_ids, marks_in_parts
 from ...mailkit.message.addresses import same_mailbox
 from ...mailkit.message.from_header import address_key
 from ...mailkit.message.headers import parse_headers
-from .. import code_mail, vault
+from .. import vault
 
 # Processor's seconds for one header: far more than any takes. And for those that are
 # judged in one go: others wait for their turn.
@@ -113,10 +115,42 @@ def decide_batch(account, batch, spent=None):
             for headers, found, decision in zip(batch, tokens, decisions, strict=True)
         ]
     decisions = [
-        CODE_MAIL if code_mail.names_code_mail(env, headers) else decision
+        CODE_MAIL if names_code_mail(env, headers) else decision
         for headers, decision in zip(batch, decisions, strict=True)
     ]
     return decisions, facts
+
+
+# Code mail: the mail with a code that proves an address (``tools/code_mail.py``)
+
+
+def names_code_mail(env, headers):
+    """Whether a message is a code mail, or says that it answers one.
+
+    :param mailkit.message.headers.Headers headers:
+    """
+    return _is_any_signed(env, marks_in_ids(headers))
+
+
+def carries_code(env, raw):
+    """Whether a message is, answers, quotes or holds a code mail.
+
+    :param bytes raw: the message; its first megabytes are looked at
+    """
+    return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
+        env, marks_in_parts(raw)
+    )
+
+
+def _is_any_signed(env, marks):
+    if not marks:
+        return False  # nearly all mail, for which no key and no setting is read
+    try:
+        signers = vault.signers(env)
+    except UserError:
+        return False  # without a key no code was ever sent
+    now = time.time()
+    return any(signer.is_code_mark(mark, now) for signer in signers for mark in marks)
 
 
 # What the database knows

@@ -10,16 +10,17 @@ from ...mailkit.answers.matching import Outcome, Reason, decide, decide_body
 from ...mailkit.answers.reports import Kind, classify
 from ...mailkit.message.from_header import address_key
 from ...mailkit.message.headers import Headers, message_key, parse_headers
-from .. import code_mail, vault
+from .. import vault
 from .facts import (
     CODE_MAIL,
     AddressBook,
     addressed,
+    carries_code,
     decide_batch,
     is_open_to,
     sent_messages,
 )
-from .message_source import MessageSource
+from .heavy_parts import MessageSource
 
 _logger = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ class Intake:
         :return: (decision, mailkit.answers.reports.Report or None)
         """
         report = None
-        if code_mail.carries_code(self.env, raw):
+        if carries_code(self.env, raw):
             return CODE_MAIL, None
         if decision.outcome is Outcome.REPORT:
             report = classify(raw)
