@@ -7,14 +7,13 @@ from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
 from ..tools import claims as mailbox_claims
-from ..tools import owner_notices, sign_ins
-from ..tools.destination import CONNECTION, READ_PROTOCOLS
+from ..tools import notices
+from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.forwarded import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
 from ..tools.outgoing.run import DeliveryRun, next_delivery
-from ..tools.run_time import RunTime, seconds_allowed
-from ..tools.screen_notice import notice
+from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
 
@@ -296,6 +295,16 @@ class MailExternalAccount(models.Model):
         self._stop("sign_in_withdrawn", "")
         self.sign_in_user_id = False
 
+    @api.model
+    def _withdraw_lost_sign_ins(self):
+        """Stop what was opened with the sign-in of people who have left, in whatever
+        way: archived, become customers, or no more in the company."""
+        for account in self.search([("sign_in_user_id", "!=", False)]):
+            person = account.sign_in_user_id
+            works_there = account.company_id in person.company_ids
+            if not (person.active and not person.share and works_there):
+                account._withdraw_sign_in()
+
     # Addresses
 
     def _all_addresses(self):
@@ -374,7 +383,7 @@ class MailExternalAccount(models.Model):
     def _tell_of_folders(self):
         """Somebody changed which folders of these accounts are read."""
         for account in self:
-            owner_notices.tell_of_change(
+            notices.tell_of_change(
                 self.env, account.user_id, "folders", [account._emails_text()]
             )
 
@@ -389,10 +398,10 @@ class MailExternalAccount(models.Model):
         self.ensure_one()
         account = self.sudo()
         people = account.user_id or (
-            owner_notices.managers_of(account, account.user_id, account.company_id)
+            notices.managers_of(account, account.user_id, account.company_id)
             | account.sign_in_user_id
         )
-        owner_notices.tell(account._own_address(), people, subject, body)
+        notices.tell(account._own_address(), people, subject, body)
 
     # Sending: which accounts have something to send, and when
 
@@ -401,7 +410,7 @@ class MailExternalAccount(models.Model):
         """Send what waits, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
-        sign_ins.withdraw_lost(self.env)
+        self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         # Each takes two connections to the database: one serves, one holds the claim.
@@ -519,7 +528,7 @@ class MailExternalAccount(models.Model):
         """Read the mailboxes that are due, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing goes over the network in test mode
-        sign_ins.withdraw_lost(self.env)
+        self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
@@ -555,7 +564,7 @@ class MailExternalAccount(models.Model):
                 "Your administrator makes it again in General Settings > External "
                 "Addresses."
             )
-        return notice(kind, text)
+        return notices.on_screen(kind, text)
 
     def _look_soon(self, minutes):
         """Look into these mailboxes in ``minutes`` at the latest."""

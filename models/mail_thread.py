@@ -4,14 +4,13 @@ from contextlib import contextmanager
 from odoo import api, models
 
 from ..tools import code_mail, conversation, trusted_context
-from ..tools.as_odoo import as_odoo
 from ..tools.incoming import author, forwarded, gateway
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.shown_texts import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.choice import EACH_DEFAULT
 from ..tools.outgoing.default_sender import DefaultSender
-from ..tools.own_transaction import is_remote_call
+from ..tools.trusted_context import as_odoo, is_remote_call
 
 _logger = logging.getLogger(__name__)
 

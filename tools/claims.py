@@ -12,10 +12,8 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..mailkit.connection.settings import Credentials
 from ..mailkit.errors import ErrorCode, MailError
 from . import vault
-from .destination import mailbox_secret_context, mailbox_server
 from .incoming.requests import FolderJob, MailboxJob
 
 # First half of the keys of PostgreSQL's advisory locks on a run that reads ("mxfr").
@@ -136,13 +134,9 @@ def claim_due(env, number, limit, troubled):
 def _mailbox_job(env, row):
     """What a visit needs; here a stored password is opened."""
     row["folders"] = row["folders"] or []
-    uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
     try:
-        password = vault.unseal(
-            env, row["sealed"] or "", mailbox_secret_context(uuid, row)
-        )
-        credentials = Credentials(row["incoming_login"] or "", password)
-        server = mailbox_server(row, STEP_TIMEOUT)
+        credentials = vault.stored_credentials(env, row, "incoming")
+        server = vault.server(row, "incoming", STEP_TIMEOUT)
     except vault.UnsealError:
         return MailError(ErrorCode.LOGIN_REQUIRED)
     except UserError:

@@ -25,7 +25,7 @@ from ..mailkit.answers.token import (
 from ..mailkit.message.from_header import address_key
 from ..mailkit.message.headers import parse_headers
 from . import trusted_context, vault
-from .as_odoo import as_odoo
+from .trusted_context import as_odoo
 
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}

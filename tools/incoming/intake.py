@@ -13,8 +13,8 @@ from ...mailkit.message import mime
 from ...mailkit.message.from_header import address_key
 from ...mailkit.message.headers import Headers, message_key, parse_headers
 from .. import code_mail, vault
-from ..as_odoo import as_odoo
 from ..conversation import is_open_to
+from ..trusted_context import as_odoo
 from .facts import (
     CODE_MAIL,
     AddressBook,
