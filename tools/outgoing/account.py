@@ -4,6 +4,7 @@ Plain functions and a class, no model: it holds an open session and, for a momen
 password. The ledger decides who still has to be served.
 """
 
+import base64
 import logging
 import time
 from contextlib import contextmanager
@@ -241,8 +242,7 @@ class AccountDelivery:
             self.broken = []
             self.served += 1
             result = RecipientResult("sent", reply=str(reply))
-            copies = self.env["mail.external.sent.copy"]
-            copies._keep(self.account, built.message_id, built.content)
+            self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()
         if result.state == "sent":
@@ -251,6 +251,21 @@ class AccountDelivery:
         if len(self.broken) >= BROKEN_LIMIT:
             self._account_failed(self.broken[-1])
         return result
+
+    def _keep_copy(self, built):
+        """For the Sent folder, where the account wants that: one copy a mail."""
+        account, copies = self.account, self.env["mail.external.sent.copy"]
+        if not (
+            account.keep_sent_copy
+            and account.receives
+            and account.incoming_protocol == "imap"
+        ):
+            return
+        key = {"account_id": account.id, "message_id_header": built.message_id}
+        known = [(name, "=", value) for name, value in key.items()]
+        if not copies.search_count(known, limit=1):
+            content = base64.b64encode(built.content)
+            copies.create({**key, "sent": fields.Datetime.now(), "content": content})
 
     def _leaves_here(self, address):
         """Whether its mail may leave with this account's sign-in now."""
