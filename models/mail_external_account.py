@@ -6,11 +6,11 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import claims as mailbox_claims
 from ..tools import notices
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
-from ..tools.incoming.forwarded import FORWARD_PREFIX
+from ..tools.incoming import claims
+from ..tools.incoming.gateway import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
 from ..tools.outgoing.run import DeliveryRun, next_delivery
 from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
@@ -520,11 +520,11 @@ class MailExternalAccount(models.Model):
         crons = self.env["ir.cron"]
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
-        with mailbox_claims.fetch_run(self.env) as number:
+        with claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
         if more or waiting:
             crons._external_trigger("fetch")
-        elif next_look := mailbox_claims.next_look(self.env):
+        elif next_look := claims.next_look(self.env):
             # Due, and still here: another run reads it. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("fetch", at=max(next_look, soon))

@@ -3,9 +3,8 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-from ..tools import code_mail, conversation, trusted_context
-from ..tools.incoming import author, forwarded, gateway
-from ..tools.incoming.intake import Intake
+from ..tools import trusted_context
+from ..tools.incoming import facts, gateway
 from ..tools.incoming.shown_texts import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.choice import EACH_DEFAULT
@@ -26,9 +25,9 @@ class MailThread(models.AbstractModel):
 
     - Posting: who calls from outside does so in their own name only; the message gets
       the sender that fits its writer and record (``tools/outgoing/default_sender.py``).
-    - Notifying: who is told of what came out of a mailbox (``tools/conversation.py``);
-      external contacts get mails of their own, through the address and in its look
-      (``tools/outgoing/notifying.py``).
+    - Notifying: who is told of what came out of a mailbox
+      (``tools/incoming/gateway.py``); external contacts get mails of their own, through
+      the address and in its look (``tools/outgoing/notifying.py``).
     - Coming in: core's gateway takes a message from a mailbox to where it belongs, as
       was decided before (``trusted_context.Arrival``, ``tools/incoming/``).
     - The chatter: what the picker "From:" shows, and who is suggested.
@@ -162,7 +161,7 @@ class MailThread(models.AbstractModel):
         row = audience and message._external_arrival()
         if not row and audience != "team":
             return super()._notify_get_recipients(message, msg_vals, **kwargs)
-        values = conversation.told_values(self, message.sudo(), msg_vals or {}, row)
+        values = gateway.told_values(self, message.sudo(), msg_vals or {}, row)
         # Who has Odoo tell of it is not its author, whom core leaves out.
         recipients = super(MailThread, as_odoo(self))._notify_get_recipients(
             message, values, **kwargs
@@ -245,15 +244,15 @@ class MailThread(models.AbstractModel):
         strip_attachments=False,
         thread_id=None,
     ):
-        raw = b"" if trusted_context.arrival.value else forwarded.octets(message)
-        if raw and code_mail.carries_code(self.env, raw):
+        raw = b"" if trusted_context.arrival.value else gateway.octets(message)
+        if raw and facts.carries_code(self.env, raw):
             # Also while no address is connected: it would prove the first one.
             _logger.info("Dropped: a mail with a code that proves an address")
             return False
-        account = forwarded.account_of(self.env, raw)
+        account = gateway.account_of(self.env, raw)
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
-            return Intake(account).take_in_forwarded(raw)
+            return gateway.take_in_forwarded(account, raw)
         # Core lets go of the source once it is parsed, which needs several times its
         # size: nothing here may hold it meanwhile.
         source = [message]
@@ -320,7 +319,7 @@ class MailThread(models.AbstractModel):
         return {"author_id": message_dict["author_id"], "partner_ids": []}
 
     def _message_route_process(self, message, message_dict, routes):
-        proven = author.proven_writer(self.env, message, message_dict)
+        proven = gateway.proven_writer(self.env, message, message_dict)
         with trusted_context.proven_writer.during(proven):
             thread_id = super()._message_route_process(message, message_dict, routes)
             if self.env["mail.external.sender"]._any_configured():
