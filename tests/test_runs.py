@@ -13,7 +13,7 @@ from ..tools.cron import RunTime, seconds_allowed
 from ..tools.incoming import claims
 from ..tools.incoming import run as fetching
 from ..tools.incoming import work as mailbox_work
-from ..tools.incoming.requests import Advanced, Choice, MailboxJob, Stopped
+from ..tools.incoming.requests import Advanced, Choice, Stopped
 from ..tools.incoming.run import FetchRun
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import run as delivery_run
@@ -43,7 +43,6 @@ class TestRuns(ReadingCase):
         self.addCleanup(self.release.set)
 
     def test_reading_ends_though_a_visit_hangs(self):
-        job = MailboxJob(None, None, (), fields.Date.today())
         row = {**self.work().row, "id": self.account.id}
         claimed = [[row]]
         asked = []
@@ -58,7 +57,7 @@ class TestRuns(ReadingCase):
         claim = patch.object(
             fetching, "claim_due", lambda *_args: claimed.pop() if claimed else []
         )
-        prepared = patch.object(MailboxWork, "job", lambda _work: job)
+        prepared = patch.object(MailboxWork, "job", lambda _work: None)
         with claim, prepared, patch.object(fetching, "visit", hang):
             began = time.monotonic()
             with self.assertLogs(LOGGER, "WARNING") as logs:

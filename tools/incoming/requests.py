@@ -66,10 +66,10 @@ class MailboxJob:
     credentials: Credentials = field(repr=False)
     folders: tuple[FolderJob, ...]
     since: date  # the day of the last visit
-    look_back: date | None = None  # where a folder begins that was never read
-    copies: bool = False  # whether sent mail waits to be put into the Sent folder
-    headers: int = 1000
-    careful: bool = False
+    look_back: date | None  # where a folder begins that was never read
+    copies: bool  # whether sent mail waits to be put into the Sent folder
+    headers: int
+    careful: bool
 
 
 # What it asks for, and what it is answered

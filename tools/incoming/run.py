@@ -2,21 +2,24 @@
 
 The map::
 
-    scheduled action: mail.external.account._cron_fetch
-      |  claims.fetch_run: a number that shows as long as the run lives
-      v
-    FetchRun, the thread of the run: owns the database, talks to no mail server
-      |    ^
-      |    |  one queue for all: requests.Asked, a request or how a visit ended
-      |    |
-      |  visit.visit, a thread for each mailbox: talks to one mail server, no database
-      v    ^
-      |    |  one queue for each visit (visit.Asking): the answer, or Stopped
-      |    |
-    work.MailboxWork, one for each mailbox, in the thread of the run: answers
-      v
-    intake.Intake: one message -> gateway.ArrivalProcessing -> core's gateway
+    mail server  <->  visit.visit        a thread for each mailbox: no database
+                        |       ^
+        Asked, into one |       | the answer, or Stopped, into a queue
+          queue for all |       | of this visit alone (visit.Asking)
+                        v       |
+                      FetchRun           the thread of the run: no network
+                        |       ^
+                        v       |
+    database     <->  work.MailboxWork   one for each mailbox: what to fetch and keep
+                        |
+                        v
+                      intake.Intake      one message: what it is, its row in the ledger
+                        |
+                        v
+                      gateway            hands it over to core's gateway
 
+- The thread of the run is that of the scheduled action
+  (``mail.external.account._cron_fetch``), and owns the database.
 - Each visit waits for every answer, so a mailbox has one question at a time. What
   several ask meanwhile is answered together, in one transaction: core reads the same
   users, aliases and settings for every message, and then reads them once. When that
@@ -295,16 +298,7 @@ class FetchRun:
         answers, end = [], time.monotonic() + _AT_ONCE_SECONDS
         for request in requests:
             work, asked = request.work, request.asked
-            if not request.is_end:
-                answers.append(work.answer(asked))
-            elif isinstance(asked, Failed):
-                answers.append(work.finish(MailError(ErrorCode.TEMPORARY)))
-            elif isinstance(asked, Cut):
-                answers.append(work.cut_off(asked))
-            elif isinstance(asked, Stopped):
-                answers.append(work.put_back())
-            else:
-                answers.append(work.finish(asked))
+            answers.append(work.end(asked) if request.is_end else work.answer(asked))
             if time.monotonic() > end:
                 break
         return answers

@@ -417,6 +417,17 @@ class MailboxWork:
 
     # The end of a visit, and when the next one comes
 
+    def end(self, how):
+        """:param how: None, MailError, or one of the kinds of ``Stopped``"""
+        if isinstance(how, visit.Failed):
+            self.finish(MailError(ErrorCode.TEMPORARY))
+        elif isinstance(how, visit.Cut):
+            self.cut_off(how)
+        elif isinstance(how, visit.Stopped):
+            self.put_back()
+        else:
+            self.finish(how)
+
     def finish(self, error):
         """Say when the next visit comes: one write.
 
