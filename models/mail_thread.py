@@ -7,7 +7,7 @@ from ..tools import arrival, code_mail, conversation, from_guard, origin
 from ..tools.as_odoo import as_odoo
 from ..tools.incoming import author, forwarded, gateway
 from ..tools.incoming.intake import Intake
-from ..tools.incoming.shown_texts import ShownTexts
+from ..tools.incoming.heavy import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.default_sender import DefaultSender
 

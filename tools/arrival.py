@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..mailkit.message.addresses import Address
 from .during import during
-from .incoming.heavy_parts import HeavyParts
+from .incoming.heavy import HeavyParts
 
 _current = ContextVar("mail_external_account_arrival", default=None)
 # Who is told of a message with this mail.message.external_mark. Any other: all.
@@ -40,7 +40,7 @@ class Arrival:
     otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
     mailbox itself, ``secret`` the token in the one that it is redirected to. ``heavy``:
     its large parts
-    (``heavy_parts.HeavyParts``), which core is not given. ``posted``: ids of the
+    (``heavy.HeavyParts``), which core is not given. ``posted``: ids of the
     messages that it became. ``aliases``: addresses -> which of them are Odoo's own.
     """
 

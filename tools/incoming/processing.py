@@ -13,7 +13,7 @@ from ...mailkit.message.headers import parse_headers
 from ..arrival import Arrival, processing
 from ..conversation import is_colleague, took_part
 from .facts import own_emails
-from .heavy_parts import HeavyParts
+from .heavy import HeavyParts
 from .intake import Intake
 
 # So many answers of one sender in one conversation within an hour are a loop.
