@@ -9,8 +9,8 @@ In the order of a message's journey, beside ``tools/outgoing``:
 - ``gateway``: handing it over to core's gateway, and what that is told of it.
 
 Beside them: ``requests``, what a visit asks the run for; ``facts``, what the database
-knows; ``heavy_parts``, a message's bytes, and its large parts, which pass core's parser
-by; ``shown_texts``, what core makes the body of.
+knows; ``heavy``, a message's bytes, and what of them would be too much for core's
+parser; ``claims``, who reads a mailbox now.
 
 A run *reads* the mailboxes that are due; that is one *visit* to each. A message is
 *fetched* when it is taken out of the mailbox whole. ``next_look`` and ``last_look`` of
