@@ -38,7 +38,7 @@ _BARE_SUPERUSER = re.compile(
     r"|\buser\s*=\s*SUPERUSER_ID"
 )
 _AS_ODOO = "tools/trusted_context.py"
-_SHIPPED = ("controllers", "models", "tools", "wizards")
+_SHIPPED = ("models", "tools", "wizards")
 
 
 class Skipped(Exception):

@@ -4,7 +4,7 @@ from odoo.exceptions import UserError
 from ..mailkit.imap.grammar import readable_name, written_name
 from ..tools.explanations import cause_and_remedy
 
-# What a user decides; the rest is what the fetching knows.
+# What a user decides; the rest is what visits bring.
 CHOICES = frozenset({"account_id", "path", "name", "is_sent"})
 
 
@@ -12,7 +12,8 @@ class MailExternalFolder(models.Model):
     """A folder that is read, and up to where. A POP3 mailbox has one, "INBOX".
 
     Users choose the folders of an IMAP mailbox: they add and remove them, and say which
-    hold sent mail. Everything else is written by the fetching, which is sudo.
+    hold sent mail. Everything else is written by the run that reads
+    the mailbox, in superuser mode.
     """
 
     _name = "mail.external.folder"
@@ -38,7 +39,7 @@ class MailExternalFolder(models.Model):
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)
     failure_text = fields.Char("Problem", compute="_compute_failure_text")
-    # see tools/incoming/transfer.py
+    # see ``counted`` in tools/incoming/visit.py
     transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
 
     _one_path = models.UniqueIndex("(account_id, path)")

@@ -8,8 +8,7 @@ from ..tools import trusted_context
 from ..tools.cron import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.outgoing.default_sender import DefaultSender
-from ..tools.outgoing.inline_images import with_short_addresses
-from ..tools.outgoing.message import envelope_form
+from ..tools.outgoing.message import envelope_form, with_short_urls
 
 # What an administrator may change of a mail in somebody else's name.
 FREE_FIELDS = frozenset(
@@ -290,9 +289,9 @@ class MailMail(models.Model):
         )
 
     def _prepare_outgoing_body(self):
-        # Core makes a text of it, in which long addresses of images take it minutes.
+        # Core makes a text of it, in which long URLs of images take it minutes.
         body = super()._prepare_outgoing_body()
-        return with_short_addresses(body) if self.sending_address_id else body
+        return with_short_urls(body) if self.sending_address_id else body
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""

@@ -470,6 +470,12 @@ class MailMessage(models.Model):
                 "external_mark",
                 predicate=lambda message: message.external_mark,
             ),
+            # What the mail server said. sudo: as core, for internal users.
+            Store.Many(
+                "notification_ids",
+                ["failure_reason"],
+                value=lambda m: m.sudo().notification_ids._filtered_for_web_client(),
+            ),
         ]
 
     def _shows_external_sender(self):

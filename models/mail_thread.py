@@ -3,15 +3,18 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-from ..tools import code_mail, conversation, trusted_context
-from ..tools.incoming import author, forwarded, gateway
-from ..tools.incoming.intake import Intake
-from ..tools.incoming.shown_texts import ShownTexts
+from ..tools import trusted_context
+from ..tools.incoming import facts, gateway
+from ..tools.incoming.heavy import ShownTexts
 from ..tools.outgoing import notifying
+from ..tools.outgoing.choice import EACH_DEFAULT
 from ..tools.outgoing.default_sender import DefaultSender
 from ..tools.trusted_context import as_odoo, is_remote_call
 
 _logger = logging.getLogger(__name__)
+
+# Models whose field ``project_id`` decides which addresses fit a record.
+OF_A_PROJECT = ("project.task", "project.milestone", "project.update")
 
 
 class MailThread(models.AbstractModel):
@@ -22,9 +25,9 @@ class MailThread(models.AbstractModel):
 
     - Posting: who calls from outside does so in their own name only; the message gets
       the sender that fits its writer and record (``tools/outgoing/default_sender.py``).
-    - Notifying: who is told of what came out of a mailbox (``tools/conversation.py``);
-      external contacts get mails of their own, through the address and in its look
-      (``tools/outgoing/notifying.py``).
+    - Notifying: who is told of what came out of a mailbox
+      (``tools/incoming/gateway.py``); external contacts get mails of their own, through
+      the address and in its look (``tools/outgoing/notifying.py``).
     - Coming in: core's gateway takes a message from a mailbox to where it belongs, as
       was decided before (``trusted_context.Arrival``, ``tools/incoming/``).
     - The chatter: what the picker "From:" shows, and who is suggested.
@@ -38,8 +41,13 @@ class MailThread(models.AbstractModel):
     # What a record says of itself
 
     def _external_sender_project_id(self):
-        """Id of the project that decides which addresses fit this record, or False."""
-        return False
+        """Id of the project that decides which addresses fit this record, or False.
+
+        A sub-task has its own project, or its parent's by core's compute.
+        """
+        if self._name == "project.project":
+            return self.id
+        return self._name in OF_A_PROJECT and self.project_id.id
 
     def _external_sender_company_id(self):
         """Id of the record's company, or False when it belongs to none."""
@@ -98,6 +106,11 @@ class MailThread(models.AbstractModel):
         senders._check_typed_from("email_from", values.get("email_from"))
         senders._check_typed_author("author_id", partner.exists())
 
+    @api.model
+    def _get_allowed_message_params(self):
+        # what is picked in the chatter; checked when the message is created
+        return super()._get_allowed_message_params() | {"external_address_id"}
+
     def _get_message_create_valid_field_names(self):
         return super()._get_message_create_valid_field_names() | {
             "external_address_id",
@@ -106,18 +119,24 @@ class MailThread(models.AbstractModel):
 
     def _message_create(self, values_list):
         with trusted_context.posting.during():
-            values_list = [
-                DefaultSender(self.env, vals).with_best() for vals in values_list
-            ]
-            if self.env["mail.external.sender"]._any_configured():
-                values_list = [
-                    DefaultSender(self.env, vals).with_default() for vals in values_list
-                ]
+            values_list = [self._with_sender(vals) for vals in values_list]
             messages = super()._message_create(values_list)
             arrived = trusted_context.arrival.value
             if arrived is not None:
                 gateway.note_posted(arrived, messages)
             return messages
+
+    def _with_sender(self, vals):
+        """The values with an address to leave from; what was picked stays, also Odoo's
+        own server (False)."""
+        if vals.get("external_address_id") == EACH_DEFAULT:
+            return DefaultSender(self.env, vals).with_best()
+        if (
+            "external_address_id" in vals
+            or not self.env["mail.external.sender"]._any_configured()
+        ):
+            return vals
+        return DefaultSender(self.env, vals).with_default()
 
     def _message_update_content(self, message, /, **kwargs):
         if self.env["mail.external.sender"]._any_configured():
@@ -142,7 +161,7 @@ class MailThread(models.AbstractModel):
         row = audience and message._external_arrival()
         if not row and audience != "team":
             return super()._notify_get_recipients(message, msg_vals, **kwargs)
-        values = conversation.told_values(self, message.sudo(), msg_vals or {}, row)
+        values = gateway.told_values(self, message.sudo(), msg_vals or {}, row)
         # Who has Odoo tell of it is not its author, whom core leaves out.
         recipients = super(MailThread, as_odoo(self))._notify_get_recipients(
             message, values, **kwargs
@@ -225,15 +244,15 @@ class MailThread(models.AbstractModel):
         strip_attachments=False,
         thread_id=None,
     ):
-        raw = b"" if trusted_context.arrival.value else forwarded.octets(message)
-        if raw and code_mail.carries_code(self.env, raw):
+        raw = b"" if trusted_context.arrival.value else gateway.octets(message)
+        if raw and facts.carries_code(self.env, raw):
             # Also while no address is connected: it would prove the first one.
             _logger.info("Dropped: a mail with a code that proves an address")
             return False
-        account = forwarded.account_of(self.env, raw)
+        account = gateway.account_of(self.env, raw)
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
-            return Intake(account).take_in_forwarded(raw)
+            return gateway.take_in_forwarded(account, raw)
         # Core lets go of the source once it is parsed, which needs several times its
         # size: nothing here may hold it meanwhile.
         source = [message]
@@ -300,7 +319,7 @@ class MailThread(models.AbstractModel):
         return {"author_id": message_dict["author_id"], "partner_ids": []}
 
     def _message_route_process(self, message, message_dict, routes):
-        proven = author.proven_writer(self.env, message, message_dict)
+        proven = gateway.proven_writer(self.env, message, message_dict)
         with trusted_context.proven_writer.during(proven):
             thread_id = super()._message_route_process(message, message_dict, routes)
             if self.env["mail.external.sender"]._any_configured():

@@ -154,7 +154,7 @@ class TestOneAuthor(IntakeCase):
         for number, form in enumerate([*DISPLAYED[:6], *UNCLEAR[:6]]):
             raw = self.mail(form, Message_ID=f"<q{number}@customer.example>")
             headers = parse_headers(raw)
-            arrival = Intake(self.own.account_id)._claim(
+            arrival = Intake(self.own.account_id)._enter(
                 headers, raw, "answer", "INBOX 1", self.own
             )
             source = base64.b64encode(raw)

@@ -471,7 +471,7 @@ class TestForwardedState(WrittenToCase):
             self.forwarded(self.mail(Message_ID=f"<{number}@c.example>"))
         self.account.state = "working"
         with patch(
-            "odoo.addons.mail_external_account.tools.incoming.processing.LOOP_LIMIT", 2
+            "odoo.addons.mail_external_account.tools.incoming.gateway.LOOP_LIMIT", 2
         ):
             self.assertEqual(len(self.process()), 2)
         states = self.env["mail.external.arrival"].search([], order="id")

@@ -2,7 +2,8 @@
 
 Who can make Odoo show them this mail proves an address that is not theirs. So it goes
 to exactly one recipient, and when it comes back into Odoo, or an answer that quotes it
-does, it is dropped: from a mailbox, forwarded, or by core's gateway. Later, when the
+does, it is dropped: from a mailbox, forwarded, or by core's gateway
+(``tools/incoming/facts.py`` tells it). Later, when the
 code is worthless, it is mail like any other: otherwise anybody who ever got a code
 could have the mail of others dropped, by a mark in what these quote.
 """
@@ -13,17 +14,9 @@ from smtplib import SMTPException
 
 from markupsafe import Markup
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
-from odoo.exceptions import UserError
 
-from ..mailkit.answers.token import (
-    html_mark,
-    marks_in_ids,
-    marks_in_parts,
-    reference,
-    text_mark,
-)
+from ..mailkit.answers.token import html_mark, reference, text_mark
 from ..mailkit.message.from_header import address_key
-from ..mailkit.message.headers import parse_headers
 from . import trusted_context, vault
 from .trusted_context import as_odoo
 
@@ -93,32 +86,3 @@ def signed_values(env, sender, minutes):
     name = reference(mark, domain)
     values = {"message_id": name, "references": name}
     return values, Markup(html_mark(mark)), text_mark(mark).strip()  # noqa: S704
-
-
-def names_code_mail(env, headers):
-    """Whether a message is a code mail, or says that it answers one.
-
-    :param mailkit.message.headers.Headers headers:
-    """
-    return _is_any_signed(env, marks_in_ids(headers))
-
-
-def carries_code(env, raw):
-    """Whether a message is, answers, quotes or holds a code mail.
-
-    :param bytes raw: the message; its first megabytes are looked at
-    """
-    return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
-        env, marks_in_parts(raw)
-    )
-
-
-def _is_any_signed(env, marks):
-    if not marks:
-        return False  # nearly all mail, for which no key and no setting is read
-    try:
-        signers = vault.signers(env)
-    except UserError:
-        return False  # without a key no code was ever sent
-    now = time.time()
-    return any(signer.is_code_mark(mark, now) for signer in signers for mark in marks)

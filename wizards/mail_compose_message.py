@@ -4,7 +4,7 @@ from odoo.exceptions import UserError
 from ..mailkit.message.from_header import header_addresses
 from ..models.mail_message import FROM_FIELDS
 from ..tools import trusted_context
-from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 from ..tools.trusted_context import is_remote_call
 
 # What the chatter says by the context when it opens the full composer.

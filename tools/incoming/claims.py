@@ -1,27 +1,21 @@
-"""Who delivers and who reads an account now: claims that end with a crash.
+"""Who reads a mailbox now.
 
-Plain functions over SQL. All processes and hosts see a claim; it needs no row of the
-account, so that saving one never waits for it.
+A claim says that one run has a mailbox for itself. All processes and hosts see it, and
+it ends with a crash: the run holds an advisory lock of PostgreSQL on its number, on a
+cursor of its own (``fetch_run``), and the number is written into the mailboxes that it
+reads (``claim_due``). Who finds a number that nobody holds knows that its run ended in
+the middle. No row of the account is locked, so that saving one never waits for it.
+
+Plain functions over SQL; who delivers an account is said in ``outgoing/account.py``.
 """
 
 import secrets
 from contextlib import contextmanager
-from datetime import timedelta
 
-from odoo import fields
-from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..mailkit.errors import ErrorCode, MailError
-from . import vault
-from .incoming.requests import FolderJob, MailboxJob
-
-# First halves of the keys of PostgreSQL's advisory locks: on an account whose mail is
-# leaving ("mxac"), and on a run that reads ("mxfr").
-DELIVERY_CLASS = 0x6D786163
+# First half of the keys of PostgreSQL's advisory locks on a run that reads ("mxfr").
 RUN_CLASS = 0x6D786672
-# Seconds that one command of a mailbox may take.
-STEP_TIMEOUT = 20.0
 # Mailboxes that may be read at all.
 _READABLE_FROM = SQL(
     "mail_external_mailbox m"
@@ -41,50 +35,6 @@ _DUE = SQL(
     _READABLE,
     RUN_CLASS,
 )
-_HEADERS_AT_ONCE = 1000
-
-
-@contextmanager
-def delivery_claim(account):
-    """Hold the account for this process, on a cursor of its own.
-
-    An advisory lock, unlike a lock on the row, lets users edit the account while its
-    mail is leaving; it ends with the cursor, also after a crash.
-
-    :return: whether it is held
-    """
-    account.ensure_one()
-    with account.env.registry.cursor() as cr:
-        lock = SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", *_key(account))
-        cr.execute(lock)
-        yield cr.fetchone()[0]
-
-
-def is_being_delivered(account):
-    """Whether another process sends the mail of this account now."""
-    lock = SQL("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", *_key(account))
-    return not account.env.execute_query(lock)[0][0]
-
-
-def _key(account):
-    return DELIVERY_CLASS, account.id
-
-
-def next_delivery(env):
-    """When something waits for its time to be sent: the earliest of these times."""
-    rows = env.execute_query(
-        SQL(
-            """
-            SELECT min(greatest(m.scheduled_date, m.external_next_try,
-                                a.delivery_next_try))
-              FROM mail_mail m
-              JOIN mail_external_address e ON e.id = m.sending_address_id
-              JOIN mail_external_account a ON a.id = e.account_id
-             WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
-            """
-        )
-    )
-    return rows[0][0]
 
 
 @contextmanager
@@ -109,7 +59,7 @@ def claim_due(env, number, limit, troubled):
 
     :param int number: of ``fetch_run``
     :param int troubled: how many of them may be slow or failed the last time
-    :return: list of (row: dict, MailboxJob or MailError why there is none)
+    :return: list of dict, one of columns for each, see ``work.MailboxWork``
     """
     env.cr.execute(
         SQL(
@@ -173,62 +123,4 @@ def claim_due(env, number, limit, troubled):
     )
     rows = env.cr.dictfetchall()
     env.cr.commit()  # pylint: disable=invalid-commit
-    return [(row, _mailbox_job(env, row)) for row in rows]
-
-
-def _mailbox_job(env, row):
-    """What a visit needs; here a stored password is opened."""
-    row["folders"] = row["folders"] or []
-    try:
-        credentials = vault.stored_credentials(env, row, "incoming")
-        server = vault.server(row, "incoming", STEP_TIMEOUT)
-    except vault.UnsealError:
-        return MailError(ErrorCode.LOGIN_REQUIRED)
-    except UserError:
-        return MailError(ErrorCode.TEMPORARY)  # no key now, see ``vault``
-    except MailError as error:
-        return error
-    look_back = None
-    if row["look_back_days"] and row["reading_since"] and not row["last_look"]:
-        look_back = row["reading_since"].date()
-    return MailboxJob(
-        account_id=row["id"],
-        server=server,
-        credentials=credentials,
-        folders=tuple(
-            FolderJob(
-                folder["id"],
-                folder["path"],
-                bool(folder["is_sent"]),
-                folder["state"],
-                list_anew=(folder["age"] or 3600) >= 3600,
-                transfer=folder["transfer"],
-            )
-            for folder in _in_turn(row)
-        ),
-        since=(row["last_look"] or row["reading_since"] or fields.Datetime.now()).date()
-        - timedelta(days=1),
-        look_back=look_back,
-        copies=row["copies"],
-        headers=_headers_at_once(row),
-        careful=bool(row["crashes"]),
-    )
-
-
-def _headers_at_once(row):
-    """Fewer of a server that did not give as many in time."""
-    slow = row["failure_code"] == ErrorCode.TIMEOUT.value
-    return (
-        _HEADERS_AT_ONCE // 10 ** min(row["attempts"] or 0, 3)
-        if slow
-        else _HEADERS_AT_ONCE
-    )
-
-
-def _in_turn(row):
-    """Another folder first after each visit that ended in the middle: one of them that
-    the server is slow with does not hold up the others."""
-    folders = row["folders"]
-    turn = (row["attempts"] or 0) + (row["cuts"] or 0)
-    first = turn % len(folders) if folders else 0
-    return folders[first:] + folders[:first]
+    return rows
