@@ -544,7 +544,7 @@ class MailExternalAccountConnect(models.TransientModel):
         with Turn(self, step).taken(test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
-            fingerprint = test.fingerprint(self)
+            fingerprint = test.settings_fingerprint(self)
             check = test.prepared(self, Step(step))
             with connection_returned(self.env):
                 result, folders = check()
