@@ -8,7 +8,7 @@ import ipaddress
 import re
 import smtplib
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn, cast
 
 from .connection.network import Deadline
@@ -47,7 +47,7 @@ class SmtpFacts:
     max_size: int = 0
     smtputf8: bool = False
     eightbitmime: bool = False
-    auth: tuple[str, ...] = field(default=())
+    auth: tuple[str, ...] = ()
 
 
 class SmtpSession(Session):

@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 from odoo import api, models
@@ -5,10 +6,11 @@ from odoo.tools.mail import email_normalize, encapsulate_email
 
 from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
 from ..tools import trusted_context
-from ..tools.outgoing.leaving import has_breaks, join_lines, written
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_DEPTH = 5  # encoded words within encoded words
 
 
 class IrMailServer(models.Model):
@@ -146,3 +148,63 @@ class IrMailServer(models.Model):
         return SimpleNamespace(
             from_filter=getattr(smtp_session, "from_filter", False), smtp_from=False
         )
+
+
+# Header fields as they leave: Python's ``email`` may write another text than it shows.
+# What it cannot read is shown as nothing and written as it was (``str`` and ``fold``
+# of ``email.headerregistry``); and line breaks in encoded words end a field, so that
+# what follows is a field of its own (CVE-2024-6923, mended in Python 3.12.5).
+
+
+def written(message, name):
+    """Every value of the fields ``name``, unfolded, as it leaves.
+
+    :param email.message.EmailMessage message: what leaves
+    """
+    return [
+        _value(message, key, value)
+        for key, value in message.raw_items()
+        if key.lower() == name.lower()
+    ]
+
+
+def has_breaks(message, names=None):
+    """Whether a field would leave as more than one.
+
+    :param names: of the fields that are looked at, in lower case; None: all
+    """
+    return any(
+        _breaks(message, key, value)
+        for key, value in message.raw_items()
+        if names is None or key.lower() in names
+    )
+
+
+def join_lines(message):
+    """Make one field of each again; what is nested too deep for that goes."""
+    for again in reversed(range(_DEPTH)):
+        if not has_breaks(message):
+            return
+        fields = [
+            (key, value, _breaks(message, key, value))
+            for key, value in message.raw_items()
+        ]
+        values = [
+            (key, _value(message, key, value) if broken else value)
+            for key, value, broken in fields
+            if again or not broken
+        ]
+        for key in set(message.keys()):
+            del message[key]
+        for key, value in values:
+            message[key] = value
+
+
+def _breaks(message, key, value):
+    folded = message.policy.fold(key, value).removesuffix(message.policy.linesep)
+    _first, *others = _LINE_END.split(folded)
+    return any(not line.strip() or line[0] not in " \t" for line in others)
+
+
+def _value(message, key, value):
+    return " ".join(message.policy.fold(key, value).partition(":")[2].split())

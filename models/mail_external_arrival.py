@@ -6,14 +6,13 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from ..mailkit.message.headers import parse_headers
-from ..tools import vault
+from ..tools import notices, vault
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.gateway import ArrivalProcessing
 from ..tools.incoming.heavy_parts import MessageSource
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing.message import envelope_form
-from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
 # So many messages that waited for their accounts are processed in one run.
@@ -288,8 +287,8 @@ class MailExternalArrival(models.Model):
             self._let_notifications_leave()
         left = self.filtered(lambda arrival: arrival.state == "quarantine")
         if not left:
-            return notice("success", self.env._("Processed."))
-        return notice(
+            return notices.on_screen("success", self.env._("Processed."))
+        return notices.on_screen(
             "warning",
             self.env._(
                 "%(count)s of %(all)s stay in quarantine: the reason is shown in each. "
@@ -411,4 +410,6 @@ class MailExternalArrival(models.Model):
         self.check_access("read")
         quarantined = self.sudo().filtered(lambda a: a.state == "quarantine")
         quarantined.write({"state": "dismissed", "raw": False})
-        return notice("info", self.env._("Dismissed. The mailbox keeps the mail."))
+        return notices.on_screen(
+            "info", self.env._("Dismissed. The mailbox keeps the mail.")
+        )

@@ -13,14 +13,18 @@ from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
     Candidate,
     Policy,
-    Reason,
+    Why,
     choose,
     ordered,
     reason_of,
 )
-from ..tools.outgoing.sender_name import is_pattern, shown_name
-from ..tools.outgoing.sender_names import from_line, names_on
-from ..tools.outgoing.signature import swap_signature
+from ..tools.outgoing.names import (
+    from_line,
+    is_pattern,
+    names_on,
+    render_sender_name,
+)
+from .mail_external_look_mixin import swap_signature
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
 FIRM_PROOFS = ("provider", "manager")
@@ -442,24 +446,24 @@ class MailExternalSender(models.AbstractModel):
         kind = self.env._("personal") if candidate.personal else self.env._("company")
         reason = reason_of(candidate, self._thread_policy(thread))
         name = ""
-        if reason in (Reason.PROJECT_DEFAULT, Reason.PROJECT):
+        if reason in (Why.PROJECT_DEFAULT, Why.PROJECT):
             project = self.env["project.project"].browse(
                 thread._external_sender_project_id()
             )
             # sudo: who may write here may know the name of the project
             name = project.sudo().display_name
         match reason:
-            case Reason.ADDRESSED:
+            case Why.ADDRESSED:
                 return self.env._("the customer wrote to this %s address", kind)
-            case Reason.PROJECT_DEFAULT:
+            case Why.PROJECT_DEFAULT:
                 return self.env._(
                     "%(kind)s default for “%(name)s”", kind=kind, name=name
                 )
-            case Reason.PROJECT:
+            case Why.PROJECT:
                 return self.env._(
                     "%(kind)s address of “%(name)s”", kind=kind, name=name
                 )
-            case Reason.GENERAL_DEFAULT:
+            case Why.GENERAL_DEFAULT:
                 return self.env._("%(kind)s default address", kind=kind)
         return self.env._("%(kind)s address", kind=kind)
 
@@ -478,7 +482,7 @@ class MailExternalSender(models.AbstractModel):
                 project, company = names_on(thread)
         return {
             row.id: from_line(
-                shown_name(
+                render_sender_name(
                     row.name,
                     author,
                     project,

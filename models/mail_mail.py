@@ -1,16 +1,14 @@
 from contextlib import nullcontext
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import SUPERUSER_ID, Command, api, fields, models
 from odoo.exceptions import AccessError, MissingError
 from odoo.tools.mail import email_normalize_all
 
 from ..tools import trusted_context
-from ..tools.cron_wake import start_at
+from ..tools.cron import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.outgoing.default_sender import DefaultSender
-from ..tools.outgoing.inline_images import with_short_addresses
-from ..tools.outgoing.message import envelope_form
-from ..tools.x2many import linked_ids
+from ..tools.outgoing.message import envelope_form, with_short_urls
 
 # What an administrator may change of a mail in somebody else's name.
 FREE_FIELDS = frozenset(
@@ -23,6 +21,14 @@ FREE_FIELDS = frozenset(
         "failure_reason",
     }
 )
+
+
+def _linked_ids(command):
+    """Ids of the existing records that one command of an x2many field links."""
+    operation, record_id, *rest = command
+    if operation == Command.LINK:
+        return [record_id]
+    return rest[0] if operation == Command.SET else []
 
 
 class MailMail(models.Model):
@@ -91,7 +97,7 @@ class MailMail(models.Model):
             return vals
         partners = self.env["res.partner"].sudo()
         commands = vals.get("recipient_ids") or []
-        ids = [id_ for command in commands for id_ in linked_ids(command)]
+        ids = [id_ for command in commands for id_ in _linked_ids(command)]
         if not all(partner.partner_share for partner in partners.browse(ids)):
             return vals
         record = self.env[vals["model"]].sudo().browse(vals["res_id"])
@@ -283,9 +289,9 @@ class MailMail(models.Model):
         )
 
     def _prepare_outgoing_body(self):
-        # Core makes a text of it, in which long addresses of images take it minutes.
+        # Core makes a text of it, in which long URLs of images take it minutes.
         body = super()._prepare_outgoing_body()
-        return with_short_addresses(body) if self.sending_address_id else body
+        return with_short_urls(body) if self.sending_address_id else body
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""

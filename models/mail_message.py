@@ -1,9 +1,8 @@
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import SUPERUSER_ID, Command, api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
 from ..tools import trusted_context
-from ..tools.x2many import keeps
 
 SENDER_FIELDS = frozenset({"external_address_id", "external_origin", "external_mark"})
 FROM_FIELDS = frozenset({"email_from", "author_id"})
@@ -46,6 +45,21 @@ AUDIENCES = {
     "own_copy": "nobody",
     "unproven": "nobody",
 }
+
+
+def _keeps(commands, ids):
+    """Whether commands, or plain ids, leave an x2many field with ``ids`` as it is."""
+    for command in commands or ():
+        operation, record_id, *rest = (
+            (Command.LINK, command) if isinstance(command, int) else command
+        )
+        if operation == Command.LINK:
+            kept = record_id in ids
+        else:
+            kept = operation == Command.SET and set(rest[0]) == ids
+        if not kept:
+            return False
+    return True
 
 
 class MailMessage(models.Model):
@@ -239,7 +253,7 @@ class MailMessage(models.Model):
     def _differs(self, name, value):
         field = self._fields[name]
         if field.type in ("one2many", "many2many"):
-            return not keeps(value, set(self[name].ids))
+            return not _keeps(value, set(self[name].ids))
         return field.convert_to_cache(value, self) != field.convert_to_cache(
             self[name], self
         )
@@ -455,6 +469,12 @@ class MailMessage(models.Model):
             Store.Attr(
                 "external_mark",
                 predicate=lambda message: message.external_mark,
+            ),
+            # What the mail server said. sudo: as core, for internal users.
+            Store.Many(
+                "notification_ids",
+                ["failure_reason"],
+                value=lambda m: m.sudo().notification_ids._filtered_for_web_client(),
             ),
         ]
 

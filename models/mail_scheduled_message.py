@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools.misc import clean_context
 
 from ..tools import trusted_context
-from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
 _logger = logging.getLogger(__name__)
 

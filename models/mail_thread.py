@@ -4,14 +4,17 @@ from contextlib import contextmanager
 from odoo import api, models
 
 from ..tools import trusted_context
-from ..tools.as_odoo import as_odoo
 from ..tools.incoming import facts, gateway
 from ..tools.incoming.shown_texts import ShownTexts
 from ..tools.outgoing import notifying
+from ..tools.outgoing.choice import EACH_DEFAULT
 from ..tools.outgoing.default_sender import DefaultSender
-from ..tools.own_transaction import is_remote_call
+from ..tools.trusted_context import as_odoo, is_remote_call
 
 _logger = logging.getLogger(__name__)
+
+# Models whose field ``project_id`` decides which addresses fit a record.
+OF_A_PROJECT = ("project.task", "project.milestone", "project.update")
 
 
 class MailThread(models.AbstractModel):
@@ -38,8 +41,13 @@ class MailThread(models.AbstractModel):
     # What a record says of itself
 
     def _external_sender_project_id(self):
-        """Id of the project that decides which addresses fit this record, or False."""
-        return False
+        """Id of the project that decides which addresses fit this record, or False.
+
+        A sub-task has its own project, or its parent's by core's compute.
+        """
+        if self._name == "project.project":
+            return self.id
+        return self._name in OF_A_PROJECT and self.project_id.id
 
     def _external_sender_company_id(self):
         """Id of the record's company, or False when it belongs to none."""
@@ -98,6 +106,11 @@ class MailThread(models.AbstractModel):
         senders._check_typed_from("email_from", values.get("email_from"))
         senders._check_typed_author("author_id", partner.exists())
 
+    @api.model
+    def _get_allowed_message_params(self):
+        # what is picked in the chatter; checked when the message is created
+        return super()._get_allowed_message_params() | {"external_address_id"}
+
     def _get_message_create_valid_field_names(self):
         return super()._get_message_create_valid_field_names() | {
             "external_address_id",
@@ -106,18 +119,24 @@ class MailThread(models.AbstractModel):
 
     def _message_create(self, values_list):
         with trusted_context.posting.during():
-            values_list = [
-                DefaultSender(self.env, vals).with_best() for vals in values_list
-            ]
-            if self.env["mail.external.sender"]._any_configured():
-                values_list = [
-                    DefaultSender(self.env, vals).with_default() for vals in values_list
-                ]
+            values_list = [self._with_sender(vals) for vals in values_list]
             messages = super()._message_create(values_list)
             arrived = trusted_context.arrival.value
             if arrived is not None:
                 gateway.note_posted(arrived, messages)
             return messages
+
+    def _with_sender(self, vals):
+        """The values with an address to leave from; what was picked stays, also Odoo's
+        own server (False)."""
+        if vals.get("external_address_id") == EACH_DEFAULT:
+            return DefaultSender(self.env, vals).with_best()
+        if (
+            "external_address_id" in vals
+            or not self.env["mail.external.sender"]._any_configured()
+        ):
+            return vals
+        return DefaultSender(self.env, vals).with_default()
 
     def _message_update_content(self, message, /, **kwargs):
         if self.env["mail.external.sender"]._any_configured():

@@ -7,10 +7,6 @@ from ..tools import trusted_context
 class ProjectTask(models.Model):
     _inherit = "project.task"
 
-    def _external_sender_project_id(self):
-        # a sub-task has its own, or its parent's by core's compute
-        return self.project_id.id
-
     def _external_answer_arrived(self):
         """A customer answered by mail: a finished task goes on, where that is set."""
         company = self.company_id or self.env.company

@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.exceptions import UserError
 
-from ..tools.connect_turn import Turn
+from ..tools.connect.turn import Turn
 from .common import ConnectCase
 
 

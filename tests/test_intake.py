@@ -9,8 +9,8 @@ from odoo.tools import mute_logger
 from ..mailkit.answers.token import Signer
 from ..mailkit.message.headers import parse_headers
 from ..tools import vault
-from ..tools.claims import next_look
 from ..tools.incoming import gateway
+from ..tools.incoming.claims import next_look
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing.message import build_messages
 from .common import IntakeCase

@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import Form, new_test_user
 
-from ..tools.owner_notices import managers_of
+from ..tools.notices import managers_of
 from .common import ConnectCase
 
 GROUPS = "base.group_user,project.group_project_manager"

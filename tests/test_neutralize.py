@@ -3,7 +3,7 @@ import base64
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import neutralize_database
 
-from ..tools import claims
+from ..tools.outgoing.run import next_delivery
 from .common import ConnectCase
 
 SECRET = b"Whole and private mail"
@@ -133,7 +133,7 @@ class TestNeutralize(ConnectCase):
         self.assertTrue(message.exists())
         [note] = message.notification_ids.filtered(lambda n: n.mail_mail_id == mail)
         self.assertEqual(note.notification_status, "exception")
-        self.assertFalse(claims.next_delivery(self.env))
+        self.assertFalse(next_delivery(self.env))
 
     def test_the_addresses_are_used_by_nobody(self):
         self.env["mail.external.sender"]._clear_sender_cache()

@@ -8,7 +8,9 @@ from odoo import fields
 from odoo.modules.registry import DummyRLock, Registry
 from odoo.tools import config, mute_logger
 
-from ..tools import claims, run_time, vault
+from ..tools import cron, vault
+from ..tools.cron import RunTime, seconds_allowed
+from ..tools.incoming import claims
 from ..tools.incoming import run as fetching
 from ..tools.incoming import work as mailbox_work
 from ..tools.incoming.requests import Advanced, Choice, Stopped
@@ -16,7 +18,6 @@ from ..tools.incoming.run import FetchRun
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import run as delivery_run
 from ..tools.outgoing.run import DeliveryRun
-from ..tools.run_time import RunTime, seconds_allowed
 from .common import ExternalAccountCase
 from .reading_case import LOGGER, ReadingCase
 
@@ -33,7 +34,7 @@ class TestRuns(ReadingCase):
 
     def setUp(self):
         super().setUp()
-        self.patch(run_time, "_GRACE", 0.1)
+        self.patch(cron, "_GRACE", 0.1)
         # What runs commit is part of the test's transaction.
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
         # Odoo's own runner holds it all the time; the runs' threads need the registry.
@@ -86,7 +87,7 @@ class TestRuns(ReadingCase):
         due = patch.object(
             accounts, "_accounts_with_due_mail", lambda *_args: self.account
         )
-        with due, patch.object(accounts, "_deliver_one", hang):
+        with due, patch.object(delivery_run, "deliver", hang):
             for _run in range(2):
                 began = time.monotonic()
                 DeliveryRun(self.account.browse(), 4, RunTime(2.0)).run()
@@ -218,7 +219,7 @@ class TestRunTime(ExternalAccountCase):
 
     def test_the_processors_time_counts_too(self):
         soft = time.process_time() + 0.4
-        with patch.object(run_time.resource, "getrlimit", lambda _what: (soft, -1)):
+        with patch.object(cron.resource, "getrlimit", lambda _what: (soft, -1)):
             run = RunTime(120.0)
         self.assertFalse(run.over)
         busy(0.3)

@@ -5,7 +5,7 @@ from odoo.fields import Command
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
-from ..tools import connect_test
+from ..tools.connect import test
 from .sibling_case import ALIAS, WINDOW, SiblingCase
 
 
@@ -87,7 +87,7 @@ class TestAnotherAddress(SiblingCase):
 
     def test_it_is_tested_with_the_password_that_the_account_has(self):
         window = self.sibling_window(password="another", incoming_password="x")
-        self.assertEqual(connect_test.passwords(window).smtp, "hunter2")
+        self.assertEqual(test.passwords(window).smtp, "hunter2")
 
     def test_a_draft_of_it_is_refused(self):
         with self.assertRaisesRegex(UserError, "connected already"):
@@ -212,7 +212,7 @@ class TestWhoMayNot(SiblingCase):
                 self.assertEqual(window[name], self.account[name], name)
             self.assertEqual(window.user_id, self.anna)
             self.assertFalse(window.is_company)
-            self.assertTrue(connect_test.passwords(window).smtp)
+            self.assertTrue(test.passwords(window).smtp)
         self.assertEqual(self.saved(written).user_id, self.anna)
         self.assertEqual(self.account.read([*evil, "user_id", "company_id"]), before)
 
@@ -223,7 +223,7 @@ class TestWhoMayNot(SiblingCase):
             .new({"account_id": self.account.id, "smtp_host": "smtp.evil.example"})
         )
         self.assertTrue(new.is_address_only)
-        self.assertIsNone(connect_test.passwords(new).smtp)
+        self.assertIsNone(test.passwords(new).smtp)
 
     def test_a_window_from_before_takes_no_newer_password_along(self):
         """An account is connected to another server; who kept a window of before has
@@ -239,7 +239,7 @@ class TestWhoMayNot(SiblingCase):
         self.saved(again)
         stale.invalidate_recordset()
         self.assertEqual(stale.smtp_host, "smtp.brand-a.example")
-        self.assertIsNone(connect_test.passwords(stale).smtp)
+        self.assertIsNone(test.passwords(stale).smtp)
         self.vouched(stale)
         with self.assertRaisesRegex(UserError, "not passed the test"):
             stale.action_save()

@@ -8,7 +8,6 @@ import odoo.sql_db
 from ..mailkit.answers.matching import Outcome
 from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
-from ..tools import claims
 from ..tools.incoming.facts import AddressBook, addressed, decide_batch
 from ..tools.incoming.gateway import take_in_forwarded
 from ..tools.incoming.intake import Intake
@@ -259,7 +258,7 @@ class TestMoved(WrittenToCase):
         with connection.cursor() as other:
             other.execute(
                 "SELECT pg_advisory_xact_lock(%s, %s)",
-                (claims.DELIVERY_CLASS, old.id),
+                (delivery.CLAIM_CLASS, old.id),
             )
             self.deliver(new)
             self.assertFalse(self.sent, "the other process is at it")

@@ -9,7 +9,7 @@ from odoo.tools import mute_logger
 from ..mailkit.answers.matching import Outcome
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.message.headers import parse_headers
-from ..tools import run_time
+from ..tools import cron
 from ..tools.incoming.facts import addressed, decide_batch
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing import account as delivery
@@ -359,7 +359,7 @@ class TestForwardedState(WrittenToCase):
     def process(self):
         known = self.task.message_ids
         arrivals = self.env["mail.external.arrival"]
-        arrivals._process_waiting(run_time.RunTime(60.0))
+        arrivals._process_waiting(cron.RunTime(60.0))
         self.task.invalidate_recordset(["message_ids"])
         return self.task.message_ids - known
 

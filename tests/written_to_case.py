@@ -1,4 +1,4 @@
-from ..tools.connect_saving import _move_values
+from ..tools.connect.saving import _move_values
 from .common import IntakeCase
 
 NOBODY = "undisclosed-recipients:;"

@@ -18,7 +18,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from ..mailkit.answers.token import html_mark, reference, text_mark
 from ..mailkit.message.from_header import address_key
 from . import trusted_context, vault
-from .as_odoo import as_odoo
+from .trusted_context import as_odoo
 
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}

@@ -2,13 +2,19 @@
 
 Remote callers write the environment's context themselves, so it can't say who speaks or
 what was checked. These values can: only code sets them, for what runs inside a
-``with``. Each is read by ``.value`` and set by ``.during(value)``.
+``with``. Each is read by ``.value`` and set by ``.during(value)``. Here is also what
+else has to be known of callers: what they called, and how Odoo acts without their
+context.
 """
 
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from odoo import SUPERUSER_ID
+from odoo.http import request
+from odoo.service.server import thread_local
 
 from ..mailkit.message.addresses import Address
 from .incoming.heavy_parts import HeavyParts
@@ -160,3 +166,46 @@ carried = Trusted("carried", Carried())
 
 #: Key of the one address that mail may go to, or it does not leave; "" for any.
 sole_recipient = Trusted("sole_recipient", "")
+
+# Callers from outside
+
+
+def is_remote_call(model, *methods):
+    """Whether somebody called one of these methods of ``model`` from outside.
+
+    A business flow calls the same methods; only who is called by name can have been
+    given values that a person made up. Routes: ``web/controllers/dataset.py``,
+    ``rpc/controllers/json2.py``, ``service/model.py`` (XML-RPC and JSON-RPC).
+    """
+    return _remote_call() in {(model, method) for method in methods}
+
+
+def _remote_call():
+    # XML-RPC and its twins run without a request (http.borrow_request).
+    name = getattr(thread_local, "rpc_model_method", "")
+    if name:
+        model, _dot, method = name.rpartition(".")
+        return model, method
+    if not request:
+        return None
+    path = request.httprequest.path
+    if path.startswith("/web/dataset/call_"):
+        return request.params.get("model"), request.params.get("method")
+    if path.startswith("/json/2/"):
+        return request.params.get("__model__"), request.params.get("__method__")
+    return None
+
+
+def as_odoo(records):
+    """``records`` as OdooBot has them, without anything of the caller's context.
+
+    A remote caller writes their context themselves: ``default_email_cc`` in it adds a
+    recipient to every mail that is made. ``with_user(SUPERUSER_ID)`` keeps such keys,
+    and ``sudo()`` drops those that begin with ``default_`` only
+    (odoo/orm/environments.py, ``Environment.__call__``). So this is the only place
+    that names the superuser; ``./dev lint`` finds others.
+
+    :param records: a recordset, or a model
+    :return: the same, by another environment
+    """
+    return records.with_env(records.env(user=SUPERUSER_ID, su=True, context={}))

@@ -3,8 +3,8 @@ from odoo.exceptions import UserError
 
 from ..mailkit.message.from_header import header_addresses
 from ..tools import trusted_context
-from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
-from ..tools.own_transaction import is_remote_call
+from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools.trusted_context import is_remote_call
 
 # What the chatter says by the context when it opens the full composer.
 _SENDER_KEY = "external_sender_id"

@@ -11,11 +11,10 @@ from ..mailkit.errors import MailError
 from ..mailkit.message.addresses import same_mailbox
 from ..mailkit.message.from_header import header_addresses, mailbox_key
 from ..models.mail_external_address import PROOFS
-from ..tools import code_mail, connect_rights, vault
-from ..tools.connect_turn import Turn
-from ..tools.destination import READ_PROTOCOLS
-from ..tools.own_transaction import may_end_transaction
-from ..tools.screen_notice import notice
+from ..models.mail_external_connection_mixin import READ_PROTOCOLS
+from ..tools import code_mail, notices, vault
+from ..tools.connect import rights
+from ..tools.connect.turn import Turn, may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
@@ -327,7 +326,7 @@ class MailExternalProofMixin(models.AbstractModel):
         account = self._same_account()
         if not account:  # it is not so any more
             return self._reopen()
-        connect_rights.check_account(account)
+        rights.check_account(account)
         return self._action_open(
             self.env._("Another Address of %s", account.display_name),
             {
@@ -478,7 +477,7 @@ class MailExternalProofMixin(models.AbstractModel):
             return self._reopen()
         # No exception: it would take the count back where the transaction goes on.
         text = self.env._("This is not the code from the newest mail.")
-        return notice("danger", text, closes=False)
+        return notices.on_screen("danger", text, closes=False)
 
     # A manager's word
 

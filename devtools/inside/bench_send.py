@@ -37,20 +37,8 @@ accounts = env["mail.external.account"].create(  # noqa: F821
         for number in range(given["accounts"])
     ]
 )
-env["mail.external.secret"].sudo().create(  # noqa: F821
-    [
-        {
-            "account_id": account.id,
-            "purpose": "smtp",
-            "sealed": vault.seal(
-                env,  # noqa: F821
-                "sandbox",
-                account._secret_context("smtp"),
-            ),
-        }
-        for account in accounts
-    ]
-)
+for account in accounts:
+    vault.store_password(account, "smtp", "sandbox")
 addresses = env["mail.external.address"].create(  # noqa: F821
     [
         {

@@ -10,9 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 _ADDON = Path(__file__).resolve().parents[2]
-_SHIPPED = [
-    _ADDON / name for name in ("controllers", "mailkit", "models", "tools", "wizards")
-]
+_SHIPPED = [_ADDON / name for name in ("mailkit", "models", "tools", "wizards")]
 #: ``file:function`` in the order of the first calls, as a set that keeps it.
 _called: dict[str, None] = {}
 

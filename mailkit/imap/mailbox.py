@@ -37,7 +37,7 @@ _SET = 7000
 _MAX_HEADER = 64 * 1024
 # So many messages in a row are not unreadable: the server has another trouble.
 _MAX_REFUSED = 20
-_HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[%b]%b)"
+_HEADER_ITEMS = b"(UID RFC822.SIZE BODY.PEEK[%b]%b)"
 _LOOKED_AT = b"HEADER.FIELDS (%b)" % FIELDS
 _WHOLE = b"HEADER"
 # Folders that are looked into for one message.
@@ -51,13 +51,12 @@ _LAST_UID = 2**32 - 1
 class ImapHeader:
     """The fields `reading.FIELDS` of a message as they stand there.
 
-    `size`: octets of the message, 0 if unknown; not always exact. `received`: aware,
-    when it came into the mailbox. `truncated`: `raw` is only the beginning.
+    `size`: octets of the message, 0 if unknown; not always exact. `truncated`: `raw`
+    is only the beginning.
     """
 
     uid: int
     size: int
-    received: datetime | None
     raw: bytes
     truncated: bool = False
 
@@ -412,9 +411,7 @@ class ImapMailbox(ImapSession):
         for part in grammar.fetched(answer.untagged):
             if part.body is not None and part.uid in wanted:
                 cut = len(part.body) >= _MAX_HEADER
-                found[part.uid] = ImapHeader(
-                    part.uid, part.size, part.received, part.body, cut
-                )
+                found[part.uid] = ImapHeader(part.uid, part.size, part.body, cut)
         if answer.ok or answer.only_expunged:
             return None
         return mailbox_error(Stage.FETCH, answer.text, self._secrets)

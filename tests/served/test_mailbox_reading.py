@@ -70,9 +70,6 @@ def test_looking_back_some_days(
     state = imap.start("INBOX", since=TODAY - timedelta(days=7))
     [batch] = imap.scan(state, since=TODAY)
     assert [subject(h.raw) for h in batch.headers] == ["Letter 2", "Letter 3"]
-    received = batch.headers[0].received
-    assert received is not None
-    assert abs(received - (now - timedelta(days=5))) < timedelta(seconds=2)
     # Afterwards everything counts that comes, whatever its date.
     owner.append("INBOX", "", imaplib.Time2Internaldate(now - timedelta(days=90)), b"")
     owner.append(

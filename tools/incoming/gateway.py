@@ -26,8 +26,7 @@ from ...mailkit.answers.author import shown_name
 from ...mailkit.message import mime
 from ...mailkit.message.headers import parse_headers
 from .. import trusted_context
-from ..as_odoo import as_odoo
-from ..trusted_context import Arrival
+from ..trusted_context import Arrival, as_odoo
 from .facts import (
     colleagues,
     decide_batch,

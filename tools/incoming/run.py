@@ -45,7 +45,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
-from ..claims import claim_due
+from .claims import claim_due
 from .requests import Asked, Choice, Cut, Failed, Fetched, Scanned, Stopped
 from .visit import Asking, visit
 from .work import MailboxWork

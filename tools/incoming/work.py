@@ -16,11 +16,9 @@ from odoo import fields
 from odoo.exceptions import UserError
 
 from ...mailkit.answers.matching import Outcome
-from ...mailkit.connection.settings import Credentials
 from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.message.headers import Headers, parse_headers
 from .. import vault
-from ..destination import mailbox_secret_context, mailbox_server
 from ..outgoing.session import SIGN_IN_CODES
 from . import requests as visit
 from .facts import (
@@ -103,7 +101,7 @@ class MailboxWork:
             look_back = row["reading_since"].date()
         last = row["last_look"] or row["reading_since"] or fields.Datetime.now()
         return visit.MailboxJob(
-            server=mailbox_server(row, STEP_TIMEOUT),
+            server=vault.server(row, "incoming", STEP_TIMEOUT),
             credentials=credentials,
             folders=tuple(map(_folder_job, self._in_turn())),
             since=last.date() - timedelta(days=1),
@@ -114,16 +112,12 @@ class MailboxWork:
         )
 
     def _credentials(self):
-        row = self.row
-        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        context = mailbox_secret_context(uuid, row)
         try:
-            password = vault.unseal(self.env, row["sealed"] or "", context)
+            return vault.stored_credentials(self.env, self.row, "incoming")
         except vault.UnsealError as error:
             raise MailError(ErrorCode.LOGIN_REQUIRED) from error
         except UserError as error:  # no key now, see ``vault``
             raise MailError(ErrorCode.TEMPORARY) from error
-        return Credentials(row["incoming_login"] or "", password)
 
     def _headers_at_once(self):
         """Fewer of a server that did not give as many in time."""

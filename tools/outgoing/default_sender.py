@@ -1,8 +1,7 @@
 """Who wrote a message, and so which address it leaves through."""
 
 from .. import trusted_context
-from .choice import Reason
-from .sender_choice import EACH_DEFAULT
+from .choice import Why
 
 _IN_THEIR_NAME = ("comment", "notification", "user_notification")
 
@@ -25,20 +24,13 @@ class DefaultSender:
         By then it was known that a person writes; the author may be a template's.
         """
         values = self._values
-        if values.get("external_address_id") != EACH_DEFAULT:
-            return values
         if not self.may_be_external():
             return {**values, "external_address_id": False}
         best = self._senders._best_address_id(self._thread())
         return {**values, "external_address_id": best}
 
     def with_default(self):
-        """The values completed with the default address, where none was chosen.
-
-        An explicit choice, Odoo's own server (False) included, is kept.
-        """
-        if "external_address_id" in self._values:
-            return self._values
+        """The values with the default address, where nothing was chosen."""
         address_id, written_by = self._choose()
         # Both said explicitly: they need no query when they are read back.
         return {
@@ -88,7 +80,7 @@ class DefaultSender:
         # What was picked before the full composer was opened comes by the context.
         picked = self._env.context.get("external_sender_id")
         choice = senders._sender_choice(thread, picked)
-        if picked and choice.reason is not Reason.PICKED:
+        if picked and choice.reason is not Why.PICKED:
             return picked, "user"  # refused, with the remedy, when it is created
         return choice.candidate and choice.candidate.address_id, "user"
 

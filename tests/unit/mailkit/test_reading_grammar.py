@@ -162,22 +162,6 @@ def test_likely_folders_come_first() -> None:
     assert [f.path for f in likely_first(folders)] == ["INBOX", "Sent", "x", "Trash"]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"17-Jul-1996 02:44:25 -0730", "1996-07-17T02:44:25-07:30"),
-        (b" 1-JAN-2024 00:00:00 +0000", "2024-01-01T00:00:00+00:00"),
-        (b"31-Feb-2024 00:00:00 +0000", None),
-        (b"01-Foo-2024 00:00:00 +0000", None),
-        (b"01-Jan-2024 00:00:00 +9999", None),
-        (b"", None),
-    ],
-)
-def test_internal_date(text: bytes, expected: str | None) -> None:
-    found = grammar.internal_date(text)
-    assert (found.isoformat() if found else None) == expected
-
-
 def test_dates_are_written_in_english() -> None:
     moment = datetime(2024, 3, 5, 7, 8, 9, tzinfo=timezone(timedelta(hours=-3)))
     assert grammar.date_time(moment) == b'"05-Mar-2024 07:08:09 -0300"'

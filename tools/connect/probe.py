@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 from odoo import fields
 
-from ..mailkit import probe
-from ..mailkit.checks import CheckResult, Step
-from ..mailkit.connection.network import Deadline
-from ..mailkit.connection.settings import Credentials, Server
-from ..mailkit.errors import ErrorCode, MailError, ServerReply
-from ..mailkit.message.from_header import address_key
-from ..mailkit.smtp import SmtpSession
-from . import code_mail
+from ...mailkit import probe
+from ...mailkit.checks import CheckResult, Step
+from ...mailkit.connection.network import Deadline
+from ...mailkit.connection.settings import Credentials, Server
+from ...mailkit.errors import ErrorCode, MailError, ServerReply
+from ...mailkit.message.from_header import address_key
+from ...mailkit.smtp import SmtpSession
+from .. import code_mail
 
 # Seconds that a mail may take from server to server, and into the mailbox.
 ARRIVAL_SECONDS = 30.0

@@ -1,16 +1,12 @@
-"""Who delivers and who reads an account now: claims.
+"""Who reads a mailbox now.
 
-A claim says that one process has an account's mail, or its mailbox, for itself. All
-processes and hosts see it, and it ends with a crash: it is an advisory lock of
-PostgreSQL, held on a cursor of its own for as long as the claim lasts. It locks no row
-of the account, so that saving one never waits for it.
+A claim says that one run has a mailbox for itself. All processes and hosts see it, and
+it ends with a crash: the run holds an advisory lock of PostgreSQL on its number, on a
+cursor of its own (``fetch_run``), and the number is written into the mailboxes that it
+reads (``claim_due``). Who finds a number that nobody holds knows that its run ended in
+the middle. No row of the account is locked, so that saving one never waits for it.
 
-- Delivery: the lock is on the account, for one batch (``delivery_claim``).
-- Reading: the lock is on the number of a run (``fetch_run``), and the number is written
-  into the mailboxes that the run reads (``claim_due``). Who finds a number that nobody
-  holds knows that its run ended in the middle.
-
-Plain functions over SQL. Here is asked, too, when the next delivery and visit are due.
+Plain functions over SQL; who delivers an account is said in ``outgoing/account.py``.
 """
 
 import secrets
@@ -18,9 +14,7 @@ from contextlib import contextmanager
 
 from odoo.tools import SQL
 
-# First halves of the keys of PostgreSQL's advisory locks: on an account whose mail is
-# leaving ("mxac"), and on a run that reads ("mxfr").
-DELIVERY_CLASS = 0x6D786163
+# First half of the keys of PostgreSQL's advisory locks on a run that reads ("mxfr").
 RUN_CLASS = 0x6D786672
 # Mailboxes that may be read at all.
 _READABLE_FROM = SQL(
@@ -41,49 +35,6 @@ _DUE = SQL(
     _READABLE,
     RUN_CLASS,
 )
-
-
-@contextmanager
-def delivery_claim(account):
-    """Hold the account for this process, on a cursor of its own.
-
-    An advisory lock, unlike a lock on the row, lets users edit the account while its
-    mail is leaving; it ends with the cursor, also after a crash.
-
-    :return: whether it is held
-    """
-    account.ensure_one()
-    with account.env.registry.cursor() as cr:
-        lock = SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", *_key(account))
-        cr.execute(lock)
-        yield cr.fetchone()[0]
-
-
-def is_being_delivered(account):
-    """Whether another process sends the mail of this account now."""
-    lock = SQL("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", *_key(account))
-    return not account.env.execute_query(lock)[0][0]
-
-
-def _key(account):
-    return DELIVERY_CLASS, account.id
-
-
-def next_delivery(env):
-    """When something waits for its time to be sent: the earliest of these times."""
-    rows = env.execute_query(
-        SQL(
-            """
-            SELECT min(greatest(m.scheduled_date, m.external_next_try,
-                                a.delivery_next_try))
-              FROM mail_mail m
-              JOIN mail_external_address e ON e.id = m.sending_address_id
-              JOIN mail_external_account a ON a.id = e.account_id
-             WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
-            """
-        )
-    )
-    return rows[0][0]
 
 
 @contextmanager
@@ -108,7 +59,7 @@ def claim_due(env, number, limit, troubled):
 
     :param int number: of ``fetch_run``
     :param int troubled: how many of them may be slow or failed the last time
-    :return: list of dict, one of columns for each, see ``incoming.work.MailboxWork``
+    :return: list of dict, one of columns for each, see ``work.MailboxWork``
     """
     env.cr.execute(
         SQL(

@@ -4,12 +4,18 @@ The only place that writes an account's connection, and whose address leaves by 
 sign-in. Plain functions in superuser mode; ``window`` is the one connect window.
 """
 
+import base64
+import secrets
+
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from . import connect_test, owner_notices
-from .destination import CONNECTION, READ_PROTOCOLS
+from ...models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
+from .. import notices, vault
+from . import test
+
+MAX_LOOK_BACK_DAYS = 90
 
 
 def save(window, proof):
@@ -34,9 +40,9 @@ def save(window, proof):
             },
         )
         address = _write_address(window, account, proof)
-        connect_test.store_passwords(window, account)
+        _store_passwords(window, account)
         account._set_up_reading(folders, anew)
-    owner_notices.tell_of_connection(address, *before)
+    notices.tell_of_connection(address, *before)
     address.account_id._resume()
     return address
 
@@ -46,7 +52,7 @@ def keep_draft(window):
     before = _owner_and_email(window)
     values = {**_owner_values(window), "state": "draft"}
     address = _write_address(window, _write_account(window, values), False)
-    owner_notices.tell_of_connection(address, *before)
+    notices.tell_of_connection(address, *before)
 
 
 def _owner_and_email(window):
@@ -140,7 +146,7 @@ def _connection_values(window):
     if window.incoming_protocol not in READ_PROTOCOLS:
         names = ("host", "port", "security", "login")
         values.update({f"incoming_{name}": False for name in names})
-    lines = connect_test.results(window).values()
+    lines = test.results(window).values()
     return {
         **values,
         "provider_id": window.provider_id.id,
@@ -166,6 +172,20 @@ def _mailbox_values(window):
         if values["forward_token"] != window.account_id.sudo().forward_token:
             values["forward_notice"] = False
     return values
+
+
+def _store_passwords(window, account):
+    """Seal the tested passwords for ``account``; the typed ones are forgotten."""
+    tested = test.passwords(window)
+    stored = window.env["mail.external.secret"].sudo()
+    stored.search([("account_id", "=", account.id)]).unlink()
+    for purpose, secret in (("smtp", tested.smtp), ("incoming", tested.incoming)):
+        if secret is None or (
+            purpose == "incoming" and window.incoming_protocol not in READ_PROTOCOLS
+        ):
+            continue
+        vault.store_password(account, purpose, secret)
+    window.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
 
 
 # The address's part
@@ -207,54 +227,7 @@ def _proof_values(window, proof):
     return {"proof": proof, "proof_user_id": user, "proof_date": date}
 
 
-def check_target(window):
-    """:raise UserError: there is no account for the address, or not one of its owner"""
-    env, account = window.env, window.account_id
-    if not account:
-        raise UserError(env._("Mail Account: choose to which one the address moves."))
-    hidden, address = account.sudo(), window.address_id.sudo()
-    if hidden.state == "draft" or not hidden.active:
-        raise UserError(
-            env._("Mail Account: connect it first, then add addresses to it.")
-        )
-    same = address and (
-        hidden.user_id == address.user_id
-        and (hidden.user_id or hidden.company_id == address.account_id.company_id)
-    )
-    if address and not same:
-        raise _elsewhere(window, account)
-
-
-def _elsewhere(window, record):
-    return UserError(
-        window.env._(
-            "Mail Account: %s belongs to somebody else. An address moves between "
-            "accounts of the same owner only.",
-            record.sudo(False).display_name,
-        )
-    )
-
-
-def check_new_owner(window):
-    """:raise UserError: an account with other addresses would go to another owner, or
-    an address without its account, whose mailbox is read on for the former owner"""
-    env, account = window.env, window.account_id.sudo()
-    address = window.address_id.sudo()
-    others = account.address_ids - address
-    if address and address.account_id != account:
-        former, company = address.account_id, window.company_id
-        owner = window._owner()
-        if former.user_id != owner or not (owner or former.company_id == company):
-            raise _elsewhere(window, account or address)
-    if others and account.user_id != window._owner():
-        raise UserError(
-            env._(
-                "Owner: %(others)s would go along to the new owner of %(account)s. "
-                "Remove them, or move them to another account; then add them anew.",
-                others=", ".join(others.mapped("email")),
-                account=window.email,
-            )
-        )
+# What has to be right before
 
 
 def check_once(window):
@@ -270,3 +243,88 @@ def check_once(window):
                 account=account.display_name,
             )
         )
+
+
+def check_replies(window):
+    """:raise UserError: receiving replies cannot work so"""
+    if not window.receive_replies:
+        return
+    env = window.env
+    if window.is_address_only and window.incoming_protocol == "none":
+        raise UserError(
+            env._(
+                "Receive Replies: nothing comes in by the account %s. Switch it off; "
+                "then replies go to Odoo's own address. Or connect the account so that "
+                "its mailbox is read.",
+                window.account_id.display_name,
+            )
+        )
+    if window.incoming_protocol == "none":
+        raise UserError(
+            env._(
+                "Receive Replies: choose how they come in: IMAP, POP3 or forwarded "
+                "to Odoo. Or switch it off; then replies go to Odoo's own address."
+            )
+        )
+    if window.is_address_only:
+        _check_new_mail(window)
+        return
+    if window.forward_problem:
+        raise UserError(window.forward_problem)
+    if not window._chosen_folders():
+        raise UserError(env._("Folders: choose at least one, usually the inbox."))
+    if not 0 <= window.look_back_days <= MAX_LOOK_BACK_DAYS:
+        raise UserError(
+            env._(
+                "Look Back: enter a number of days from 0 (from now on) to %s.",
+                MAX_LOOK_BACK_DAYS,
+            )
+        )
+    _check_new_mail(window)
+
+
+def _check_new_mail(window):
+    if not window.is_company or window.new_mail != "task":
+        return
+    project = window.new_mail_project_id
+    if not project:
+        raise UserError(
+            window.env._("Tasks In: choose the project that new mail goes to.")
+        )
+    if project != window.address_id.sudo().new_mail_project_id:
+        project.check_access("read")
+
+
+# Forwarding to Odoo
+
+
+def no_domain(env):
+    """Why there is no address that a mailbox could redirect to."""
+    return env._(
+        "Odoo has no address that mail could be redirected to, because it has no "
+        "alias domain. Ask your administrator to set one in Settings / General "
+        "Settings / Alias Domain, or choose IMAP or POP3."
+    )
+
+
+def make_forward_tokens(windows):
+    """The secret of an account stays, unless another person gets the address."""
+    for window in windows.filtered(lambda w: w.incoming_protocol == "forwarded"):
+        hidden = window.sudo()
+        known = _known_token(window)
+        token = known or hidden.forward_token
+        if not token or (not known and token == hidden.account_id.forward_token):
+            token = _new_token()
+        if token != hidden.forward_token:
+            hidden.forward_token = token
+
+
+def _known_token(window):
+    account = window.account_id.sudo()
+    same_owner = account.user_id == window._owner()
+    return account.forward_token if same_owner and window._may_see() else False
+
+
+def _new_token():
+    """26 letters of base32, 130 bits: what ``incoming/forwarded.py`` looks for."""
+    return base64.b32encode(secrets.token_bytes(20)).decode().lower()[:26]

@@ -1,5 +1,8 @@
-"""Whoever's address or connection somebody else changes is told of it; and who is told
-when one of them stops."""
+"""What people are told: by a notification, and for a moment on their screen.
+
+Whoever's address or connection somebody else changes is told of it, and somebody is
+told when one of them stops.
+"""
 
 import logging
 
@@ -7,8 +10,8 @@ from odoo import SUPERUSER_ID
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
-from .as_odoo import as_odoo
 from .explanations import cause_and_remedy
+from .trusted_context import as_odoo
 
 _logger = logging.getLogger(__name__)
 _lt = LazyTranslate(__name__)
@@ -172,3 +175,19 @@ def managers_of(record, owner, company):
             not user.share and account.with_user(user)._manages_owner(owner, company)
         )
     )
+
+
+def on_screen(kind, text, *, closes=True):
+    """What a button returns: the client action that shows a text for a moment.
+
+    :param str kind: "success", "info", "warning" or "danger"
+    :param bool closes: whether the window that the button stands in is closed
+    """
+    params = {"type": kind, "message": text}
+    if closes:
+        params["next"] = {"type": "ir.actions.act_window_close"}
+    return {
+        "type": "ir.actions.client",
+        "tag": "display_notification",
+        "params": params,
+    }

@@ -1,6 +1,6 @@
 import pytest
 
-from tools.outgoing.sender_name import (
+from tools.outgoing.names import (
     MAX_LENGTH,
     is_pattern,
     render_sender_name,
@@ -22,7 +22,7 @@ VALUES = {"author": "Anna Kovalenko", "project": "Launch", "company": "Corp"}
     ],
 )
 def test_rendering(pattern: str, name: str) -> None:
-    assert render_sender_name(pattern, VALUES) == name
+    assert render_sender_name(pattern, **VALUES) == name
 
 
 @pytest.mark.parametrize(
@@ -45,26 +45,26 @@ def test_what_is_no_placeholder(pattern: str, unknown: list[str]) -> None:
 
 def test_a_name_cannot_hold_a_placeholder() -> None:
     values = {**VALUES, "author": "{company} {author.__class__}"}
-    assert render_sender_name("{author}", values) == values["author"]
+    assert render_sender_name("{author}", **values) == values["author"]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x00", "\u2028", "\x85", "\x0b"])
 def test_a_name_cannot_end_the_header(end: str) -> None:
     values = {**VALUES, "author": f"Anna{end}Bcc: everybody@example.com"}
-    assert render_sender_name("{author}", values) == "Anna Bcc: everybody@example.com"
+    assert render_sender_name("{author}", **values) == "Anna Bcc: everybody@example.com"
 
 
 def test_a_name_cannot_turn_the_text_around() -> None:
     values = {**VALUES, "author": "Anna \u202etset.bank@ofni\u2069"}
-    assert render_sender_name("{author}", values) == "Anna tset.bank@ofni"
+    assert render_sender_name("{author}", **values) == "Anna tset.bank@ofni"
     right_to_left = "\u05d0\u05e0\u05d4 \u05de\u05e8\u05d9\u05dd"
-    assert render_sender_name("{author}", {**VALUES, "author": right_to_left}) == (
+    assert render_sender_name("{author}", **{**VALUES, "author": right_to_left}) == (
         right_to_left
     )
 
 
 def test_long_names_are_cut() -> None:
-    name = render_sender_name("{author}", {**VALUES, "author": "Олександра " * 40})
+    name = render_sender_name("{author}", **{**VALUES, "author": "Олександра " * 40})
     assert len(name) <= MAX_LENGTH
     assert name.endswith("…")
 

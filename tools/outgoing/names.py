@@ -32,15 +32,21 @@ def is_pattern(name: str) -> bool:
     return bool(_PLACEHOLDER.search(name))
 
 
-def render_sender_name(pattern: str, values: dict[str, str]) -> str:
-    """The name of one message.
+def render_sender_name(pattern: str, author: str, project: str, company: str) -> str:
+    """The name of one message, where the company stands in for whom there is not.
 
     A value is text of somebody's choice, so placeholders in it are not filled in, and
     what could end or disguise a header (RFC 5322 section 2.2: control characters; the
     invisible marks that turn the direction of text) does not get through.
 
-    :param values: one text for each of ``PLACEHOLDERS``
+    >>> render_sender_name("{author} at {project}", "Anna", "", "Brand A")
+    'Anna at Brand A'
     """
+    values = {
+        "author": author or company,
+        "project": project or company,
+        "company": company,
+    }
     name = _PLACEHOLDER.sub(lambda match: values[match[1]], pattern)
     visible = (
         " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
@@ -53,18 +59,22 @@ def render_sender_name(pattern: str, values: dict[str, str]) -> str:
     return name
 
 
-def shown_name(pattern: str, author: str, project: str, company: str) -> str:
-    """The name of one message, where the company stands in for whom there is not.
+def from_line(name: str, email: str | bool) -> str:
+    """The From line as people read it."""
+    return f"{name} <{email}>" if name else email or ""
 
-    >>> shown_name("{author} at {project}", "Anna", "", "Brand A")
-    'Anna at Brand A'
-    """
-    values = {
-        "author": author or company,
-        "project": project or company,
-        "company": company,
-    }
-    return render_sender_name(pattern, values)
+
+def names_on(thread):
+    """The names of a record's project and company, or ""; in superuser mode."""
+    company_id = thread._external_sender_company_id()
+    company = thread.env["res.company"].browse(company_id or [])
+    return project_name(thread), company.name or ""
+
+
+def project_name(thread):
+    """The name of a record's project, or ""; in superuser mode."""
+    project_id = thread._external_sender_project_id()
+    return thread.env["project.project"].browse(project_id or []).name or ""
 
 
 def _turns_direction(char: str) -> bool:

@@ -3,8 +3,8 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 
-from ..mailkit.message.from_header import mailbox_key
-from .destination import READ_PROTOCOLS
+from ...mailkit.message.from_header import mailbox_key
+from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 
 
 def check_account(account):
@@ -102,6 +102,56 @@ def targets(address):
             and (account.user_id or account.company_id == company)
         )
     )
+
+
+def check_target(window):
+    """:raise UserError: there is no account for the address, or not one of its owner"""
+    env, account = window.env, window.account_id
+    if not account:
+        raise UserError(env._("Mail Account: choose to which one the address moves."))
+    hidden, address = account.sudo(), window.address_id.sudo()
+    if hidden.state == "draft" or not hidden.active:
+        raise UserError(
+            env._("Mail Account: connect it first, then add addresses to it.")
+        )
+    same = address and (
+        hidden.user_id == address.user_id
+        and (hidden.user_id or hidden.company_id == address.account_id.company_id)
+    )
+    if address and not same:
+        raise _elsewhere(window, account)
+
+
+def _elsewhere(window, record):
+    return UserError(
+        window.env._(
+            "Mail Account: %s belongs to somebody else. An address moves between "
+            "accounts of the same owner only.",
+            record.sudo(False).display_name,
+        )
+    )
+
+
+def check_new_owner(window):
+    """:raise UserError: an account with other addresses would go to another owner, or
+    an address without its account, whose mailbox is read on for the former owner"""
+    env, account = window.env, window.account_id.sudo()
+    address = window.address_id.sudo()
+    others = account.address_ids - address
+    if address and address.account_id != account:
+        former, company = address.account_id, window.company_id
+        owner = window._owner()
+        if former.user_id != owner or not (owner or former.company_id == company):
+            raise _elsewhere(window, account or address)
+    if others and account.user_id != window._owner():
+        raise UserError(
+            env._(
+                "Owner: %(others)s would go along to the new owner of %(account)s. "
+                "Remove them, or move them to another account; then add them anew.",
+                others=", ".join(others.mapped("email")),
+                account=window.email,
+            )
+        )
 
 
 def check_sign_in(window):

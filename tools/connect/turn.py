@@ -1,18 +1,27 @@
-"""Whose turn it is to let a mail server be asked, from the connect window."""
+"""Whose turn it is to let a mail server be asked, and waiting for its answer.
 
+Nobody waits with an open transaction, nor with a connection to the database. Odoo gives
+a request one cursor for all of its time, and a cursor holds one of the few connections
+of its process (``db_maxconn``). Who lets many requests wait for a slow server takes
+them all, and everybody else gets HTTP 500: "The Connection Pool Is Full".
+"""
+
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo.exceptions import UserError
+from odoo.sql_db import Cursor, db_connect
 from odoo.tools import SQL, config
+from psycopg2.pool import PoolError
 
-from .own_transaction import may_end_transaction
+from ..trusted_context import is_remote_call
 
 # Checks one user may run in ten minutes: enough to try, too few to scan a network.
 CHECKS_PER_TEN_MINUTES = 120
 # Nobody guesses a code in so few tries, and no stranger's mailbox is flooded.
 CODES_PER_DAY = 10
-# Mails of Odoo's that are looked for, see ``connect_probe``.
+# Mails of Odoo's that are looked for, see ``probe``.
 ARRIVALS_PER_DAY = 20
 # As how many checks what is done counts: codes must not flood anybody's mailbox.
 COUNTS_AS = {"code": 10, "arrival": 5}
@@ -22,6 +31,14 @@ _PER_DAY = {"code": CODES_PER_DAY, "arrival": ARRIVALS_PER_DAY}
 USER_CLASS = 0x6D656163
 ALL_CLASS = 0x6D656174
 MOST_AT_A_TIME = 10
+# What ends its transaction in the middle. Called by name, it is theirs alone (a new
+# session's first one has noted the device).
+_ENDING = (
+    "mail.external.account.connect",
+    *("run_check", "action_send_code", "action_verify_code"),
+)
+# Seconds to wait for a connection when others hold them all at that moment.
+_PATIENCE = 10.0
 # What the screen reads from a refusal: it may simply ask again in a moment.
 BUSY = {"external_account_busy": True}
 
@@ -193,3 +210,56 @@ class Turn:
     def _lines(self):
         # sudo: written by the server only; the limits go by whose they are
         return self.env["mail.external.account.connect.check"].sudo()
+
+
+def may_end_transaction(env):
+    """Whether nobody minds when the running transaction is committed now.
+
+    Called from a server action, a script or Odoo's tests it may hold others' work: then
+    only while nothing was changed in it.
+    """
+    if not isinstance(env.cr, Cursor):
+        return False
+    if is_remote_call(*_ENDING):
+        return True
+    env.flush_all()
+    return env.execute_query(SQL("SELECT txid_current_if_assigned()")) == [(None,)]
+
+
+@contextmanager
+def connection_returned(env):
+    """Inside, the cursor has no connection; using it raises.
+
+    What was done before is committed. The cursor stays the same object, because the
+    rest of Odoo (``retrying`` and ``dispatch``, odoo/service/model.py) goes on with it.
+    Unless the transaction may end, nothing happens.
+
+    :raise psycopg2.pool.PoolError: there is no connection afterwards
+    """
+    if not may_end_transaction(env):
+        yield
+        return
+    env.cr.commit()  # pylint: disable=invalid-commit
+    env.cr.close()
+    try:
+        yield
+    finally:
+        _reopen(env.cr)
+
+
+def _reopen(cr):
+    """Give a closed cursor another connection, as ``Cursor.__init__`` does it."""
+    fresh = _patiently(db_connect(cr.dbname).cursor)
+    cr._cnx, cr._obj, cr._closed = fresh._cnx, fresh._obj, False
+    fresh._closed = True  # it has nothing any more that it could give back
+
+
+def _patiently(connect):
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return connect()
+        except PoolError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
