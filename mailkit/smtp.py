@@ -11,17 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from .connection.network import Deadline
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
 from .connection.sasl import Mechanism, usable
 from .connection.session import Session
-from .connection.settings import (
-    Credentials,
-    Protocol,
-    Security,
-    Server,
-    normalize_address,
-)
+from .connection.settings import Protocol, Security, normalize_address
 from .connection.wire import Wire
 from .errors import ErrorCode, MailError, ServerReply
 
@@ -58,17 +51,8 @@ class SmtpSession(Session):
     """
 
     protocol = Protocol.SMTP
-
-    def __init__(
-        self,
-        server: Server,
-        credentials: Credentials | None,
-        *,
-        deadline: Deadline | None = None,
-    ) -> None:
-        super().__init__(server, credentials, deadline=deadline)
-        self._client = smtplib.SMTP(local_hostname="localhost")
-        self.facts = SmtpFacts()
+    facts = SmtpFacts()
+    _client: smtplib.SMTP
 
     def open(self) -> None:
         """Connect, encrypt as the settings say, and introduce ourselves.
@@ -107,13 +91,10 @@ class SmtpSession(Session):
 
     def _authenticate(self, mechanism: Mechanism) -> tuple[int, bytes]:
         """Return the last reply: its code and text."""
-        initial = mechanism.initial
-        words = (
-            mechanism.name
-            if initial is None
-            else f"{mechanism.name} {initial.decode()}"
-        )
-        code, text = self._client.docmd("AUTH", words)
+        words = [mechanism.name]
+        if mechanism.initial is not None:
+            words.append(mechanism.initial.decode())
+        code, text = self._client.docmd("AUTH", " ".join(words))
         for answer in mechanism.answers:
             if code != 334:
                 break

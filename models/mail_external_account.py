@@ -21,7 +21,6 @@ _logger = logging.getLogger(__name__)
 DELIVER_THREADS = 8
 # Mailboxes that one run reads at a time, unless a parameter says otherwise.
 FETCH_THREADS = 32
-_NEVER = fields.Datetime.to_datetime("1970-01-01")
 # What is written by the connect window, or by what sends and reads; never by a caller.
 PROTECTED = frozenset(
     {
@@ -350,6 +349,12 @@ class MailExternalAccount(models.Model):
             account.has_access("read") and (account._is_own() or account._manages())
         )
 
+    def _secret_holder(self):
+        """:return: the account that holds the passwords; the employee whose it is (none
+        for a company's); its company, or none; who opened a company's with their own
+        sign-in, or none"""
+        return self, self.user_id, self.company_id, self.sign_in_user_id
+
     def _forget_secret(self):
         """The password of an account that is not used any more is not kept."""
         # sudo: nobody has access rights on secrets
@@ -416,31 +421,13 @@ class MailExternalAccount(models.Model):
         # Each takes two connections to the database: one serves, one holds the claim.
         threads = crons._external_threads("deliver", DELIVER_THREADS)
         threads = min(threads, config["db_maxconn"] // 4)
-        more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
+        more = DeliveryRun(self.env, max(threads, 1), run_time).run()
         if more:
             crons._external_trigger("deliver")
         elif next_time := next_delivery(self.env):
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("deliver", at=max(next_time, soon))
-
-    @api.model
-    def _accounts_with_due_mail(self):
-        groups = self.env["mail.mail"]._read_group(
-            self.env["mail.mail"]._external_due_domain(),
-            ["sending_address_id"],
-        )
-        addresses = self.env["mail.external.address"].union(
-            *(address for [address] in groups)
-        )
-        now = fields.Datetime.now()
-        accounts = addresses.account_id.filtered(
-            lambda account: (
-                not account.delivery_next_try or account.delivery_next_try <= now
-            )
-        )
-        # who waited longest for their turn comes first
-        return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
 
     def _room_by_limits(self):
         """How many mails the account may still send, from all its addresses.

@@ -10,7 +10,7 @@ from ..tools import notices, vault
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.gateway import ArrivalProcessing
-from ..tools.incoming.heavy_parts import MessageSource
+from ..tools.incoming.heavy import MessageSource
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing.message import envelope_form
 

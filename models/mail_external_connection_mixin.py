@@ -38,7 +38,8 @@ class MailExternalConnectionMixin(models.AbstractModel):
     password opens only where both mean the same place (``tools/vault.py``).
 
     The model that inherits this has two fields besides: ``company_id``, and
-    ``allow_private_host``, whether these servers may be internal ones.
+    ``allow_private_host``, whether these servers may be internal ones; and the method
+    ``_secret_holder``, whose its passwords are (see ``mail.external.account``).
     """
 
     _name = "mail.external.connection.mixin"
@@ -85,7 +86,7 @@ class MailExternalConnectionMixin(models.AbstractModel):
             self.smtp_login = login
             self.incoming_login = login
 
-    # Where mail goes to, and whose password it is
+    # Where mail goes to
 
     def _connection_text(self):
         """Where mail goes out and comes in, in one line."""
@@ -94,9 +95,3 @@ class MailExternalConnectionMixin(models.AbstractModel):
         if self.incoming_protocol in READ_PROTOCOLS:
             hosts.append(f"{self.incoming_protocol.upper()} {self.incoming_host}")
         return " · ".join(filter(None, hosts))
-
-    def _secret_holder(self):
-        """:return: the account that holds the passwords; the employee whose it is (none
-        for a company's); its company, or none; who opened a company's with their own
-        sign-in, or none"""
-        return self, self.user_id, self.company_id, self.sign_in_user_id

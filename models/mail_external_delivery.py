@@ -151,6 +151,17 @@ class MailExternalDelivery(models.Model):
             }
         )
 
+    def _end(self, state, code, reply):
+        """What came of the attempt that ``_begin`` noted."""
+        self.write(
+            {
+                "state": state,
+                "error_code": code,
+                "reply": reply,
+                "date": fields.Datetime.now(),
+            }
+        )
+
     @api.model
     def _outlive(self, addresses):
         """What was sent from addresses that are deleted stays noted, for the managers

@@ -5,7 +5,7 @@ from odoo import api, models
 
 from ..tools import trusted_context
 from ..tools.incoming import facts, gateway
-from ..tools.incoming.shown_texts import ShownTexts
+from ..tools.incoming.heavy import ShownTexts
 from ..tools.outgoing import notifying
 from ..tools.outgoing.choice import EACH_DEFAULT
 from ..tools.outgoing.default_sender import DefaultSender

@@ -11,7 +11,7 @@ from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from ..tools.incoming import text_weight
+from ..tools.incoming import heavy
 from ..tools.outgoing.message import build_messages
 from .common import ExternalAccountCase, IntakeCase
 from .remote_case import RemoteCase
@@ -169,8 +169,8 @@ class TestHostileMail(IntakeCase, Deadlines):
         for unit in ("\n", "\n ", "\n\t\n", "\n>", "<style>", "<!--", "<b "):
             text = (unit * SIZE)[:SIZE]
             with self.soon(3, unit):
-                text_weight.beginning(text, True)
-                text_weight.seconds(text, False)
+                heavy.beginning(text, True)
+                heavy.count(text, True)
 
 
 class TestHostileContent(ExternalAccountCase, Deadlines):

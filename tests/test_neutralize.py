@@ -36,8 +36,13 @@ class TestNeutralize(ConnectCase):
                 "sealed": "sealed",
             }
         )
-        cls.env["mail.external.sent.copy"]._keep(
-            cls.address_a.account_id, "<copy@x.example>", SECRET
+        cls.env["mail.external.sent.copy"].create(
+            {
+                "account_id": cls.address_a.account_id.id,
+                "message_id_header": "<copy@x.example>",
+                "sent": "2026-01-01",
+                "content": base64.b64encode(SECRET),
+            }
         )
         cls.arrival = cls.env["mail.external.arrival"].create(
             {

@@ -83,14 +83,11 @@ class TestRuns(ReadingCase):
             self.release.wait(20)
             return False
 
-        accounts = type(self.account)
-        due = patch.object(
-            accounts, "_accounts_with_due_mail", lambda *_args: self.account
-        )
+        due = patch.object(delivery_run, "due_accounts", lambda _env: self.account)
         with due, patch.object(delivery_run, "deliver", hang):
             for _run in range(2):
                 began = time.monotonic()
-                DeliveryRun(self.account.browse(), 4, RunTime(2.0)).run()
+                DeliveryRun(self.env, 4, RunTime(2.0)).run()
                 self.assertLess(time.monotonic() - began, 4)
             self.assertEqual(served, [self.account.id], "not begun a second time")
             self.assertIn(self.account.id, delivery_run._late_ones(self.env.cr.dbname))

@@ -17,7 +17,7 @@ from odoo.http import request
 from odoo.service.server import thread_local
 
 from ..mailkit.message.addresses import Address
-from .incoming.heavy_parts import HeavyParts
+from .incoming.heavy import HeavyParts
 
 
 class Trusted:
@@ -123,7 +123,7 @@ class Arrival:
     otherwise, ``nobody`` what is shown when From names none. ``own``: addresses of the
     mailbox itself, ``secret`` the token in the one that it is redirected to. ``heavy``:
     its large parts
-    (``heavy_parts.HeavyParts``), which core is not given. ``posted``: ids of the
+    (``heavy.HeavyParts``), which core is not given. ``posted``: ids of the
     messages that it became. ``aliases``: addresses -> which of them are Odoo's own.
     """
 

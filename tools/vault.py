@@ -148,7 +148,7 @@ def secret_context(env, settings, purpose):
 
 
 def _holder(settings):
-    """Ids of those that ``_secret_holder`` of the connection mixin names."""
+    """Ids of those that ``_secret_holder`` names, see ``mail.external.account``."""
     if isinstance(settings, dict):
         names = ("id", "user_id", "company_id", "sign_in_user_id")
         return [settings[name] for name in names]

@@ -10,8 +10,8 @@ In the order of a message's journey, beside ``tools/outgoing``:
 
 Beside them: ``claims``, who reads a mailbox now; ``requests``, what a visit asks the
 run for; ``facts``, what headers and the database tell of a message, and who takes part
-in a conversation; ``heavy_parts``, a message's bytes, and its large parts, which pass
-core's parser by; ``shown_texts``, what core makes the body of.
+in a conversation; ``heavy``, a message's bytes, and what of them would be too much for
+core's parser.
 
 A run *reads* the mailboxes that are due; that is one *visit* to each. A message is
 *fetched* when it is taken out of the mailbox whole. ``next_look`` and ``last_look`` of

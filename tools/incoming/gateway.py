@@ -36,7 +36,7 @@ from .facts import (
     own_emails,
     took_part,
 )
-from .heavy_parts import HeavyParts
+from .heavy import HeavyParts
 from .intake import Intake
 
 _logger = logging.getLogger(__name__)

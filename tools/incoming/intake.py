@@ -20,7 +20,7 @@ from .facts import (
     is_open_to,
     sent_messages,
 )
-from .heavy_parts import MessageSource
+from .heavy import MessageSource
 
 _logger = logging.getLogger(__name__)
 

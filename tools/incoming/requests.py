@@ -12,7 +12,7 @@ from typing import Any
 
 from ...mailkit.connection.settings import Credentials, Server
 from ...mailkit.errors import MailError
-from .heavy_parts import MessageSource
+from .heavy import MessageSource
 
 # How a visit ends, unless all went well (None) or the server refused (MailError)
 

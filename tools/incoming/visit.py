@@ -23,7 +23,7 @@ from ...mailkit.imap.folders import FolderState, sent_folder
 from ...mailkit.imap.mailbox import SMALL_CHUNK, ImapMailbox
 from ...mailkit.message.headers import parse_headers
 from ...mailkit.pop3 import MaildropStatus, Pop3Mailbox
-from .heavy_parts import LARGE, MessageSource
+from .heavy import LARGE, MessageSource
 from .requests import (
     Advanced,
     Asked,

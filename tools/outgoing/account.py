@@ -4,6 +4,7 @@ Plain functions and a class, no model: it holds an open session and, for a momen
 password. The ledger decides who still has to be served.
 """
 
+import base64
 import logging
 import time
 from contextlib import contextmanager
@@ -129,11 +130,12 @@ class AccountDelivery:
         :return: whether more is waiting that could leave now
         """
         self.room, self.room_again = self.account._room_by_limits()
+        addresses = self.account.address_ids.filtered(self._leaves_here)
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
                 # by their ids: thousands may wait for addresses that are stopped
-                ("sending_address_id", "in", self._addresses().ids),
+                ("sending_address_id", "in", addresses.ids),
             ],
             order="id",
             limit=BATCH,
@@ -146,7 +148,7 @@ class AccountDelivery:
                     self.account.delivery_next_try = self.room_again
                     self._commit()
                     return False
-                self._deliver_safely(mail)
+                self._deliver_mail_safely(mail)
         except AccountStopped:
             return False
         except OutOfTime:
@@ -164,10 +166,10 @@ class AccountDelivery:
 
     # One mail
 
-    def _deliver_safely(self, mail):
+    def _deliver_mail_safely(self, mail):
         """A mail that cannot be processed must not hold up those behind it."""
         try:
-            self._deliver(mail)
+            self._deliver_mail(mail)
         except (AccountStopped, OutOfTime, MemoryError):
             raise
         except SenderStopped:
@@ -185,7 +187,7 @@ class AccountDelivery:
             mail.exists()._fail_external("", "not_processed")
             self._commit()
 
-    def _deliver(self, mail):
+    def _deliver_mail(self, mail):
         mail.invalidate_recordset()
         if not mail.exists() or mail.state != "outgoing":
             return  # cancelled meanwhile
@@ -208,13 +210,13 @@ class AccountDelivery:
                 )
                 continue
             for recipient in built.recipients:
-                result = self._send(mail, built, recipient)
+                result = self._send_to(mail, built, recipient)
                 results.append((partner, [recipient], result))
         MailResult(mail, results).apply()
         self._commit()
         self.note_progress()
 
-    def _send(self, mail, built, recipient):
+    def _send_to(self, mail, built, recipient):
         """Send one message to one recipient, unless the ledger has them as served.
 
         :rtype: RecipientResult
@@ -240,16 +242,8 @@ class AccountDelivery:
             self.broken = []
             self.served += 1
             result = RecipientResult("sent", reply=str(reply))
-            copies = self.env["mail.external.sent.copy"]
-            copies._keep(self.account, built.message_id, built.content)
-        row.write(
-            {
-                "state": result.state,
-                "error_code": result.code,
-                "reply": result.reply,
-                "date": fields.Datetime.now(),
-            }
-        )
+            self._keep_copy(built)
+        row._end(result.state, result.code, result.reply)
         self._commit()
         if result.state == "sent":
             self.account._note_success()
@@ -258,8 +252,20 @@ class AccountDelivery:
             self._account_failed(self.broken[-1])
         return result
 
-    def _addresses(self):
-        return self.account.address_ids.filtered(self._leaves_here)
+    def _keep_copy(self, built):
+        """For the Sent folder, where the account wants that: one copy a mail."""
+        account, copies = self.account, self.env["mail.external.sent.copy"]
+        if not (
+            account.keep_sent_copy
+            and account.receives
+            and account.incoming_protocol == "imap"
+        ):
+            return
+        key = {"account_id": account.id, "message_id_header": built.message_id}
+        known = [(name, "=", value) for name, value in key.items()]
+        if not copies.search_count(known, limit=1):
+            content = base64.b64encode(built.content)
+            copies.create({**key, "sent": fields.Datetime.now(), "content": content})
 
     def _leaves_here(self, address):
         """Whether its mail may leave with this account's sign-in now."""

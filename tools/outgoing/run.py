@@ -13,13 +13,14 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from odoo import api
+from odoo import api, fields
 from odoo.tools import SQL
 
 from .account import deliver
 
 _logger = logging.getLogger(__name__)
 
+_NEVER = fields.Datetime.to_datetime("1970-01-01")
 # Seconds between two looks for accounts that have something to send meanwhile.
 _LOOK_AGAIN = 1.0
 
@@ -48,6 +49,20 @@ def _late_ones(dbname):
     }
 
 
+def due_accounts(env):
+    """The accounts that something waits for now; who waited longest comes first."""
+    mails = env["mail.mail"]
+    groups = mails._read_group(mails._external_due_domain(), ["sending_address_id"])
+    addresses = env["mail.external.address"].union(*(address for [address] in groups))
+    now = fields.Datetime.now()
+    accounts = addresses.account_id.filtered(
+        lambda account: (
+            not account.delivery_next_try or account.delivery_next_try <= now
+        )
+    )
+    return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
+
+
 def next_delivery(env):
     """When something waits for its time to be sent: the earliest of these times."""
     rows = env.execute_query(
@@ -72,14 +87,13 @@ class DeliveryRun:
     in its thread, which goes on to hold the account. To give it up would be to send
     its mail twice.
 
-    :param accounts: empty mail.external.account in superuser mode
+    :param env: in superuser mode
     :param int threads: how many accounts at a time
     :param RunTime run_time: how long all of it may take
     """
 
-    def __init__(self, accounts, threads, run_time):
-        self.accounts = accounts
-        self.env = accounts.env
+    def __init__(self, env, threads, run_time):
+        self.env = env
         self.time = run_time
         # Each takes connections to the database, the late ones of earlier runs too.
         late = len(_late_ones(self.env.cr.dbname))
@@ -122,10 +136,10 @@ class DeliveryRun:
             thread.start()
 
     def _due(self):
-        """Ids of the accounts that something waits for now."""
+        """Ids of the due accounts that nobody delivers and that do not rest."""
         self.env.cr.commit()  # pylint: disable=invalid-commit
         self.env.invalidate_all()
-        due = self.accounts._accounts_with_due_mail().ids
+        due = due_accounts(self.env).ids
         self.env.cr.commit()  # pylint: disable=invalid-commit # no old snapshot waits
         now, late = time.monotonic(), _late_ones(self.env.cr.dbname)
         return [

@@ -31,8 +31,8 @@ from mailkit.imap.session import Answer
 from mailkit.message import fields, mime
 from mailkit.message.addresses import Address, parse
 from mailkit.message.headers import Headers, parse_headers
-from mailkit.message.heavy_part import HeavyPart
 from mailkit.message.lazy import lazy
+from mailkit.message.lightening import HeavyPart
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
@@ -271,5 +271,5 @@ OWNERS: dict[str, Callable[[str], Any]] = {
     "Answer": lambda text: Answer(b"OK", _octets(text), ()),
     "Mechanism": lambda text: Mechanism("PLAIN", _octets(text)),
     "HeavyPart": lambda text: HeavyPart(b"", 0, len(text), "base64", ""),
-    "Part": lambda text: next(mime.walk(_octets(text))),
+    "Part": lambda text: mime.message(_octets(text)),
 }
