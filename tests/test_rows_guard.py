@@ -157,6 +157,11 @@ class TestRowsGuard(ExternalAccountCase):
             tasks.create({"name": "x", "message_ids": [inside]})
         with self.assertRaises(AccessError):
             projects.create({"name": "x", "external_address_binding_ids": [binding]})
+        [row] = self.external_mails(self.message)
+        waiting = Command.update(row.id, {"body_html": "evil"})
+        messages = self.env["mail.message"].with_user(self.bohdan).sudo()
+        with self.assertRaises(AccessError):
+            messages.create({"mail_ids": [waiting]})
 
 
 class TestUnproven(ExternalAccountCase):
