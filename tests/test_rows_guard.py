@@ -93,6 +93,17 @@ class TestRowsGuard(ExternalAccountCase):
                 self.row(**{**same, **change})
         self.assertTrue(self.row(self.anna, **{**same, "subject": "mine"}))
 
+    def test_an_administrator_makes_no_row_of_her_message(self):
+        """One that Odoo's own server sends; nothing of the message would change."""
+        message = self.post(
+            self.anna, email_from="anna@own.example", external_address_id=False
+        )
+        admin = new_test_user(self.env, "ext_admin", "base.group_system")
+        rows = self.env["mail.mail"].with_user(admin)
+        values = {"mail_message_id": message.id, "body_html": "<p>evil</p>"}
+        with self.assertRaisesRegex(AccessError, "write a new message"):
+            rows.create(values)
+
     def test_a_personal_server_with_a_limit_divides_the_colleagues_mail(self):
         """Odoo's own feature: what is over the limit of a minute waits."""
         self.task.message_subscribe((self.manager | self.anna).partner_id.ids)
