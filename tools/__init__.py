@@ -6,8 +6,7 @@
 - ``trusted_context``: what stands beside the environment, where no caller can write.
 - ``vault``: stored passwords, and what Odoo signs.
 - ``code_mail``: the mail with the code that proves an address.
-- ``claims``, ``cron``: who works on an account now; scheduled actions.
-- ``conversation``: who takes part in one.
+- ``cron``: how scheduled actions are started, and how long a run may take.
 - ``explanations``, ``notices``, ``account_screen``: what people are told.
 - ``access_lists``, ``fresh_cache``: who may use an address, and what is cached of it.
 """
