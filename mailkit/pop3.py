@@ -16,10 +16,10 @@ from io import BytesIO
 from typing import BinaryIO
 
 from .connection import sasl
+from .connection.network import MAX_ANSWER, MAX_READ, Wire
 from .connection.replies import Stage, mailbox_error
 from .connection.session import Session
 from .connection.settings import Credentials, Protocol, Security
-from .connection.wire import MAX_ANSWER, MAX_READ, Wire
 from .errors import ErrorCode, MailError
 from .message.reading import OCTETS_PER_SECOND
 

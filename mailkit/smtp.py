@@ -11,11 +11,11 @@ import socket
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
+from .connection.network import Wire
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
 from .connection.sasl import Mechanism, usable
 from .connection.session import Session
 from .connection.settings import Protocol, Security, normalize_address
-from .connection.wire import Wire
 from .errors import ErrorCode, MailError, ServerReply
 
 # A long message gets a second more for each of these many bytes.

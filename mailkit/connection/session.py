@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from ..errors import FATAL, ErrorCode, MailError, ServerReply
-from .network import Deadline, connect, resolve
+from .network import MAX_ANSWER, Deadline, Wire, connect, resolve, speaks_tls
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import MAX_ANSWER, Wire, speaks_tls
 
 _Self = TypeVar("_Self", bound="Session")
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..connection import sasl
+from ..connection.network import Wire
 from ..connection.replies import Stage, mailbox_error
 from ..connection.session import Session
 from ..connection.settings import Credentials, Protocol, Security
-from ..connection.wire import Wire
 from ..errors import ErrorCode, MailError
 from . import grammar
 from .grammar import Literal, Untagged

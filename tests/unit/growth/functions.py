@@ -224,8 +224,8 @@ NOT_MEASURED = {
     "answers.report_types.Report": "counts its own recipients",
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
-    "connection.wire.speaks_tls": "a socket",
-    "connection.wire.Wire": "measured with a server that talks, see test_growth",
+    "connection.network.speaks_tls": "a socket",
+    "connection.network.Wire": "measured with a server that talks, see test_growth",
 }
 
 

@@ -5,10 +5,9 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from mailkit.connection.network import Deadline, Endpoint
+from mailkit.connection.network import Deadline, Endpoint, Wire
 from mailkit.connection.sasl import Mechanism, usable
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.connection.wire import Wire
 from mailkit.imap.session import Answer, Dialog
 
 ALL = ("GSSAPI", "CRAM-MD5", "LOGIN", "PLAIN", "XOAUTH2")
