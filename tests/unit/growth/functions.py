@@ -22,7 +22,7 @@ import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer, Token
 from mailkit.connection.replies import Stage
-from mailkit.connection.sasl import Mechanism
+from mailkit.connection.session import Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import ErrorCode, ServerReply
 from mailkit.imap.folders import Folder
