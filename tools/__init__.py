@@ -6,7 +6,7 @@
 - ``trusted_context``: what stands beside the environment, where no caller can write.
 - ``vault``: stored passwords, and what Odoo signs.
 - ``code_mail``: the mail with the code that proves an address.
-- ``cron``: how scheduled actions are started, and how long a run may take.
+- ``cron``: scheduled actions, and how long a run of them may take.
 - ``explanations``, ``notices``, ``account_screen``: what people are told.
 - ``access_lists``, ``fresh_cache``: who may use an address, and what is cached of it.
 """

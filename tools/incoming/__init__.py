@@ -8,9 +8,10 @@ In the order of a message's journey, beside ``tools/outgoing``:
 - ``intake``: one message: what it is, and its row in the ledger.
 - ``gateway``: handing it over to core's gateway, and what that is told of it.
 
-Beside them: ``requests``, what a visit asks the run for; ``facts``, what the database
-knows; ``heavy``, a message's bytes, and what of them would be too much for core's
-parser; ``claims``, who reads a mailbox now.
+Beside them: ``claims``, who reads a mailbox now; ``requests``, what a visit asks the
+run for; ``facts``, what headers and the database tell of a message, and who takes part
+in a conversation; ``heavy``, a message's bytes, and what of them would be too much for
+core's parser.
 
 A run *reads* the mailboxes that are due; that is one *visit* to each. A message is
 *fetched* when it is taken out of the mailbox whole. ``next_look`` and ``last_look`` of

@@ -91,7 +91,7 @@ class MailboxWork:
         return bool(self.row["attempts"] or self.row["cuts"])
 
     def job(self):
-        """What a visit begins with; here a stored password is opened.
+        """What a visit begins with, its password opened.
 
         :raise MailError: there can be no visit
         """
