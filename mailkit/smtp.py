@@ -11,11 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
+from .connection.network import Wire
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
-from .connection.sasl import Mechanism, usable
-from .connection.session import Session
+from .connection.session import Mechanism, Session, usable_mechanisms
 from .connection.settings import Protocol, Security, normalize_address
-from .connection.wire import Wire
 from .errors import ErrorCode, MailError
 
 # A long message gets a second more for each of these many bytes.
@@ -78,7 +77,7 @@ class SmtpSession(Session):
         """
         with self._operation():
             credentials = self._signed()
-            mechanisms = usable(self.server, credentials, self.facts.auth)
+            mechanisms = usable_mechanisms(self.server, credentials, self.facts.auth)
             if not mechanisms:
                 raise MailError(ErrorCode.AUTH_UNAVAILABLE)
             for mechanism in mechanisms:
