@@ -15,11 +15,10 @@ from datetime import date, datetime, timedelta, timezone
 from .connection.network import Deadline
 from .connection.settings import Credentials, Protocol, Server
 from .errors import FATAL, ErrorCode, MailError
-from .imap.folders import Folder, FolderUse, where_mail_arrives
-from .imap.mailbox import ImapMailbox
-from .imap.state import FolderState, Place
+from .imap.folders import Folder, FolderState, FolderUse, where_mail_arrives
+from .imap.mailbox import ImapMailbox, Place
 from .message.headers import Headers, message_ids, parse_headers
-from .pop3.mailbox import Pop3Mailbox
+from .pop3 import Pop3Mailbox
 
 # Seconds between two looks. A new sign-in for each is more than some services take
 # again and again, so over POP3 they become rarer.
@@ -38,14 +37,12 @@ _MOST_FAILURES = 3
 class Found:
     """The header block of the message as it lies there.
 
-    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3; `use`:
-    what that folder is for, NONE over POP3.
+    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3.
     """
 
     headers: Headers
     raw: bytes
     folder: str = ""
-    use: FolderUse = FolderUse.NONE
 
 
 def find(
@@ -222,7 +219,7 @@ class _ImapLooks:
             for header in reversed(batch.headers):
                 if self._search.is_it(parse_headers(header.raw)):
                     place = Place(path, batch.state.uid_validity, header.uid)
-                    return self._at(mailbox, place, folder.use)
+                    return self._at(mailbox, place)
             self._states[path] = batch.state
         return None
 
@@ -234,21 +231,18 @@ class _ImapLooks:
         message_id = self._search.message_id
         try:
             place = mailbox.find(message_id, self._folders, since=_yesterday())
-            if place is None:
-                return None
-            uses = {folder.path: folder.use for folder in self._folders}
-            return self._at(mailbox, place, uses[place.path])
+            return self._at(mailbox, place) if place else None
         except MailError as error:
             if error.code in FATAL:
                 raise
             return None
 
-    def _at(self, mailbox: ImapMailbox, place: Place, use: FolderUse) -> Found | None:
+    def _at(self, mailbox: ImapMailbox, place: Place) -> Found | None:
         raw = mailbox.head(place)[:_MAX_HEAD]
         headers = parse_headers(raw)
         if not self._search.is_it(headers):
             return None  # servers find more than what was asked for
-        return Found(headers, raw, place.path, use)
+        return Found(headers, raw, place.path)
 
 
 class _Pop3Looks:

@@ -1,7 +1,7 @@
 from odoo import models
 from odoo.tools import clean_context
 
-from ..tools import origin
+from ..tools import trusted_context
 
 
 class IrActionsServer(models.Model):
@@ -14,7 +14,7 @@ class IrActionsServer(models.Model):
             # over into superuser mode (``ir.actions.server._run``).
             action = self.with_context(clean_context(self.env.context))
         # The text is the template's, whoever or whatever set the action off.
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super(IrActionsServer, action)._run_action_mail_post_multi(
                 eval_context=eval_context
             )

@@ -8,19 +8,23 @@ from odoo.tools.mail import email_normalize_all
 from ..mailkit.message.address import Address, without_subaddress
 from ..mailkit.message.address_fields import MAX_FROM, header_addresses
 from ..mailkit.message.long_fields import MOST
-from ..tools import origin
+from ..tools import trusted_context
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
     Candidate,
     Policy,
-    Reason,
+    Why,
     choose,
     ordered,
     reason_of,
 )
-from ..tools.outgoing.sender_name import is_pattern, shown_name
-from ..tools.outgoing.sender_names import from_line, names_on
-from ..tools.outgoing.signature import swap_signature
+from ..tools.outgoing.names import (
+    from_line,
+    is_pattern,
+    names_on,
+    render_sender_name,
+)
+from .mail_external_look_mixin import swap_signature
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
 FIRM_PROOFS = ("provider", "manager")
@@ -96,7 +100,7 @@ class MailExternalSender(models.AbstractModel):
 
         :rtype: tuple[AddressRow]
         """
-        return () if origin.is_unproven(user_id) else self._rows_of(user_id)
+        return () if trusted_context.is_unproven(user_id) else self._rows_of(user_id)
 
     @api.model
     @fresh_ormcache("user_id")
@@ -218,7 +222,7 @@ class MailExternalSender(models.AbstractModel):
         """What a message of the current user on ``thread`` leaves through, and why.
 
         :param picked: see ``tools.outgoing.choice.choose``
-        :rtype: tools.outgoing.choice.Choice
+        :rtype: tools.outgoing.choice.SenderChoice
         """
         policy = self._thread_policy(thread)
         rows = self._usable_rows(self.env.uid)
@@ -399,15 +403,17 @@ class MailExternalSender(models.AbstractModel):
         if message.external_origin == "project":
             # Nobody can pick this for himself: Odoo speaks, or a customer.
             return (
-                origin.is_automatic() or self.env.user.share or self._is_odoo_bot()
+                trusted_context.automatic.value
+                or self.env.user.share
+                or self._is_odoo_bot()
             ) and self._belongs_to_project(address_id, thread)
         user_id = self.env.uid
         if message.external_origin == "mail":
             user_id = message._external_writer().id
-            if not user_id or user_id != origin.proven_writer_id():
+            if not user_id or user_id != trusted_context.proven_writer.value:
                 return False
         return address_id in self.with_user(user_id)._usable_ids(thread) or (
-            origin.is_scheduled() and self._may_wait_for(address_id, thread)
+            trusted_context.scheduled.value and self._may_wait_for(address_id, thread)
         )
 
     @api.model
@@ -440,24 +446,24 @@ class MailExternalSender(models.AbstractModel):
         kind = self.env._("personal") if candidate.personal else self.env._("company")
         reason = reason_of(candidate, self._thread_policy(thread))
         name = ""
-        if reason in (Reason.PROJECT_DEFAULT, Reason.PROJECT):
+        if reason in (Why.PROJECT_DEFAULT, Why.PROJECT):
             project = self.env["project.project"].browse(
                 thread._external_sender_project_id()
             )
             # sudo: who may write here may know the name of the project
             name = project.sudo().display_name
         match reason:
-            case Reason.ADDRESSED:
+            case Why.ADDRESSED:
                 return self.env._("the customer wrote to this %s address", kind)
-            case Reason.PROJECT_DEFAULT:
+            case Why.PROJECT_DEFAULT:
                 return self.env._(
                     "%(kind)s default for “%(name)s”", kind=kind, name=name
                 )
-            case Reason.PROJECT:
+            case Why.PROJECT:
                 return self.env._(
                     "%(kind)s address of “%(name)s”", kind=kind, name=name
                 )
-            case Reason.GENERAL_DEFAULT:
+            case Why.GENERAL_DEFAULT:
                 return self.env._("%(kind)s default address", kind=kind)
         return self.env._("%(kind)s address", kind=kind)
 
@@ -476,7 +482,7 @@ class MailExternalSender(models.AbstractModel):
                 project, company = names_on(thread)
         return {
             row.id: from_line(
-                shown_name(
+                render_sender_name(
                     row.name,
                     author,
                     project,

@@ -2,7 +2,7 @@ import logging
 
 from odoo import SUPERUSER_ID, api, models
 
-from ..tools.as_odoo import as_odoo
+from ..tools.trusted_context import as_odoo
 
 _logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from odoo.addons.rpc.controllers.xmlrpc import RPC_FAULT_CODE_WARNING
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from ..tools.incoming import text_weight
+from ..tools.incoming import heavy
 from ..tools.outgoing.message import build_messages
 from .common import ExternalAccountCase, IntakeCase
-from .test_remote_calls import RemoteCase
+from .remote_case import RemoteCase
 
 CEO = "ceo@brand-a.example"
 OWN = "notifications@corp.example"
@@ -36,7 +36,7 @@ class Deadlines:
 
 
 class TestTypedSender(RemoteCase, Deadlines):
-    """What a remote caller types is not read before its length and his rights are."""
+    """What a remote caller types is not read before its length and their rights are."""
 
     @classmethod
     def setUpClass(cls):
@@ -169,8 +169,8 @@ class TestHostileMail(IntakeCase, Deadlines):
         for unit in ("\n", "\n ", "\n\t\n", "\n>", "<style>", "<!--", "<b "):
             text = (unit * SIZE)[:SIZE]
             with self.soon(3, unit):
-                text_weight.beginning(text, True)
-                text_weight.seconds(text, False)
+                heavy.beginning(text, True)
+                heavy.count(text, True)
 
 
 class TestHostileContent(ExternalAccountCase, Deadlines):

@@ -9,11 +9,10 @@ from odoo.tools.mail import email_normalize
 from ..mailkit.message.address import Address, without_subaddress
 from ..mailkit.message.address_fields import header_addresses
 from ..models.mail_external_address import PROOFS
-from ..tools import code_mail, connect_rights, vault
-from ..tools.connect_turn import Turn
-from ..tools.destination import READ_PROTOCOLS
-from ..tools.own_transaction import may_end_transaction
-from ..tools.screen_notice import notice
+from ..models.mail_external_connection_mixin import READ_PROTOCOLS
+from ..tools import code_mail, notices, vault
+from ..tools.connect import rights
+from ..tools.connect.turn import Turn, may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
@@ -69,15 +68,15 @@ class MailExternalProofMixin(models.AbstractModel):
 
     @api.depends("email", "code_hash")
     def _compute_code_sent(self):
-        for wizard in self:
-            wizard.code_sent = bool(wizard.sudo().code_hash)
+        for window in self:
+            window.code_sent = bool(window.sudo().code_hash)
 
     @api.depends("email", "user_id", "is_company", "tested_ok", "proof_token")
     def _compute_proof(self):
-        for wizard in self:
-            wizard.proof = wizard._current_proof()
-            wizard.needs_word = bool(
-                wizard.tested_ok and not wizard.proof and wizard._other_claims()
+        for window in self:
+            window.proof = window._current_proof()
+            window.needs_word = bool(
+                window.tested_ok and not window.proof and window._other_claims()
             )
 
     def _current_proof(self):
@@ -198,14 +197,14 @@ class MailExternalProofMixin(models.AbstractModel):
     )
     def _compute_silences_odoo(self):
         known = self.env["mail.external.sender"]._external_in
-        for wizard in self:
-            company = wizard.company_id or wizard.user_id.sudo().company_id
+        for window in self:
+            company = window.company_id or window.user_id.sudo().company_id
             server = self.env["ir.mail_server"].with_company(company)
             own = {c for c in server._external_candidates() if not known(c)}
-            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
-            for_all = wizard.is_company and not restricted
-            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
-                wizard._address().is_same(Address(email_normalize(address) or address))
+            restricted = window.allowed_user_ids or window.allowed_group_ids
+            for_all = window.is_company and not restricted
+            window.silences_odoo = bool(own and window.email and not for_all) and all(
+                window._address().is_same(Address(email_normalize(address) or address))
                 for address in own
             )
 
@@ -331,7 +330,7 @@ class MailExternalProofMixin(models.AbstractModel):
         account = self._same_account()
         if not account:  # it is not so any more
             return self._reopen()
-        connect_rights.check_account(account)
+        rights.check_account(account)
         return self._action_open(
             self.env._("Another Address of %s", account.display_name),
             {
@@ -461,28 +460,28 @@ class MailExternalProofMixin(models.AbstractModel):
         """
         self.ensure_one()
         self._check_rights()
-        wizard = self.sudo()
+        window = self.sudo()
         now = fields.Datetime.now()
-        if not wizard.code_hash or wizard.code_expires < now:
+        if not window.code_hash or window.code_expires < now:
             raise UserError(
                 self.env._("The code is no longer valid. Let a new one be sent.")
             )
-        if wizard.code_tries >= CODE_TRIES:
+        if window.code_tries >= CODE_TRIES:
             raise UserError(self.env._("Too many wrong codes. Let a new one be sent."))
         is_own = may_end_transaction(self.env)
-        wizard.code_tries += 1
+        window.code_tries += 1
         if is_own:
             self.env.cr.commit()  # pylint: disable=invalid-commit
         if vault.same_fingerprint(
-            wizard.code_hash, self._code_fingerprint((self.code_entry or "").strip())
+            window.code_hash, self._code_fingerprint((self.code_entry or "").strip())
         ):
-            wizard.write(
+            window.write(
                 {"proof_token": self._proof_fingerprint("code"), "code_hash": False}
             )
             return self._reopen()
         # No exception: it would take the count back where the transaction goes on.
         text = self.env._("This is not the code from the newest mail.")
-        return notice("danger", text, closes=False)
+        return notices.on_screen("danger", text, closes=False)
 
     # A manager's word
 

@@ -4,24 +4,26 @@ Python's `email.parser` needs eight times a message's size in memory, and Odoo h
 each attachment three times more. What this takes out stays where the message lies
 until it is stored; a mark stands for it meanwhile.
 
-The structure is found by looking for boundary lines as `email.feedparser` does; what
-is not plainly well-formed stays as it is, and a message that stays too large, or has
-too many parts, becomes its header, its first text and itself as a file.
+What is not plainly well-formed stays as it is, and a message that stays too large, or
+has too many parts, becomes its header, its first text and itself as a file.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import re
+import secrets
 from dataclasses import dataclass
+from email.message import Message
 from itertools import islice
 
 from . import fields, long_fields, mime
-from .heavy_part import HeavyPart, field_of, new_mark
-from .plain_head import PlainHead, Source, plain_head
+from .mime import Part, Source
 
-_HEAD_ROOM = 256 * 1024
-_LINE_REST = re.compile(rb"(--)?(?<![ \t])[ \t]*(?:\r\n|\r|\n|\Z)")
+#: Field that says: of this part only the beginning is left.
+FIELD = "X-Taken-Out"
+_MARK = re.compile(rb"taken-out-[0-9a-f]{32}")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,200}")
 # A value whose parameters nobody reads in another way: no comments, no encoded words,
@@ -42,8 +44,9 @@ _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}
 class Limits:
     """Octets: of a `message` that needs no lightening, of a `part` that may stay, of
     a text (`plain`, `html`) that may stay, of one that is `kept` of a longer text, of
-    what may be `left` in all. `parts`: how many a message may have. `squares`: sum
-    of the squares of its MIME fields' lengths, by which the time to read them grows."""
+    what may be `left` in all; of a MIME `field`, and of all `fields` of this kind,
+    as Python reads some thousand octets of them in a second. `parts`: how many a
+    message may have. `depth`: parts in parts."""
 
     message: int = 1 << 20
     part: int = 16 << 10
@@ -51,9 +54,36 @@ class Limits:
     html: int = 4 << 20
     kept: int = 256 << 10
     left: int = 6 << 20
+    field: int = 2 << 10
+    fields: int = 48 << 10
     parts: int = 1000
-    squares: int = 20_000_000
     depth: int = 20
+
+
+@dataclass(frozen=True)
+class HeavyPart:
+    """A part that was taken out; `start` and `end` are its octets in the source.
+
+    `mark` stands for it: as the part's content, or in the field `FIELD` where
+    `is_beginning`, the text that is left is only the beginning of this one. `name`:
+    for a file that nobody named.
+    """
+
+    mark: bytes
+    start: int
+    end: int
+    encoding: str
+    name: str
+    is_beginning: bool = False
+
+    def content(self, source: Source) -> bytes:
+        """The part as its author has it, without its transfer encoding."""
+        data = source[self.start : self.end]
+        if self.encoding == "base64":
+            return _unbase64(data)
+        if self.encoding == "quoted-printable":
+            return binascii.a2b_qp(data)
+        return data
 
 
 @dataclass(frozen=True)
@@ -72,12 +102,17 @@ def lighten(source: Source, limits: Limits = Limits()) -> LightMessage:
     scan = _Scan(source, limits)
     scan.root()
     left = len(source) - sum(end - start for start, end, _new in scan.edits)
-    too_many = scan.count > limits.parts or scan.squares > limits.squares
-    if too_many or left > limits.left or scan.is_head_hidden:
+    if scan.is_too_much or scan.count > limits.parts or left > limits.left:
         return _only_beginning(source)
     if not scan.edits:
         return LightMessage(source[:])
     return LightMessage(scan.edited(), tuple(scan.parts))
+
+
+def find_mark(data: bytes) -> bytes | None:
+    """The first mark in `data`: of parts in parts the outermost."""
+    found = _MARK.search(data)
+    return found.group() if found else None
 
 
 class _Scan:
@@ -90,24 +125,20 @@ class _Scan:
         self.edits: list[tuple[int, int, bytes]] = []
         self.parts: list[HeavyPart] = []
         self.count = 0
-        self.squares = 0
-        self.is_head_hidden = False  # long, and not plain enough to shorten it
+        self.fields = 0
+        self.is_too_much = False  # a field too long, and no place to shorten it
 
     def root(self) -> None:
         """The message itself, whose header fields Odoo reads."""
-        head = plain_head(self.source, 0, fields.MAX_HEAD)
-        if head is None:
-            end, _start = fields.head_size(self.source[: fields.MAX_HEAD])
-            self.is_head_hidden = end > long_fields.MOST
-        else:
-            self._shorten(head.block)
-        self.entity(0, len(self.source), 0)
-
-    def _shorten(self, head: bytes) -> None:
-        cuts, is_missed = long_fields.cuts(head)
-        self.edits += ((start, end, b"") for start, end in cuts)
-        if is_missed:
-            self._take(0, len(self.source), "", "message.eml")
+        part = mime.message(self.source)
+        if part.is_sound:
+            cuts, is_missed = long_fields.cuts(part.head)
+            self.edits += ((start, end, b"") for start, end in cuts)
+            if is_missed:
+                self._take(0, len(self.source), "", "message.eml")
+        elif part.head_end > long_fields.MOST:
+            self.is_too_much = True
+        self.entity(part)
 
     def edited(self) -> bytes:
         pieces: list[bytes] = []
@@ -117,135 +148,84 @@ class _Scan:
             position = end
         return b"".join((*pieces, self.source[position:]))
 
-    def entity(self, start: int, end: int, depth: int, default: str = "") -> None:
-        """A message or a part, with header, in these octets."""
+    def entity(self, part: Part) -> None:
+        """A message or a part, with what is in it."""
         self.count += 1
-        room = _HEAD_ROOM if depth else fields.MAX_HEAD
-        head = plain_head(self.source, start, min(end, start + room))
-        found = self._mime_fields(head, start, end)
-        if head is None or depth > self.limits.depth or self._is_enough():
-            self.count += self._most_parts(start, end)
-            return
-        value = _first(found, "content-type")
-        kind = value.partition(";")[0].strip().lower() or default or "text/plain"
-        if not _TYPE.fullmatch(kind):
-            self.count += self._most_parts(start, end)
+        found = fields.split(part.head, every=True)
+        self._count_fields(found)
+        kind = part.content_type
+        if (
+            not part.is_sound
+            or part.depth > self.limits.depth
+            or self.count > self.limits.parts
+            or not _TYPE.fullmatch(kind)
+        ):
+            self._count_hidden(part.start, part.end)
         elif kind.startswith("multipart/"):
-            self._multipart(head.body, end, depth, kind, value)
-        elif kind == "message/rfc822" and _encoding(found) not in _ENCODED:
-            self._message(head.body, end, depth)
+            self._multipart(part, _first(found, "content-type"))
+        elif kind == "message/rfc822" and part.encoding not in _ENCODED:
+            self._message(part)
         elif kind.startswith("message/"):  # Python looks for parts in all of them
-            self.count += 1 + self._most_parts(head.body, end)
-        else:
-            self._leaf(head, end, kind, found)
+            self.count += 1
+            self._count_hidden(part.body_start, part.end)
+        elif self.is_large and part.encoding in _ENCODINGS:
+            self._leaf(part, found)
 
-    def _mime_fields(
-        self, head: PlainHead | None, start: int, end: int
-    ) -> dict[str, list[bytes]]:
-        if head is None:
-            block = self.source[start : min(end, start + _HEAD_ROOM)]
-            block = block[: fields.head_size(block)[0]]
-        else:
-            block = head.block
-        found = fields.split(block, every=True)
+    def _count_fields(self, found: fields.Fields) -> None:
         for name, values in found.items():
             if name.startswith("content-"):
-                self.squares += sum(len(value) ** 2 for value in values)
-        return found
+                lengths = [len(value) for value in values]
+                self.fields += sum(lengths)
+                self.is_too_much |= max(lengths) > self.limits.field
+        self.is_too_much |= self.fields > self.limits.fields
 
-    def _is_enough(self) -> bool:
-        return self.count > self.limits.parts
-
-    def _most_parts(self, start: int, end: int) -> int:
+    def _count_hidden(self, start: int, end: int) -> None:
         """At most so many parts may be found in what is not plainly a message: at
         boundary lines, and between empty lines (``message/delivery-status``)."""
         most = self.limits.parts + 1
-        lines = _BOUNDARY_LINE.finditer(self.source, start, end)
-        count = sum(1 for _line in islice(lines, most))
-        paragraphs = _PARAGRAPH.finditer(self.source, start, end)
-        return count + sum(1 for _one in islice(paragraphs, most))
+        for pattern in (_BOUNDARY_LINE, _PARAGRAPH):
+            lines = pattern.finditer(self.source, start, end)
+            self.count += sum(1 for _line in islice(lines, most))
 
-    def _multipart(
-        self, start: int, end: int, depth: int, kind: str, value: str
-    ) -> None:
-        boundary = mime.parameters(value).get("boundary", "").rstrip()
+    def _multipart(self, part: Part, value: str) -> None:
         if not (
-            _BOUNDARY.fullmatch(boundary)
+            _BOUNDARY.fullmatch(part.boundary)
             and _PLAIN_VALUE.match(_SPACES.sub(" ", value.strip(" \t;")))
             and "=?" not in value
             and value.lower().count("boundary") == 1
         ):
-            self.count += self._most_parts(start, end)
+            self._count_hidden(part.body_start, part.end)
             return
-        default = "message/rfc822" if kind == "multipart/digest" else ""
-        for piece_start, piece_end in self._pieces(start, end, boundary.encode()):
-            self.entity(piece_start, piece_end, depth + 1, default)
+        for inner in part.inner(self.limits.parts + 1):
+            self.entity(inner)
 
-    def _pieces(self, start: int, end: int, boundary: bytes) -> list[tuple[int, int]]:
-        """What stands between the boundary lines; a missing last one is the end."""
-        pieces: list[tuple[int, int]] = []
-        begin = -1
-        position = start
-        tries = 0
-        while tries <= 4 * self.limits.parts:
-            tries += 1
-            found = self.source.find(b"--" + boundary, position, end)
-            if found < 0:
-                break
-            position = found + 2 + len(boundary)
-            rest = _LINE_REST.match(self.source, position, end)
-            if rest is None or found > start and self.source[found - 1] not in b"\r\n":
-                continue
-            if begin >= 0:
-                pieces.append((begin, self._before_line_end(begin, found)))
-            begin = position = rest.end()
-            if rest.group(1):
-                return pieces
-        else:
-            self.count += tries
-        if begin >= 0:
-            if end == len(self.source):  # else an outer boundary has it already
-                end = self._before_line_end(begin, end)
-            pieces.append((begin, end))
-        return pieces
-
-    def _before_line_end(self, start: int, end: int) -> int:
-        """A boundary line's line end before it belongs to it (RFC 2046, 5.1.1)."""
-        for line_end in (b"\r\n", b"\n", b"\r"):
-            if self.source[max(start, end - len(line_end)) : end] == line_end:
-                return end - len(line_end)
-        return max(start, end)
-
-    def _message(self, start: int, end: int, depth: int) -> None:
+    def _message(self, part: Part) -> None:
         """An attached message: Odoo shows what is in it, and has it as a file."""
         before = len(self.edits)
-        self.entity(start, end, depth + 1)
+        for inner in part.inner(1):
+            self.entity(inner)
         if len(self.edits) > before:
-            mark = self._take(start, end, "", "message.eml")
-            self.edits.append((start, start, field_of(mark)))
+            start = part.body_start
+            mark = self._take(start, part.end, "", "message.eml")
+            self.edits.append((start, start, _field_of(mark)))
 
-    def _leaf(
-        self, head: PlainHead, end: int, kind: str, found: dict[str, list[bytes]]
-    ) -> None:
-        encoding = _encoding(found)
-        start = head.body
-        if not self.is_large or encoding not in _ENCODINGS:
-            return
+    def _leaf(self, part: Part, found: fields.Fields) -> None:
+        kind, start, end = part.content_type, part.body_start, part.end
         if kind in _TEXTS and not _is_file(found):
             html = kind == "text/html"
             if end - start > (self.limits.html if html else self.limits.plain):
-                mark = self._take(start, end, encoding, _TEXTS[kind], True)
-                self.edits.append((head.end, head.end, field_of(mark)))
-                self.edits.append((self._cut(start, encoding), end, b""))
+                mark = self._take(start, end, part.encoding, _TEXTS[kind], True)
+                self.edits.append((part.head_end, part.head_end, _field_of(mark)))
+                self.edits.append((self._cut(start, part.encoding), end, b""))
         elif end - start > self.limits.part:
-            mark = self._take(start, end, encoding, "attachment")
-            new = base64.b64encode(mark) if encoding == "base64" else mark
+            mark = self._take(start, end, part.encoding, "attachment")
+            new = base64.b64encode(mark) if part.encoding == "base64" else mark
             self.edits.append((start, end, new))
 
     def _take(
         self, start: int, end: int, encoding: str, name: str, beginning: bool = False
     ) -> bytes:
-        mark = new_mark()
+        mark = _new_mark()
         part = HeavyPart(mark, start, end, encoding, name, beginning)
         self.parts.append(part)
         return mark
@@ -261,7 +241,7 @@ class _Scan:
 
 def _only_beginning(source: Source) -> LightMessage:
     """The header, the first text, and the whole message as a file."""
-    mark = new_mark()
+    mark = _new_mark()
     head = source[: fields.MAX_HEAD]
     end, _start = fields.head_size(head)
     limit = Limits().kept
@@ -270,7 +250,7 @@ def _only_beginning(source: Source) -> LightMessage:
     raw = b"".join(
         (
             long_fields.copy(head[:end]),
-            field_of(mark),
+            _field_of(mark),
             b"Content-Type: text/plain; charset=utf-8\r\n",
             b"Content-Transfer-Encoding: base64\r\n\r\n",
             base64.encodebytes(text[:limit].encode()),
@@ -280,15 +260,33 @@ def _only_beginning(source: Source) -> LightMessage:
     return LightMessage(raw, (part,))
 
 
-def _first(found: dict[str, list[bytes]], name: str) -> str:
+def _new_mark() -> bytes:
+    """Nobody who writes a message can know it."""
+    return b"taken-out-" + secrets.token_hex(16).encode()
+
+
+def _field_of(mark: bytes) -> bytes:
+    """The header field that carries a mark."""
+    return b"%s: %s\r\n" % (FIELD.encode(), mark)
+
+
+def _unbase64(data: bytes) -> bytes:
+    """Decode as Python's email package does, which needs much more memory."""
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        part = Message()
+        part["Content-Transfer-Encoding"] = "base64"
+        part.set_payload(data.decode("ascii", "surrogateescape"))
+        payload = part.get_payload(decode=True)
+        return payload if isinstance(payload, bytes) else data
+
+
+def _first(found: fields.Fields, name: str) -> str:
     return fields.text(found[name][0]) if name in found else ""
 
 
-def _encoding(found: dict[str, list[bytes]]) -> str:
-    return _first(found, "content-transfer-encoding").lower()
-
-
-def _is_file(found: dict[str, list[bytes]]) -> bool:
+def _is_file(found: fields.Fields) -> bool:
     """Whether Odoo takes a text for a file, whose content is no part of the body."""
     disposition = _first(found, "content-disposition")
     given = mime.parameters(disposition)

@@ -1,7 +1,6 @@
 """One message out of a mailbox: what it is, and what becomes of it."""
 
 import logging
-import re
 
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -9,28 +8,22 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ...mailkit.answers.loops import is_automatic
 from ...mailkit.answers.matching import Match, MatchReason, decide, decide_body
 from ...mailkit.answers.reports import Kind, classify
-from ...mailkit.message import mime
 from ...mailkit.message.address import Address
 from ...mailkit.message.headers import Headers, message_key, parse_headers
-from .. import code_mail, vault
-from ..as_odoo import as_odoo
-from ..conversation import is_open_to
+from .. import vault
 from .facts import (
     CODE_MAIL,
     AddressBook,
     addressed,
+    carries_code,
     decide_batch,
+    is_open_to,
     sent_messages,
 )
-from .message_source import MessageSource
+from .heavy import MessageSource
 
 _logger = logging.getLogger(__name__)
 
-# Who writes, and about what, when a mailbox is to be redirected: Gmail, and others.
-_CONFIRMATION = re.compile(
-    r"forwarding-noreply@google\.com|confirm|verif|forward|redirect|підтвер|пересил",
-    re.IGNORECASE,
-)
 # Kinds of mail that are posted in a conversation.
 _SPEAKING = ("answer", "auto_reply", "own_copy")
 
@@ -130,7 +123,7 @@ class Intake:
                     return None
                 key = self._ledger_key(found, kind, headers, raw)
                 address = self.address(found, kind, headers)
-                arrival = self._claim(headers, raw, kind, place, address, key)
+                arrival = self._enter(headers, raw, kind, place, address, key)
                 if arrival and waits:
                     arrival._keep_waiting(source)
                 elif arrival:
@@ -143,7 +136,7 @@ class Intake:
             _logger.exception("Message of mailbox %s", self.account.id)
             self.env.invalidate_all()
             own = self.account._own_address()
-            arrival = self._claim(Headers(), raw, "answer", place, own)
+            arrival = self._enter(Headers(), raw, "answer", place, own)
             if arrival:
                 arrival._quarantine("not_understood", source)
             return arrival
@@ -200,17 +193,17 @@ class Intake:
         :param headers: its ``Headers``, empty ones when they are unknown
         """
         own = self.account._own_address()
-        arrival = self._claim(headers, b"", kind, place, own, key)
+        arrival = self._enter(headers, b"", kind, place, own, key)
         arrival.write({"state": "quarantine", "reason": reason})
 
-    def _claim(self, headers, raw, kind, place, address, key=None):
+    def _enter(self, headers, raw, kind, place, address, key=None):
         """The message's row in the ledger, none when it is there already.
 
         :param bytes raw: b"" when the message itself could not be had
         :param address: which of the account's it was written to
         :param str key: instead of that of the headers and ``raw``
         """
-        return self.env["mail.external.arrival"]._claim(
+        return self.env["mail.external.arrival"]._enter(
             {
                 "key": key or message_key(headers, raw),
                 "account_id": self.account.id,
@@ -226,53 +219,13 @@ class Intake:
             instead_of_place=bool(raw),
         )
 
-    def take_in_forwarded(self, raw):
-        """One message that the mailbox redirected to Odoo's gateway.
-
-        What is not for Odoo is dropped here: it lies in the mailbox. While the account
-        does not work it is kept, and processed when it does again.
-
-        :return: id of the record that it was posted to, or False
-        """
-        account = self.account
-        if not (
-            account.active
-            and account.receives
-            and account.incoming_protocol == "forwarded"
-        ):
-            _logger.info("Dropped: a mailbox redirects what is not read here any more")
-            return False
-        intake = Intake(as_odoo(account))
-        headers = parse_headers(raw)
-        [decision], facts = decide_batch(intake.account, [headers])
-        arrival = None
-        if intake.wants_whole(decision, headers):
-            waits = account.state != "working"
-            arrival = intake.take_in(
-                raw, decision, facts, place="forwarded", waits=waits
-            )
-        if arrival is None:
-            intake._note_confirmation(headers, raw)
-            return False
-        if arrival.mail_message_id:
-            arrival._let_notifications_leave()
-        return arrival.mail_message_id.res_id
-
-    def _note_confirmation(self, headers, raw):
-        """A service that redirects mail asks first: show its code or link."""
-        if not _CONFIRMATION.search(f"{headers.author.email} {headers.subject}"):
-            return
-        parts = [p for p in mime.walk(raw) if p.content_type.startswith("text/")]
-        text = next((text for p in parts if (text := p.plain()).strip()), "")
-        self.account.forward_notice = f"{headers.subject}\n\n{text.strip()[:2000]}"
-
     def look_inside(self, raw, headers, decision, facts):
         """What only the whole message can tell.
 
         :return: (decision, mailkit.answers.reports.Report or None)
         """
         report = None
-        if code_mail.carries_code(self.env, raw):
+        if carries_code(self.env, raw):
             return CODE_MAIL, None
         if decision.match is Match.REPORT:
             report = classify(raw)
@@ -313,26 +266,3 @@ def _makes_tasks(address):
         and not address.user_id
         and bool(address.new_mail_project_id)
     )
-
-
-def pass_by(account, asked, reason):
-    """Show by its place what nobody can judge; nothing of it is looked at.
-
-    :param asked: a ``Seen`` of one header, or a ``Whole``
-    """
-    name = asked.names[0] if hasattr(asked, "names") else asked.name
-    validity = getattr(asked, "uid_validity", 0)
-    keep_place(account, asked.folder, name, reason, validity)
-    _logger.warning(
-        "Message %s of folder %s of mailbox %s is shown by its place: %s",
-        name,
-        asked.folder.id,
-        account.id,
-        reason,
-    )
-
-
-def keep_place(account, folder, name, reason, validity=0):
-    """:param name: UID or UIDL of a message of which nothing is known"""
-    key = f"unreadable:{folder.id}:{validity}:{name}"
-    Intake(account).keep_place(Headers(), False, f"{folder.path} {name}", reason, key)

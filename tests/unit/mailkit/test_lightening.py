@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from devtools.testbed import nasty
 from mailkit.message import lightening
-from mailkit.message.heavy_part import FIELD, find_mark
-from mailkit.message.lightening import Limits, lighten
+from mailkit.message.lightening import FIELD, Limits, find_mark, lighten
 
 # A tenth of everything, so that a test needs no megabytes.
 SMALL = Limits(
