@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from .connection import sasl
+from .connection.network import MAX_ANSWER, MAX_READ, Wire
 from .connection.replies import Stage, mailbox_error
-from .connection.session import Session
+from .connection.session import Mechanism, Session, usable_mechanisms
 from .connection.settings import Credentials, Protocol, Security
-from .connection.wire import MAX_ANSWER, MAX_READ, Wire
 from .errors import ErrorCode, MailError
 from .message.reading import OCTETS_PER_SECOND
 
@@ -102,7 +101,7 @@ class Pop3Mailbox(Session):
         with self._operation():
             credentials = self._signed()
             offered = [name.upper() for name in self._capabilities.get("SASL", [])]
-            mechanisms = sasl.usable(self.server, credentials, offered)
+            mechanisms = usable_mechanisms(self.server, credentials, offered)
             if mechanisms and "USER" not in self._capabilities:
                 self._authenticate(mechanisms[0])
             else:
@@ -227,7 +226,7 @@ class Pop3Mailbox(Session):
         self._short(f"USER {login}", Stage.LOGIN)
         self._short(f"PASS {password}", Stage.LOGIN)
 
-    def _authenticate(self, mechanism: sasl.Mechanism) -> None:
+    def _authenticate(self, mechanism: Mechanism) -> None:
         self._say(f"AUTH {mechanism.name}")
         for answer in mechanism.all_answers:
             challenge = self._connection.readline()

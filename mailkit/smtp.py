@@ -11,12 +11,11 @@ import socket
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
+from .connection.network import Wire
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
-from .connection.sasl import Mechanism, usable
-from .connection.session import Session
+from .connection.session import Mechanism, Session, usable_mechanisms
 from .connection.settings import Protocol, Security, normalize_address
-from .connection.wire import Wire
-from .errors import ErrorCode, MailError, ServerReply
+from .errors import ErrorCode, MailError
 
 # A long message gets a second more for each of these many bytes.
 _BYTES_PER_SECOND = 64 * 1024
@@ -78,7 +77,7 @@ class SmtpSession(Session):
         """
         with self._operation():
             credentials = self._signed()
-            mechanisms = usable(self.server, credentials, self.facts.auth)
+            mechanisms = usable_mechanisms(self.server, credentials, self.facts.auth)
             if not mechanisms:
                 raise MailError(ErrorCode.AUTH_UNAVAILABLE)
             for mechanism in mechanisms:
@@ -122,8 +121,8 @@ class SmtpSession(Session):
             finally:
                 self._reset()
 
-    def send(self, sender: str, recipient: str, message: bytes) -> ServerReply:
-        """Hand over `message` for one recipient; returns what the server said.
+    def send(self, sender: str, recipient: str, message: bytes) -> str:
+        """Hand over `message` for one recipient; returns what the server said, a line.
 
         Line ends are made CRLF. A long message gets a second more than the timeout for
         every 64 KiB. Raises MailError; afterwards the session takes the next message
@@ -202,7 +201,7 @@ class SmtpSession(Session):
     def _rcpt(self, recipient: str) -> None:
         self._command(Stage.RCPT, f"RCPT TO:<{recipient}>")
 
-    def _data(self, message: bytes) -> ServerReply:
+    def _data(self, message: bytes) -> str:
         self._command(Stage.DATA, "DATA", expected=354)
         stuffed = re.sub(rb"(?m)^\.", b"..", message)
         self._connection.sendall(
@@ -219,7 +218,7 @@ class SmtpSession(Session):
             raise MailError(ErrorCode.PROTOCOL_ERROR, in_doubt=True)
         if code // 100 != 2:
             self._refuse(Stage.BODY, code, text)
-        return ServerReply(code, "", readable(text, self._secrets))
+        return f"{code} {readable(text, self._secrets)}".strip()
 
     def _fitting(self, message: bytes) -> bytes:
         """Return `message` in 7 bits if the server can't do better (RFC 6152)."""

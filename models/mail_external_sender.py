@@ -222,7 +222,7 @@ class MailExternalSender(models.AbstractModel):
         """What a message of the current user on ``thread`` leaves through, and why.
 
         :param picked: see ``tools.outgoing.choice.choose``
-        :rtype: tools.outgoing.choice.Choice
+        :rtype: tools.outgoing.choice.SenderChoice
         """
         policy = self._thread_policy(thread)
         rows = self._usable_rows(self.env.uid)

@@ -6,31 +6,22 @@ from ..tools import trusted_context
 
 SENDER_FIELDS = frozenset({"external_address_id", "external_origin", "external_mark"})
 FROM_FIELDS = frozenset({"email_from", "author_id"})
-# What a mail takes from its message: when it is made, maybe later, or when it leaves.
-OUTGOING_FIELDS = frozenset(
+# What readers do with a message, or what is only shown: no mail takes it.
+SHOWN_FIELDS = frozenset(
     {
-        "attachment_ids",
-        "author_guest_id",
-        "body",
-        "email_add_signature",
-        "email_layout_xmlid",
-        "incoming_email_cc",
-        "incoming_email_to",
-        "mail_server_id",
-        "message_id",
-        "message_type",
-        "model",
-        "outgoing_email_to",
-        "parent_id",
-        "partner_ids",
-        "record_alias_domain_id",
-        "record_company_id",
-        "reply_to",
-        "reply_to_force_new",
-        "res_id",
-        "subject",
-        "subtype_id",
-        "tracking_value_ids",
+        "author_avatar",
+        "call_history_ids",
+        "child_ids",
+        "date",
+        "is_internal",
+        "mail_activity_type_id",
+        "mail_ids",
+        "message_link_preview_ids",
+        "notification_ids",
+        "notified_partner_ids",
+        "pinned_at",
+        "reaction_ids",
+        "starred_partner_ids",
     }
 )
 # Where it is shown: of mail that has left for good that may change.
@@ -163,7 +154,7 @@ class MailMessage(models.Model):
     # Changed: by who wrote it alone, as long as it may leave
 
     def write(self, vals):
-        changed = (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+        changed = self._outgoing_among(vals)
         checked = bool(changed) and self._is_direct_change()
         # core lets administrators alone move a message
         moved = (
@@ -197,6 +188,17 @@ class MailMessage(models.Model):
         # x2many commands among the values of somebody's record: by their own right
         configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
+
+    def _outgoing_among(self, names):
+        """What a mail takes from its message: when it is made, maybe later, or when it
+        leaves. So may every field that core adds, until it is known as only shown."""
+        return {
+            name
+            for name in set(names) - SHOWN_FIELDS
+            if (field := self._fields.get(name))
+            and "mail" in field._modules
+            and (field.store or field.inverse)
+        }
 
     def _is_direct_change(self):
         return (
@@ -246,7 +248,7 @@ class MailMessage(models.Model):
         for message in self:
             if not trusted_context.is_notified(message.id) and any(
                 message._differs(name, vals[name])
-                for name in (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+                for name in self._outgoing_among(vals)
             ):
                 message._check_written_by_user()
 

@@ -119,7 +119,7 @@ class ExternalAccountCase(TransactionCase):
                     "wizard_id": window.id,
                     "step": step.value,
                     "ok": True,
-                    "fingerprint": test.fingerprint(window),
+                    "fingerprint": test.settings_fingerprint(window),
                 }
                 for step in test.steps(window)
             ]

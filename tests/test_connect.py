@@ -102,7 +102,7 @@ class TestConnect(ConnectCase):
                 "wizard_id": window.id,
                 "step": "smtp_login",
                 "ok": False,
-                "fingerprint": test.fingerprint(window),
+                "fingerprint": test.settings_fingerprint(window),
             }
         )
         window.invalidate_recordset()

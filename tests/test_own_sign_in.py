@@ -189,6 +189,5 @@ class TestOwnSignIn(SiblingCase):
         self.saved(window)
         self.assertFalse(self.of_company.sign_in_user_id)
         for secret in self.secrets(self.of_company):
-            context = vault.secret_context(self.env, self.of_company, secret.purpose)
-            opened = vault.unseal(self.env, secret.sealed, context)
-            self.assertEqual(opened, "of the mailbox")
+            opened = vault.stored_credentials(self.env, self.of_company, secret.purpose)
+            self.assertEqual(opened.password, "of the mailbox")

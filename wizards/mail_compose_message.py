@@ -2,6 +2,7 @@ from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
 from ..mailkit.message.from_header import header_addresses
+from ..models.mail_message import FROM_FIELDS
 from ..tools import trusted_context
 from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 from ..tools.trusted_context import is_remote_call
@@ -10,7 +11,6 @@ from ..tools.trusted_context import is_remote_call
 _SENDER_KEY = "external_sender_id"
 _SIGNATURE_KEY = "external_sender_signature"
 NAMED_RECORDS = 5  # so many are named in an error; the others are counted
-FROM_FIELDS = ("email_from", "author_id")
 REMOTE = ("create", "write", "web_save", "web_save_multi", "load", "copy")
 
 
@@ -214,7 +214,7 @@ class MailComposeMessage(models.TransientModel):
         composers = super().create(vals_list)
         defaults = {f"default_{name}" for name in FROM_FIELDS}
         if defaults.intersection(self.env.context) or any(
-            name in vals for vals in vals_list for name in FROM_FIELDS
+            FROM_FIELDS.intersection(vals) for vals in vals_list
         ):
             composers._check_typed_from()
         return composers
@@ -222,7 +222,7 @@ class MailComposeMessage(models.TransientModel):
     def write(self, vals):
         self._check_lengths([vals.get("email_from")])
         result = super().write(vals)
-        if any(name in vals for name in FROM_FIELDS):
+        if FROM_FIELDS.intersection(vals):
             self._check_typed_from()
         return result
 

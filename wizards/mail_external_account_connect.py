@@ -454,30 +454,30 @@ class MailExternalAccountConnect(models.TransientModel):
         "project_ids.project_id",
     )
     def _compute_from_preview(self):
-        for wizard in self:
+        for window in self:
             # sudo: names of the owner, for who may connect the address
             address = (
                 self.env["mail.external.address"]
                 .sudo()
                 .new(
                     {
-                        "email": wizard.email,
-                        "sender_name": wizard.sender_name,
-                        "user_id": not wizard.is_company and wizard.user_id.id,
-                        "company_id": wizard.company_id.id,
+                        "email": window.email,
+                        "sender_name": window.sender_name,
+                        "user_id": not window.is_company and window.user_id.id,
+                        "company_id": window.company_id.id,
                     }
                 )
             )
             author = address.user_id or self.env.user
-            project = wizard.project_ids.project_id[:1].sudo().name
-            wizard.from_preview = wizard.email and address._sender_label(
+            project = window.project_ids.project_id[:1].sudo().name
+            window.from_preview = window.email and address._sender_label(
                 author.name, project or ""
             )
 
     @api.depends("provider_id.help_url")
     def _compute_provider_help_url(self):
-        for wizard in self:
-            wizard.provider_help_url = wizard.provider_id._help_link()
+        for window in self:
+            window.provider_help_url = window.provider_id._help_link()
 
     # Passwords go in and never come out
 
@@ -492,18 +492,18 @@ class MailExternalAccountConnect(models.TransientModel):
         self._seal_typed("incoming_password")
 
     def _seal_typed(self, name):
-        for wizard in self.filtered(name):
-            wizard.sudo()[f"{name}_sealed"] = vault.seal(
-                self.env, wizard[name], test.typed_context(wizard, name)
+        for window in self.filtered(name):
+            window.sudo()[f"{name}_sealed"] = vault.seal(
+                self.env, window[name], test.typed_context(window, name)
             )
         # The plain text must not linger in the cache of this request.
         self.invalidate_recordset([name], flush=False)
 
     @api.depends("password_sealed", "account_id")
     def _compute_has_password(self):
-        for wizard in self:
-            wizard.has_password = bool(
-                wizard.sudo().password_sealed or wizard.account_id
+        for window in self:
+            window.has_password = bool(
+                window.sudo().password_sealed or window.account_id
             )
 
     # Testing; proving is in the mixin
@@ -513,12 +513,12 @@ class MailExternalAccountConnect(models.TransientModel):
         *("password", "incoming_password", *CONNECTION),
     )
     def _compute_tested_ok(self):
-        for wizard in self:
-            saved = wizard._origin
-            typed = wizard.password or wizard.incoming_password
-            wizard.tested_ok = bool(saved) and not typed and not test.untested(wizard)
-            wizard.needs_password = (
-                bool(saved) and not typed and test.passwords(wizard).smtp is None
+        for window in self:
+            saved = window._origin
+            typed = window.password or window.incoming_password
+            window.tested_ok = bool(saved) and not typed and not test.untested(window)
+            window.needs_password = (
+                bool(saved) and not typed and test.passwords(window).smtp is None
             )
 
     def get_steps(self):
@@ -544,7 +544,7 @@ class MailExternalAccountConnect(models.TransientModel):
         with Turn(self, step).taken(test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
-            fingerprint = test.fingerprint(self)
+            fingerprint = test.settings_fingerprint(self)
             check = test.prepared(self, Step(step))
             with connection_returned(self.env):
                 result, folders = check()

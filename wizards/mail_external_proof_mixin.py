@@ -70,15 +70,15 @@ class MailExternalProofMixin(models.AbstractModel):
 
     @api.depends("email", "code_hash")
     def _compute_code_sent(self):
-        for wizard in self:
-            wizard.code_sent = bool(wizard.sudo().code_hash)
+        for window in self:
+            window.code_sent = bool(window.sudo().code_hash)
 
     @api.depends("email", "user_id", "is_company", "tested_ok", "proof_token")
     def _compute_proof(self):
-        for wizard in self:
-            wizard.proof = wizard._current_proof()
-            wizard.needs_word = bool(
-                wizard.tested_ok and not wizard.proof and wizard._other_claims()
+        for window in self:
+            window.proof = window._current_proof()
+            window.needs_word = bool(
+                window.tested_ok and not window.proof and window._other_claims()
             )
 
     def _current_proof(self):
@@ -195,14 +195,14 @@ class MailExternalProofMixin(models.AbstractModel):
     )
     def _compute_silences_odoo(self):
         known = self.env["mail.external.sender"]._external_in
-        for wizard in self:
-            company = wizard.company_id or wizard.user_id.sudo().company_id
+        for window in self:
+            company = window.company_id or window.user_id.sudo().company_id
             server = self.env["ir.mail_server"].with_company(company)
             own = {c for c in server._external_candidates() if not known(c)}
-            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
-            for_all = wizard.is_company and not restricted
-            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
-                same_address(email_normalize(address) or address, wizard.email)
+            restricted = window.allowed_user_ids or window.allowed_group_ids
+            for_all = window.is_company and not restricted
+            window.silences_odoo = bool(own and window.email and not for_all) and all(
+                same_address(email_normalize(address) or address, window.email)
                 for address in own
             )
 
@@ -456,22 +456,22 @@ class MailExternalProofMixin(models.AbstractModel):
         """
         self.ensure_one()
         self._check_rights()
-        wizard = self.sudo()
+        window = self.sudo()
         now = fields.Datetime.now()
-        if not wizard.code_hash or wizard.code_expires < now:
+        if not window.code_hash or window.code_expires < now:
             raise UserError(
                 self.env._("The code is no longer valid. Let a new one be sent.")
             )
-        if wizard.code_tries >= CODE_TRIES:
+        if window.code_tries >= CODE_TRIES:
             raise UserError(self.env._("Too many wrong codes. Let a new one be sent."))
         is_own = may_end_transaction(self.env)
-        wizard.code_tries += 1
+        window.code_tries += 1
         if is_own:
             self.env.cr.commit()  # pylint: disable=invalid-commit
         if vault.same_fingerprint(
-            wizard.code_hash, self._code_fingerprint((self.code_entry or "").strip())
+            window.code_hash, self._code_fingerprint((self.code_entry or "").strip())
         ):
-            wizard.write(
+            window.write(
                 {"proof_token": self._proof_fingerprint("code"), "code_hash": False}
             )
             return self._reopen()

@@ -1,17 +1,19 @@
-"""What SMTP, IMAP and POP3 sessions have in common."""
+"""What SMTP, IMAP and POP3 sessions share, the ways to sign in (SASL) among it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import hmac
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 from ..errors import FATAL, ErrorCode, MailError, ServerReply
-from .network import Deadline, connect, resolve
+from .network import MAX_ANSWER, Deadline, Wire, connect, resolve, speaks_tls
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import MAX_ANSWER, Wire, speaks_tls
 
 _Self = TypeVar("_Self", bound="Session")
 
@@ -24,6 +26,17 @@ _TLS_QUESTION = 0.5
 # What a reader makes of a server that does not keep to the protocol:
 # smtplib.SMTPException is an OSError, UnicodeError and binascii.Error a ValueError.
 _NOT_UNDERSTOOD = (OSError, ValueError, LookupError)
+
+# Makes an answer of a challenge, both in base64.
+Answering = Callable[[bytes], bytes]
+
+# In the order in which they are tried. IMAP and POP3 have commands of their own for a
+# login and a password besides.
+_TRIED = {
+    Protocol.SMTP: ("PLAIN", "LOGIN", "CRAM-MD5"),
+    Protocol.IMAP: ("PLAIN",),
+    Protocol.POP3: ("PLAIN",),
+}
 
 
 class Session:
@@ -197,3 +210,74 @@ class Session:
             return
         if speaks_tls(sock, self.server, until):
             raise MailError(ErrorCode.PLAIN_EXPECTED_TLS)
+
+
+# The ways to sign in (RFC 4422)
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A way to sign in, for one login; all that is said is base64.
+
+    `initial`: what is said first; None where the server begins. `answers`: one to each
+    challenge that follows, as far as there are challenges.
+    """
+
+    name: str
+    initial: bytes | None
+    answers: tuple[Answering, ...] = ()
+
+    @property
+    def all_answers(self) -> tuple[Answering, ...]:
+        """The same where `initial` has to wait for the server's go-ahead."""
+        initial = self.initial
+        if initial is None:
+            return self.answers
+        return (lambda _go_ahead: initial, *self.answers)
+
+
+def usable_mechanisms(
+    server: Server, credentials: Credentials, offered: Collection[str]
+) -> list[Mechanism]:
+    """Return the mechanisms to try, of those in `offered`, the best first.
+
+    Many servers offer CRAM-MD5 and cannot do it, since they keep hashes only; but in
+    plain text it is the one that does not give the password away. smtplib's own
+    login() tries it first everywhere, and takes ASCII only.
+    """
+    names = list(_TRIED[server.protocol])
+    if server.security is Security.NONE:
+        names.sort(key=lambda name: name != "CRAM-MD5")
+    return [_MECHANISMS[name](credentials) for name in names if name in offered]
+
+
+def _plain(credentials: Credentials) -> Mechanism:
+    """RFC 4616."""
+    token = _b64(f"\0{credentials.login}\0{credentials.password}")
+    return Mechanism("PLAIN", token)
+
+
+def _login(credentials: Credentials) -> Mechanism:
+    login, password = _b64(credentials.login), _b64(credentials.password)
+    return Mechanism("LOGIN", None, (lambda _: login, lambda _: password))
+
+
+def _cram_md5(credentials: Credentials) -> Mechanism:
+    """RFC 2195."""
+
+    def answer(challenge: bytes) -> bytes:
+        key, text = credentials.password.encode(), base64.b64decode(challenge)
+        return _b64(f"{credentials.login} {hmac.new(key, text, 'md5').hexdigest()}")
+
+    return Mechanism("CRAM-MD5", None, (answer,))
+
+
+def _b64(text: str) -> bytes:
+    return base64.b64encode(text.encode())
+
+
+_MECHANISMS: dict[str, Callable[[Credentials], Mechanism]] = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "CRAM-MD5": _cram_md5,
+}

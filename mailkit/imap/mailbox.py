@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import BinaryIO
 
+from ..connection.network import MAX_READ
 from ..connection.replies import Stage, mailbox_error
-from ..connection.wire import MAX_READ
 from ..errors import FATAL, ErrorCode, MailError
 from ..message.reading import FIELDS, OCTETS_PER_SECOND, SECONDS_PER_HEADER
 from . import folders as imap_folders

@@ -1,6 +1,6 @@
 """What is said on an IMAP connection, and how it begins: greeting, TLS, sign-in.
 
-RFC 3501, 9051; AUTHENTICATE takes the mechanisms of `connection.sasl`.
+RFC 3501, 9051; AUTHENTICATE takes the mechanisms of `connection.session`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..connection import sasl
+from ..connection.network import Wire
 from ..connection.replies import Stage, mailbox_error
-from ..connection.session import Session
+from ..connection.session import Mechanism, Session, usable_mechanisms
 from ..connection.settings import Credentials, Protocol, Security
-from ..connection.wire import Wire
 from ..errors import ErrorCode, MailError
 from . import grammar
 from .grammar import Literal, Untagged
@@ -140,7 +139,7 @@ class Dialog:
         self._wire.sendall(_CRLF.join([*lines, b""]))
         return [self._until_tagged(tag, [], _PIECE) for tag in tags]
 
-    def authenticate(self, mechanism: sasl.Mechanism) -> Answer:
+    def authenticate(self, mechanism: Mechanism) -> Answer:
         """Sign in; every server takes the first answer in a line of its own."""
         tag = self._tag()
         early: list[Untagged] = []
@@ -319,7 +318,7 @@ class ImapSession(Session):
         told = self.capabilities
         offered = {name[5:] for name in told if name.startswith("AUTH=")}
         error = MailError(ErrorCode.AUTH_UNAVAILABLE)
-        for mechanism in sasl.usable(self.server, credentials, offered):
+        for mechanism in usable_mechanisms(self.server, credentials, offered):
             answer = self._dialog.authenticate(mechanism)
             if answer.ok:
                 return answer

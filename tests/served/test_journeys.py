@@ -27,9 +27,9 @@ DELIVER = "mail_external_account.ir_cron_deliver"
 READ = "mail_external_account.ir_cron_fetch"
 #: How many files a journey may pass through.
 MOST_FILES = {
-    "A message from the chatter to the customer's server": 51,
+    "A message from the chatter to the customer's server": 31,
     "An answer from the mailbox into the task": 59,
-    "A password from the window to the sign-in": 21,
+    "A password from the window to the sign-in": 12,
 }
 MESSAGE, ANSWER, SIGN_IN = MOST_FILES
 

@@ -83,7 +83,7 @@ def _mail_by_odoo(window, secret):
         raise MailError(ErrorCode.NO_OWN_SERVER) from None
 
 
-def arrival(mailbox, message_id, secret):
+def wait_for_arrival(mailbox, message_id, secret):
     """Wait for what ``send_from_odoo`` sent; needs no database.
 
     :rtype: mailkit.checks.CheckResult

@@ -123,7 +123,7 @@ def _stored(window, purpose):
         return None
 
 
-def fingerprint(window):
+def settings_fingerprint(window):
     """Keyed hash over everything that a test is about, the passwords included."""
     secrets = passwords(window)
     return vault.fingerprint(
@@ -193,7 +193,7 @@ def _prepared_probe(window, step):
     )
     if step is checks.Step.ARRIVAL:
         sent = probe.send_from_odoo(window)
-        return lambda: (probe.arrival(mailbox, *sent), ())
+        return lambda: (probe.wait_for_arrival(mailbox, *sent), ())
     # sudo: of an account that this user may connect
     own = window.account_id.sudo()._own_address().email
     email = window.email or ""
@@ -247,7 +247,7 @@ def results(window):
 
     :return: dict: step -> its last line, whatever passed before
     """
-    current = fingerprint(window)
+    current = settings_fingerprint(window)
     lines = (
         window.env["mail.external.account.connect.check"]
         .sudo()

@@ -241,7 +241,7 @@ class AccountDelivery:
         else:
             self.broken = []
             self.served += 1
-            result = RecipientResult("sent", reply=str(reply))
+            result = RecipientResult("sent", reply=reply)
             self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()

@@ -72,7 +72,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SenderChoice:
     """The sender: ``candidate`` is None for Odoo's own server."""
 
     candidate: Candidate | None
@@ -106,7 +106,7 @@ def choose(
     candidates: Iterable[Candidate],
     policy: Policy = Policy.EMPLOYEE_FIRST,
     picked: int | None = None,
-) -> Choice:
+) -> SenderChoice:
     """Choose the sender.
 
     :param picked: id of the address that the user chose; ``ODOO``;
@@ -115,13 +115,13 @@ def choose(
     """
     ranked = ordered(candidates, policy)
     if picked == ODOO:
-        return Choice(None, Why.PICKED)
+        return SenderChoice(None, Why.PICKED)
     for candidate in ranked:
         if candidate.address_id == picked:
-            return Choice(candidate, Why.PICKED)
+            return SenderChoice(candidate, Why.PICKED)
     if not ranked:
-        return Choice(None, Why.NONE)
-    return Choice(ranked[0], reason_of(ranked[0], policy))
+        return SenderChoice(None, Why.NONE)
+    return SenderChoice(ranked[0], reason_of(ranked[0], policy))
 
 
 def reason_of(candidate: Candidate, policy: Policy) -> Why:

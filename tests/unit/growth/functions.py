@@ -22,7 +22,7 @@ import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer, Token
 from mailkit.connection.replies import Stage
-from mailkit.connection.sasl import Mechanism
+from mailkit.connection.session import Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import ErrorCode, ServerReply
 from mailkit.imap.folders import Folder
@@ -224,8 +224,8 @@ NOT_MEASURED = {
     "answers.report_types.Report": "counts its own recipients",
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
-    "connection.wire.speaks_tls": "a socket",
-    "connection.wire.Wire": "measured with a server that talks, see test_growth",
+    "connection.network.speaks_tls": "a socket",
+    "connection.network.Wire": "measured with a server that talks, see test_growth",
 }
 
 

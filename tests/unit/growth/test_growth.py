@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from mailkit.connection.network import Deadline, Endpoint
-from mailkit.connection.wire import Wire
+from mailkit.connection.network import Deadline, Endpoint, Wire
 from mailkit.imap.session import Dialog
 
 from . import functions, hostile, patterns

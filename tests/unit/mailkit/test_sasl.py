@@ -5,10 +5,9 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from mailkit.connection.network import Deadline, Endpoint
-from mailkit.connection.sasl import Mechanism, usable
+from mailkit.connection.network import Deadline, Endpoint, Wire
+from mailkit.connection.session import Mechanism, usable_mechanisms
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.connection.wire import Wire
 from mailkit.imap.session import Answer, Dialog
 
 ALL = ("GSSAPI", "CRAM-MD5", "LOGIN", "PLAIN", "XOAUTH2")
@@ -31,13 +30,13 @@ def server(protocol: Protocol, security: Security = Security.SSL) -> Server:
 def test_what_is_tried(
     protocol: Protocol, security: Security, names: list[str]
 ) -> None:
-    found = usable(server(protocol, security), TIM, ALL)
+    found = usable_mechanisms(server(protocol, security), TIM, ALL)
     assert [mechanism.name for mechanism in found] == names
-    assert usable(server(protocol, security), TIM, ["GSSAPI"]) == []
+    assert usable_mechanisms(server(protocol, security), TIM, ["GSSAPI"]) == []
 
 
 def test_example_of_rfc_2195() -> None:
-    [mechanism] = usable(server(Protocol.SMTP), TIM, ["CRAM-MD5"])
+    [mechanism] = usable_mechanisms(server(Protocol.SMTP), TIM, ["CRAM-MD5"])
     [answer] = mechanism.all_answers
     challenge = b"<1896.697170952@postoffice.reston.mci.net>"
     expected = b"tim b913a602c7eda7a495b4e6e7334d3890"
@@ -45,7 +44,7 @@ def test_example_of_rfc_2195() -> None:
 
 
 def test_example_of_rfc_4616() -> None:
-    [mechanism] = usable(server(Protocol.SMTP), TIM, ["PLAIN"])
+    [mechanism] = usable_mechanisms(server(Protocol.SMTP), TIM, ["PLAIN"])
     assert mechanism.initial == b64encode(b"\0tim\0tanstaaftanstaaf")
 
 

@@ -60,7 +60,7 @@ def test_three_recipients_the_second_refused() -> None:
         connections = faulty.connections
     assert error.code is ErrorCode.RECIPIENT_UNKNOWN
     assert error.field == "recipient"
-    assert str(reply) == "250 2.0.0 Ok: queued as 42"
+    assert reply == "250 2.0.0 Ok: queued as 42"
     assert served == [(SENDER, ("a@customer.test",)), (SENDER, ("c@customer.test",))]
     assert connections == 1
 

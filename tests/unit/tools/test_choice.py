@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.outgoing.choice import Candidate, Choice, Policy, Why, choose, ordered
+from tools.outgoing.choice import Candidate, Policy, SenderChoice, Why, choose, ordered
 
 PERSONAL, COMPANY = True, False
 
@@ -199,9 +199,9 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
     chosen = choose(candidates, policy, picked)
     usable = {c.address_id: c for c in candidates}
     if picked == 0:
-        assert chosen == Choice(None, Why.PICKED)
+        assert chosen == SenderChoice(None, Why.PICKED)
     elif picked in usable:
-        assert chosen == Choice(usable[picked], Why.PICKED)
+        assert chosen == SenderChoice(usable[picked], Why.PICKED)
     else:
         assert chosen == choose(candidates, policy)
 
