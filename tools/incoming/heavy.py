@@ -57,7 +57,7 @@ _MOST_OPENED = 100
 _LONG_WORD = re.compile(r"[\w-]{101}")
 # Patterns that are tried from here to the far end of a style or a comment.
 _OPENED = re.compile(r"\[if\b|expression|url\s*\(|/\*", re.IGNORECASE)
-_PICTURE = re.compile(r"\s*data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
+_PICTURE = re.compile(r"\A\s*data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
 _ODD_VALUE = re.compile(r"""="[^">]*>|='[^'>]*>""")  # a ">" that does not end the tag
 _QUOTED_VALUE = re.compile(r""""[^"]*"|'[^']*'""")
 _TAG_BEGIN = re.compile(r"<[a-z]", re.IGNORECASE)
