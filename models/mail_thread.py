@@ -6,8 +6,8 @@ from odoo import api, models
 from ..tools import arrival, code_mail, conversation, from_guard, origin
 from ..tools.as_odoo import as_odoo
 from ..tools.incoming import author, forwarded, gateway
-from ..tools.incoming.intake import Intake
 from ..tools.incoming.heavy import ShownTexts
+from ..tools.incoming.intake import Intake
 from ..tools.outgoing import notifying
 from ..tools.outgoing.default_sender import DefaultSender
 
