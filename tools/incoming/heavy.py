@@ -46,16 +46,17 @@ _MOST = {
 }
 _MOST_VALUE, _MOST_ADDRESS = 4000, 2000  # characters
 _MOST_UNCLOSED = 10_000  # characters
-_MOST_ATTRIBUTES = 200
-_MOST_ODD_VALUES = 20
+_MOST_ATTRIBUTES = 100  # of a tag
+_MOST_ODD_VALUES = 100
+_MOST_ENCODINGS = 20
 _MOST_OPENED, _MOST_CONDITIONS = 100, 20
 # In a style, core tries each word from every letter on.
 _LONG_WORD = re.compile(r"[\w-]{101}")
 # Patterns that are tried from here to the far end of a style, or ("[if") a comment.
 _OPENED = re.compile(r"expression|url\s*\(|/\*", re.IGNORECASE)
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _CSS_IGNORED = re.compile(r"[\s\x00-\x1f\\]+")
-_PICTURE = re.compile(r"\s*data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
+_PICTURE = re.compile(r"data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
 _ODD_VALUE = re.compile(r"""="[^">]*>|='[^'>]*>""")  # a ">" that does not end the tag
 _QUOTED_VALUE = re.compile(r""""[^"]*"|'[^']*'""")
 _TAG_BEGIN = re.compile(r"<[a-z]", re.IGNORECASE)
@@ -251,7 +252,7 @@ def _count_quotes(text, found):
 def _count_tags(markup, found):
     found["odd"] += (
         len(_ODD_VALUE.findall(markup)) > _MOST_ODD_VALUES
-        or markup.count("encoding=") > _MOST_ODD_VALUES
+        or markup.count("encoding=") > _MOST_ENCODINGS
         or bool(_JOINED.search(markup))
     )
     for piece in markup.split(">"):
@@ -315,8 +316,9 @@ def _opened(text):
     found = len(_OPENED.findall(text))
     if found <= _MOST_OPENED:
         # Core looks for pictures in what a browser makes of it, up to their ends.
-        read = _CSS_IGNORED.sub("", _CSS_COMMENT.sub("", text)).lower()
-        found += read.count("data:image/")
+        before, end, after = text.rpartition("*/")
+        read = _CSS_COMMENT.sub("", before + end) + after
+        found += _CSS_IGNORED.sub("", read).lower().count("data:image/")
     return found
 
 
