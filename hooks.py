@@ -1,3 +1,29 @@
+"""What is done when the addon is loaded, and when it is uninstalled."""
+
+import logging
+
+WINDOW = "mail.external.account.connect"
+
+
+class _WithoutArguments(logging.Filter):
+    """Leaves away the arguments of calls on the connect window.
+
+    At level DEBUG, ``odoo/service/model.py`` logs every remote call with its arguments,
+    passwords among them. Such logs get copied into support requests.
+    """
+
+    def filter(self, record):
+        called, *rest = record.args if isinstance(record.args, tuple) else [None]
+        if getattr(called, "_name", None) == WINDOW and len(rest) == 2:
+            record.args = (called, rest[0], "...")
+        return True
+
+
+def post_load():
+    """What is typed into the connect window stays out of Odoo's debug log."""
+    logging.getLogger("odoo.service.model").addFilter(_WithoutArguments())
+
+
 def uninstall_hook(env):
     """What waits for external addresses must not leave in another name."""
     # What people are told meanwhile is left to Odoo's own queue, for afterwards.

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-from mailkit.message.reading import FIELDS
+from mailkit.message.fields import FIELDS
 
 from .bench import Bench, Value
 from .console import DevError, step
@@ -238,7 +238,7 @@ def _raw_seconds(bed: TestBed, address: str) -> float:
             client.uid(
                 "FETCH",
                 f"{first}:{first + 999}",
-                f"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS ({fields})])",
+                f"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({fields})])",
             )
         seconds = time.perf_counter() - began
         client.logout()

@@ -32,13 +32,13 @@ _FORBIDDEN = {
     "host of a package registry": re.compile(_REGISTRIES),
     "path of one machine": re.compile(_MACHINE_PATHS),
 }
-#: Keeps the context of a remote caller, see ``tools/as_odoo.py``.
+#: Keeps the context of a remote caller, see ``tools/trusted_context.py``.
 _BARE_SUPERUSER = re.compile(
     r"with_user\(\s*(SUPERUSER_ID|1\b|[^()]*(\([^()]*)?(user|partner)_root)"
     r"|\buser\s*=\s*SUPERUSER_ID"
 )
-_AS_ODOO = "tools/as_odoo.py"
-_SHIPPED = ("controllers", "models", "tools", "wizards")
+_AS_ODOO = "tools/trusted_context.py"
+_SHIPPED = ("models", "tools", "wizards")
 
 
 class Skipped(Exception):

@@ -26,7 +26,7 @@ LANGUAGES = "en_US,uk_UA"
 KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 #: What changes an installed database when it changes.
 _INSTALLED_FOLDERS = (
-    *("models", "wizards", "controllers", "views", "data", "security", "demo", "i18n"),
+    *("models", "wizards", "views", "data", "security", "demo", "i18n"),
     "tools",
     "mailkit",
 )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .connection import network
-from .connection.network import Deadline
+from .connection.network import Deadline, is_public, resolve
 from .connection.settings import Credentials, Protocol, Server
 from .errors import ErrorCode, MailError
-from .imap.session import ImapSession
-from .pop3.session import Pop3Session
+from .imap.mailbox import ImapMailbox
+from .pop3 import Pop3Mailbox
 from .smtp import SmtpSession
-
-Facts = dict[str, "str | int"]
 
 # A look-up in the own network is answered sooner than one in the world. So no answer
 # that there is no public server of a name comes sooner than this, in seconds.
@@ -46,9 +43,8 @@ CONNECTING = tuple(step for step in Step if step not in (Step.ARRIVAL, Step.ROUN
 class CheckResult:
     """How a step went. `seconds`: how long it took.
 
-    `facts`, as far as the step got: "address" (numeric), "private" (whether any of the
-    host's addresses is), "tls" ("TLSv1.3" or ""), "cipher", "max_size" (octets, 0 if
-    unknown), "messages" (in the inbox).
+    `facts`, as far as the step got: "private" (whether any of the host's addresses
+    is), "tls" ("TLSv1.3" or ""), "messages" (in the inbox).
     """
 
     step: Step
@@ -72,10 +68,13 @@ def run(
     if step.value.startswith("smtp_") != (server.protocol is Protocol.SMTP):
         raise ValueError(f"{step.value} with {server.protocol.value} settings")
     started = time.monotonic()
-    facts: Facts = {}
+    facts: dict[str, str | int] = {}
     error = None
     try:
-        _CHECKS[step](step, server, credentials, address, facts)
+        if step in (Step.SMTP_HOST, Step.INCOMING_HOST):
+            facts["private"] = _is_private(server)
+        else:
+            _speak(step, server, credentials, address, facts)
     except MailError as problem:
         error = problem
     if error and error.code is ErrorCode.HOST_PRIVATE:
@@ -85,52 +84,41 @@ def run(
     return CheckResult(step, error is None, seconds, facts, error)
 
 
-def _host(
-    step: Step, server: Server, credentials: Credentials, address: str, facts: Facts
-) -> None:
-    endpoints = network.resolve(server)
-    facts["address"] = endpoints[0].address
-    facts["private"] = not all(network.is_public(each.address) for each in endpoints)
+def _is_private(server: Server) -> bool:
+    """Whether any address of its host is one of an internal network."""
+    endpoints = resolve(
+        server.host,
+        server.port,
+        Deadline(server.timeout),
+        allow_private=server.allow_private,
+    )
+    return not all(is_public(each.address) for each in endpoints)
 
 
-def _smtp(
-    step: Step, server: Server, credentials: Credentials, address: str, facts: Facts
+def _speak(
+    step: Step,
+    server: Server,
+    credentials: Credentials,
+    address: str,
+    facts: dict[str, str | int],
 ) -> None:
+    """Connect, and go on as far as `step` says."""
     deadline = Deadline(server.timeout)
-    with SmtpSession(server, credentials, deadline=deadline) as session:
-        told = session.open()
-        facts.update(address=told.address, tls=told.tls.version)
-        facts.update(cipher=told.tls.cipher, max_size=told.max_size)
-        if step is Step.SMTP_PORT:
+    with _SESSIONS[server.protocol](server, credentials, deadline=deadline) as session:
+        session.open()
+        facts["tls"] = session.tls_version
+        if step in (Step.SMTP_PORT, Step.INCOMING_PORT):
             return
         session.login()
-        if step is Step.SMTP_SENDER:
-            session.check_sender(address)
+        if isinstance(session, SmtpSession):
+            if step is Step.SMTP_SENDER:
+                session.check_sender(address)
+        elif step is Step.INCOMING_LISTING:
+            facts["messages"] = session.count_inbox()
 
 
-def _incoming(
-    step: Step, server: Server, credentials: Credentials, address: str, facts: Facts
-) -> None:
-    reader = ImapSession if server.protocol is Protocol.IMAP else Pop3Session
-    with reader(server, credentials, deadline=Deadline(server.timeout)) as session:
-        told = session.open()
-        facts.update(address=told.address, tls=told.tls.version)
-        facts.update(cipher=told.tls.cipher)
-        if step is Step.INCOMING_PORT:
-            return
-        session.login()
-        if step is Step.INCOMING_LISTING:
-            facts["messages"] = session.listing().messages
-
-
-_Check = Callable[[Step, Server, Credentials, str, Facts], None]
-_CHECKS: dict[Step, _Check] = {
-    Step.SMTP_HOST: _host,
-    Step.SMTP_PORT: _smtp,
-    Step.SMTP_LOGIN: _smtp,
-    Step.SMTP_SENDER: _smtp,
-    Step.INCOMING_HOST: _host,
-    Step.INCOMING_PORT: _incoming,
-    Step.INCOMING_LOGIN: _incoming,
-    Step.INCOMING_LISTING: _incoming,
+_SESSIONS: dict[Protocol, type[SmtpSession | ImapMailbox | Pop3Mailbox]] = {
+    Protocol.SMTP: SmtpSession,
+    Protocol.IMAP: ImapMailbox,
+    Protocol.POP3: Pop3Mailbox,
 }

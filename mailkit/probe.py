@@ -15,11 +15,10 @@ from datetime import date, datetime, timedelta, timezone
 from .connection.network import Deadline
 from .connection.settings import Credentials, Protocol, Server
 from .errors import FATAL, ErrorCode, MailError
-from .imap.folders import Folder, FolderUse, where_mail_arrives
-from .imap.mailbox import ImapMailbox
-from .imap.state import FolderState, Place
+from .imap.folders import Folder, FolderState, FolderUse, where_mail_arrives
+from .imap.mailbox import ImapMailbox, Place
 from .message.headers import Headers, message_ids, parse_headers
-from .pop3.mailbox import Pop3Mailbox
+from .pop3 import Pop3Mailbox
 
 # Seconds between two looks. A new sign-in for each is more than some services take
 # again and again, so over POP3 they become rarer.
@@ -38,14 +37,12 @@ _MOST_FAILURES = 3
 class Found:
     """The header block of the message as it lies there.
 
-    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3; `use`:
-    what that folder is for, NONE over POP3.
+    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3.
     """
 
     headers: Headers
     raw: bytes
     folder: str = ""
-    use: FolderUse = FolderUse.NONE
 
 
 def find(
@@ -60,12 +57,12 @@ def find(
 ) -> Found | None:
     """Return the message with this Message-ID as soon as it is in the mailbox.
 
-    Also known by the id that it had before a server gave it another one (X-Odoo-
-    Message-Id and those of `headers.ORIGINAL_ID_FIELDS`). IMAP: looked for in INBOX, in
-    `folders` (`Folder.path`, what the account reads besides), in junk mail and where
-    all mail lies. `left_here`: the message was sent by the same account, so it says
-    nothing that it is among all mail: services file there what is sent. (Gmail shows
-    over POP3, too, what was sent: only a delivery field tells that it arrived.)
+    Also known by the ids that it had before a server gave it another one (see
+    `Headers.own_ids`). IMAP: looked for in INBOX, in `folders` (`Folder.path`, what the
+    account reads besides), in junk mail and where all mail lies. `left_here`: the
+    message was sent by the same account, so it says nothing that it is among all mail:
+    services file there what is sent. (Gmail shows over POP3, too, what was sent: only a
+    delivery field tells that it arrived.)
     `pause`: seconds between two looks.
 
     None: it wasn't there until the deadline was over. Raises MailError when nobody
@@ -133,11 +130,7 @@ class _Search:
 
     def is_it(self, headers: Headers) -> bool:
         """Whether this is the message."""
-        return self.message_id in (
-            headers.message_id,
-            headers.odoo_message_id,
-            headers.original_message_id,
-        )
+        return self.message_id in headers.own_ids
 
 
 class _ImapLooks:
@@ -226,7 +219,7 @@ class _ImapLooks:
             for header in reversed(batch.headers):
                 if self._search.is_it(parse_headers(header.raw)):
                     place = Place(path, batch.state.uid_validity, header.uid)
-                    return self._at(mailbox, place, folder.use)
+                    return self._at(mailbox, place)
             self._states[path] = batch.state
         return None
 
@@ -238,21 +231,18 @@ class _ImapLooks:
         message_id = self._search.message_id
         try:
             place = mailbox.find(message_id, self._folders, since=_yesterday())
-            if place is None:
-                return None
-            uses = {folder.path: folder.use for folder in self._folders}
-            return self._at(mailbox, place, uses[place.path])
+            return self._at(mailbox, place) if place else None
         except MailError as error:
             if error.code in FATAL:
                 raise
             return None
 
-    def _at(self, mailbox: ImapMailbox, place: Place, use: FolderUse) -> Found | None:
+    def _at(self, mailbox: ImapMailbox, place: Place) -> Found | None:
         raw = mailbox.head(place)[:_MAX_HEAD]
         headers = parse_headers(raw)
         if not self._search.is_it(headers):
             return None  # servers find more than what was asked for
-        return Found(headers, raw, place.path, use)
+        return Found(headers, raw, place.path)
 
 
 class _Pop3Looks:

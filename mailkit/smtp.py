@@ -8,29 +8,23 @@ import ipaddress
 import re
 import smtplib
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from .connection.network import Deadline
+from .connection.network import Wire
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
-from .connection.sasl import OTHER_MECHANISM, usable
-from .connection.session import Session
-from .connection.settings import (
-    Credentials,
-    Protocol,
-    Security,
-    Server,
-    normalize_address,
-)
-from .connection.tls import TlsFacts
-from .connection.wire import Wire
-from .errors import ErrorCode, MailError, ServerReply
+from .connection.session import Mechanism, Session, usable_mechanisms
+from .connection.settings import Protocol, Security
+from .errors import ErrorCode, MailError
+from .message.address import Address
 
 # A long message gets a second more for each of these many bytes.
 _BYTES_PER_SECOND = 64 * 1024
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
-_HELO = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[A-Za-z0-9.:]{1,60}\]")
+# Replies to AUTH that are about the mechanism: another one may be tried. After any
+# other refusal a second attempt would only count towards a lock-out.
+_OTHER_MECHANISM = (500, 501, 502, 503, 504)
 # Refusals at RCPT TO the account's own address that say nothing about the sender.
 _ONLY_RECIPIENT = (
     ErrorCode.RECIPIENT_UNKNOWN,
@@ -43,56 +37,38 @@ _ONLY_RECIPIENT = (
 class SmtpFacts:
     """What the server told in its last EHLO. `max_size`: octets, 0 if unknown."""
 
-    address: str
-    tls: TlsFacts
     max_size: int = 0
     smtputf8: bool = False
     eightbitmime: bool = False
-    auth: tuple[str, ...] = field(default=())
+    auth: tuple[str, ...] = ()
 
 
 class SmtpSession(Session):
     """One connection for one account.
 
-    `helo`: the name to introduce ourselves by; without it the address literal of
-    this end of the connection is used (RFC 5321 section 4.1.4).
+    It introduces itself by the address literal of this end of the connection (RFC 5321
+    section 4.1.4).
     """
 
     protocol = Protocol.SMTP
+    facts = SmtpFacts()
+    _client: smtplib.SMTP
 
-    def __init__(
-        self,
-        server: Server,
-        credentials: Credentials | None,
-        helo: str = "",
-        *,
-        deadline: Deadline | None = None,
-    ) -> None:
-        super().__init__(server, credentials, deadline=deadline)
-        if helo and not _HELO.fullmatch(helo):
-            raise MailError(ErrorCode.SETTINGS_INVALID, field="helo")
-        self._helo = helo
-        self._client = smtplib.SMTP(local_hostname=helo or "localhost")
-        self.facts = SmtpFacts("", TlsFacts())
-
-    def open(self) -> SmtpFacts:
+    def open(self) -> None:
         """Connect, encrypt as the settings say, and introduce ourselves.
 
         Never goes on in plain text when STARTTLS was asked for. Raises MailError.
         """
         with self._operation(opening=True):
             wire = self._connect()
-            self._client = smtplib.SMTP(
-                local_hostname=self._helo or _literal(wire.local_address)
-            )
+            self._client = smtplib.SMTP(local_hostname=_literal(wire.local_address))
             # smtplib has no way to be given a connection.
             self._client.sock = cast(socket.socket, wire)
             self._greet()
             self._hello()
             if self.server.security is Security.STARTTLS:
                 self._start_tls(wire)
-            self.facts = self._read_facts(wire)
-        return self.facts
+            self.facts = self._read_facts()
 
     def login(self) -> None:
         """Sign in. Raises MailError LOGIN_REFUSED and the like, AUTH_UNAVAILABLE.
@@ -102,17 +78,28 @@ class SmtpSession(Session):
         """
         with self._operation():
             credentials = self._signed()
-            in_clear = self.server.security is Security.NONE
-            mechanisms = usable(self.facts.auth, in_clear)
+            mechanisms = usable_mechanisms(self.server, credentials, self.facts.auth)
             if not mechanisms:
                 raise MailError(ErrorCode.AUTH_UNAVAILABLE)
             for mechanism in mechanisms:
-                code, text = mechanism(self._client, credentials)
+                code, text = self._authenticate(mechanism)
                 if code == 235:
                     return
-                if code not in OTHER_MECHANISM:
+                if code not in _OTHER_MECHANISM:
                     break
             self._refuse(Stage.LOGIN, code, text)
+
+    def _authenticate(self, mechanism: Mechanism) -> tuple[int, bytes]:
+        """Return the last reply: its code and text."""
+        words = [mechanism.name]
+        if mechanism.initial is not None:
+            words.append(mechanism.initial.decode())
+        code, text = self._client.docmd("AUTH", " ".join(words))
+        for answer in mechanism.answers:
+            if code != 334:
+                break
+            code, text = self._client.docmd(answer(text).decode())
+        return code, text
 
     def check_sender(self, address: str) -> None:
         """Ask whether `address` may be used as envelope sender. Sends nothing.
@@ -135,8 +122,8 @@ class SmtpSession(Session):
             finally:
                 self._reset()
 
-    def send(self, sender: str, recipient: str, message: bytes) -> ServerReply:
-        """Hand over `message` for one recipient; returns what the server said.
+    def send(self, sender: str, recipient: str, message: bytes) -> str:
+        """Hand over `message` for one recipient; returns what the server said, a line.
 
         Line ends are made CRLF. A long message gets a second more than the timeout for
         every 64 KiB. Raises MailError; afterwards the session takes the next message
@@ -187,12 +174,10 @@ class SmtpSession(Session):
         self._client.esmtp_features = {}
         self._hello()
 
-    def _read_facts(self, wire: Wire) -> SmtpFacts:
+    def _read_facts(self) -> SmtpFacts:
         features = self._client.esmtp_features
         size = features.get("size", "").split(" ")[0]
         return SmtpFacts(
-            address=wire.endpoint.address,
-            tls=wire.tls,
             max_size=int(size) if size.isdecimal() and len(size) < 16 else 0,
             smtputf8="smtputf8" in features,
             eightbitmime="8bitmime" in features,
@@ -217,7 +202,7 @@ class SmtpSession(Session):
     def _rcpt(self, recipient: str) -> None:
         self._command(Stage.RCPT, f"RCPT TO:<{recipient}>")
 
-    def _data(self, message: bytes) -> ServerReply:
+    def _data(self, message: bytes) -> str:
         self._command(Stage.DATA, "DATA", expected=354)
         stuffed = re.sub(rb"(?m)^\.", b"..", message)
         self._connection.sendall(
@@ -234,7 +219,7 @@ class SmtpSession(Session):
             raise MailError(ErrorCode.PROTOCOL_ERROR, in_doubt=True)
         if code // 100 != 2:
             self._refuse(Stage.BODY, code, text)
-        return ServerReply(code, "", readable(text, self._secrets))
+        return f"{code} {readable(text, self._secrets)}".strip()
 
     def _fitting(self, message: bytes) -> bytes:
         """Return `message` in 7 bits if the server can't do better (RFC 6152)."""
@@ -272,10 +257,10 @@ class SmtpSession(Session):
 
 
 def _envelope_address(address: str, field: str) -> str:
-    try:
-        return normalize_address(address)
-    except MailError as error:
-        raise MailError(error.code, field=field) from None
+    envelope = Address(address).envelope
+    if not envelope:
+        raise MailError(ErrorCode.ADDRESS_INVALID, field=field)
+    return envelope
 
 
 def _literal(address: str) -> str:

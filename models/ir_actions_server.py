@@ -1,7 +1,7 @@
 from odoo import models
 from odoo.tools import clean_context
 
-from ..tools import origin
+from ..tools import trusted_context
 
 
 class IrActionsServer(models.Model):
@@ -10,11 +10,11 @@ class IrActionsServer(models.Model):
     def _run_action_mail_post_multi(self, eval_context=None):
         action = self
         if self.env["mail.external.sender"]._any_configured():
-            # Who sets it off may not complete what it says: core takes his defaults
+            # Who sets it off may not complete what it says: core takes their defaults
             # over into superuser mode (``ir.actions.server._run``).
             action = self.with_context(clean_context(self.env.context))
         # The text is the template's, whoever or whatever set the action off.
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super(IrActionsServer, action)._run_action_mail_post_multi(
                 eval_context=eval_context
             )

@@ -1,14 +1,17 @@
+import re
 from types import SimpleNamespace
 
 from odoo import api, models
 from odoo.tools.mail import email_normalize, encapsulate_email
 
-from ..mailkit.message.from_header import MAX_FROM, header_addresses
-from ..tools import code_mail, from_guard
-from ..tools.outgoing.leaving import has_breaks, join_lines, written
+from ..mailkit.message.address import Address
+from ..mailkit.message.address_fields import MAX_FROM, header_addresses
+from ..tools import trusted_context
 
 # Besides From they tell who sent a mail (RFC 5322 section 3.6.2, 3.6.6).
 SENDER_HEADERS = ("Sender", "Resent-From", "Resent-Sender")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_DEPTH = 5  # encoded words within encoded words
 
 
 class IrMailServer(models.Model):
@@ -28,7 +31,9 @@ class IrMailServer(models.Model):
 
     def _prepare_smtp_to_list(self, message, smtp_session):
         recipients = super()._prepare_smtp_to_list(message, smtp_session)
-        if code_mail.has_other_recipients(recipients):
+        sole = trusted_context.sole_recipient.value
+        # by keys: core writes all addresses in lower case
+        if sole and {Address(each).key for each in recipients} != {sole}:
             raise AssertionError(
                 self.NO_VALID_RECIPIENT,
                 self.env._("A code goes to the address that it proves only."),
@@ -70,7 +75,7 @@ class IrMailServer(models.Model):
         senders = self.env["mail.external.sender"]
         if not senders._any_configured():
             return frozenset()
-        return senders._external_in(text) - from_guard.carried()
+        return senders._external_in(text) - trusted_context.carried.value.addresses
 
     @api.model
     def _external_leaves_in_vain(self, message, name):
@@ -99,7 +104,7 @@ class IrMailServer(models.Model):
         """
         known = self.env["mail.external.sender"]._external_in
         own = next((c for c in self._external_candidates() if not known(c)), False)
-        return own or from_guard.odoos_own() or False
+        return own or trusted_context.carried.value.odoos_own or False
 
     @api.model
     def _external_candidates(self):
@@ -144,3 +149,63 @@ class IrMailServer(models.Model):
         return SimpleNamespace(
             from_filter=getattr(smtp_session, "from_filter", False), smtp_from=False
         )
+
+
+# Header fields as they leave: Python's ``email`` may write another text than it shows.
+# What it cannot read is shown as nothing and written as it was (``str`` and ``fold``
+# of ``email.headerregistry``); and line breaks in encoded words end a field, so that
+# what follows is a field of its own (CVE-2024-6923, mended in Python 3.12.5).
+
+
+def written(message, name):
+    """Every value of the fields ``name``, unfolded, as it leaves.
+
+    :param email.message.EmailMessage message: what leaves
+    """
+    return [
+        _value(message, key, value)
+        for key, value in message.raw_items()
+        if key.lower() == name.lower()
+    ]
+
+
+def has_breaks(message, names=None):
+    """Whether a field would leave as more than one.
+
+    :param names: of the fields that are looked at, in lower case; None: all
+    """
+    return any(
+        _breaks(message, key, value)
+        for key, value in message.raw_items()
+        if names is None or key.lower() in names
+    )
+
+
+def join_lines(message):
+    """Make one field of each again; what is nested too deep for that goes."""
+    for again in reversed(range(_DEPTH)):
+        if not has_breaks(message):
+            return
+        fields = [
+            (key, value, _breaks(message, key, value))
+            for key, value in message.raw_items()
+        ]
+        values = [
+            (key, _value(message, key, value) if broken else value)
+            for key, value, broken in fields
+            if again or not broken
+        ]
+        for key in set(message.keys()):
+            del message[key]
+        for key, value in values:
+            message[key] = value
+
+
+def _breaks(message, key, value):
+    folded = message.policy.fold(key, value).removesuffix(message.policy.linesep)
+    _first, *others = _LINE_END.split(folded)
+    return any(not line.strip() or line[0] not in " \t" for line in others)
+
+
+def _value(message, key, value):
+    return " ".join(message.policy.fold(key, value).partition(":")[2].split())

@@ -1,6 +1,6 @@
 from odoo import api, models
 
-from ..tools import arrival
+from ..tools import trusted_context
 
 
 class MailAliasDomain(models.Model):
@@ -10,7 +10,7 @@ class MailAliasDomain(models.Model):
     def _find_aliases(self, email_list):
         """Among Odoo's own addresses are the external ones where recipients are
         suggested: mail to them goes into the mailbox that the answer came out of."""
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         asked = tuple(email_list)
         # Core asks five times for one message out of a mailbox.
         if arrived is not None and asked in arrived.aliases:
@@ -23,8 +23,8 @@ class MailAliasDomain(models.Model):
         return found
 
     def _external_addresses(self, emails):
-        """Which of these are external addresses; what a colleague has in his user as
-        well stands for himself."""
+        """Which of these are external addresses; what a colleague has in their user as
+        well stands for that colleague."""
         proven = self.env["mail.external.sender"]._proven_addresses()
         own = [email for email in emails if email and email.lower() in proven]
         if not own:

@@ -3,19 +3,17 @@ from datetime import timedelta
 
 from odoo import api, fields, models, modules
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import config
+from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import claims as mailbox_claims
-from ..tools import owner_notices, sign_ins
-from ..tools.destination import CONNECTION, READ_PROTOCOLS
+from ..tools import notices
+from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
-from ..tools.incoming.forwarded import FORWARD_PREFIX
+from ..tools.incoming import claims
+from ..tools.incoming.gateway import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
-from ..tools.outgoing.account import AccountDelivery
-from ..tools.outgoing.run import DeliveryRun
-from ..tools.run_time import RunTime, seconds_allowed
-from ..tools.screen_notice import notice
+from ..tools.outgoing.run import DeliveryRun, next_delivery
+from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +21,6 @@ _logger = logging.getLogger(__name__)
 DELIVER_THREADS = 8
 # Mailboxes that one run reads at a time, unless a parameter says otherwise.
 FETCH_THREADS = 32
-_NEVER = fields.Datetime.to_datetime("1970-01-01")
 # What is written by the connect window, or by what sends and reads; never by a caller.
 PROTECTED = frozenset(
     {
@@ -220,7 +217,8 @@ class MailExternalAccount(models.Model):
         return super(MailExternalAccount, model).create(vals_list)
 
     def write(self, vals):
-        self._refuse_values(PROTECTED.intersection(vals))
+        if not self.env.su and (protected := PROTECTED.intersection(vals)):
+            self._refuse_values(protected)
         result = super().write(vals)
         if {"state", "user_id"}.intersection(vals):
             # Its addresses follow by their computed fields, not by a write of theirs.
@@ -296,6 +294,16 @@ class MailExternalAccount(models.Model):
         self._stop("sign_in_withdrawn", "")
         self.sign_in_user_id = False
 
+    @api.model
+    def _withdraw_lost_sign_ins(self):
+        """Stop what was opened with the sign-in of people who have left, in whatever
+        way: archived, become customers, or no more in the company."""
+        for account in self.search([("sign_in_user_id", "!=", False)]):
+            person = account.sign_in_user_id
+            works_there = account.company_id in person.company_ids
+            if not (person.active and not person.share and works_there):
+                account._withdraw_sign_in()
+
     # Addresses
 
     def _all_addresses(self):
@@ -341,6 +349,12 @@ class MailExternalAccount(models.Model):
             account.has_access("read") and (account._is_own() or account._manages())
         )
 
+    def _secret_holder(self):
+        """:return: the account that holds the passwords; the employee whose it is (none
+        for a company's); its company, or none; who opened a company's with their own
+        sign-in, or none"""
+        return self, self.user_id, self.company_id, self.sign_in_user_id
+
     def _forget_secret(self):
         """The password of an account that is not used any more is not kept."""
         # sudo: nobody has access rights on secrets
@@ -374,7 +388,7 @@ class MailExternalAccount(models.Model):
     def _tell_of_folders(self):
         """Somebody changed which folders of these accounts are read."""
         for account in self:
-            owner_notices.tell_of_change(
+            notices.tell_of_change(
                 self.env, account.user_id, "folders", [account._emails_text()]
             )
 
@@ -389,10 +403,10 @@ class MailExternalAccount(models.Model):
         self.ensure_one()
         account = self.sudo()
         people = account.user_id or (
-            owner_notices.managers_of(account, account.user_id, account.company_id)
+            notices.managers_of(account, account.user_id, account.company_id)
             | account.sign_in_user_id
         )
-        owner_notices.tell(account._own_address(), people, subject, body)
+        notices.tell(account._own_address(), people, subject, body)
 
     # Sending: which accounts have something to send, and when
 
@@ -401,60 +415,55 @@ class MailExternalAccount(models.Model):
         """Send what waits, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing is sent in test mode
-        sign_ins.withdraw_lost(self.env)
+        self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         # Each takes two connections to the database: one serves, one holds the claim.
         threads = crons._external_threads("deliver", DELIVER_THREADS)
         threads = min(threads, config["db_maxconn"] // 4)
-        more = DeliveryRun(self.browse(), max(threads, 1), run_time).run()
+        more = DeliveryRun(self.env, max(threads, 1), run_time).run()
         if more:
             crons._external_trigger("deliver")
-        elif next_time := mailbox_claims.next_delivery(self.env):
+        elif next_time := next_delivery(self.env):
             # Due, and still here: another process holds the account. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("deliver", at=max(next_time, soon))
 
-    def _deliver_one(self, deadline, last, note_progress):
-        """One batch of one account; whatever goes wrong stays with this account.
+    def _room_by_limits(self):
+        """How many mails the account may still send, from all its addresses.
 
-        :param deadline, last: see ``AccountDelivery``
-        :param note_progress: called after each mail
-        :return: whether more is waiting that could leave now
+        Its sending limits are those of its mail service: ``limit_minute``,
+        ``limit_hour`` and ``limit_day`` of ``provider_id``, 0 where there is none; an
+        account has none of its own. What was sent is counted in the ledger
+        (``mail.external.delivery``). What is over a limit waits until
+        ``delivery_next_try``.
+
+        :return: (count or None when nothing limits it, when there is room again)
         """
-        with mailbox_claims.delivery_claim(self) as claimed:
-            if not claimed:
-                return False
-            try:
-                self.delivery_last_run = fields.Datetime.now()
-                return AccountDelivery(self, deadline, last, note_progress).run()
-            except Exception:
-                # The batch is lost, not the mail: the ledger knows who was served.
-                self.env.cr.rollback()
-                _logger.exception("Delivery of external account %s", self.id)
-                self._delay_delivery(
-                    fields.Datetime.add(fields.Datetime.now(), minutes=5), "", ""
-                )
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                return False
-
-    @api.model
-    def _accounts_with_due_mail(self):
-        groups = self.env["mail.mail"]._read_group(
-            self.env["mail.mail"]._external_due_domain(),
-            ["sending_address_id"],
-        )
-        addresses = self.env["mail.external.address"].union(
-            *(address for [address] in groups)
-        )
+        self.ensure_one()
+        provider = self.provider_id.sudo()
+        room, again = None, None
         now = fields.Datetime.now()
-        accounts = addresses.account_id.filtered(
-            lambda account: (
-                not account.delivery_next_try or account.delivery_next_try <= now
-            )
-        )
-        # who waited longest for their turn comes first
-        return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
+        for limit, window in (
+            (provider.limit_minute, timedelta(minutes=1)),
+            (provider.limit_hour, timedelta(hours=1)),
+            (provider.limit_day, timedelta(days=1)),
+        ):
+            if not limit:
+                continue
+            count, oldest = self.env.execute_query(
+                SQL(
+                    "SELECT count(*), min(date) FROM mail_external_delivery"
+                    " WHERE account_id = %s AND date > %s"
+                    " AND state IN ('sent', 'bounced')",
+                    self.id,
+                    now - window,
+                )
+            )[0]
+            left = max(0, limit - count)
+            if room is None or left < room:
+                room, again = left, (oldest or now) + window
+        return room, again
 
     def _note_success(self):
         """The server works: forget earlier failures (one write, not one a mail)."""
@@ -506,16 +515,16 @@ class MailExternalAccount(models.Model):
         """Read the mailboxes that are due, for a part of a cron's time."""
         if modules.module.current_test:
             return  # as core: nothing goes over the network in test mode
-        sign_ins.withdraw_lost(self.env)
+        self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
-        with mailbox_claims.fetch_run(self.env) as number:
+        with claims.fetch_run(self.env) as number:
             more = FetchRun(self, number, threads, run_time).run()
         if more or waiting:
             crons._external_trigger("fetch")
-        elif next_look := mailbox_claims.next_look(self.env):
+        elif next_look := claims.next_look(self.env):
             # Due, and still here: another run reads it. Look again soon.
             soon = fields.Datetime.add(fields.Datetime.now(), minutes=1)
             crons._external_trigger("fetch", at=max(next_look, soon))
@@ -542,7 +551,7 @@ class MailExternalAccount(models.Model):
                 "Your administrator makes it again in General Settings > External "
                 "Addresses."
             )
-        return notice(kind, text)
+        return notices.on_screen(kind, text)
 
     def _look_soon(self, minutes):
         """Look into these mailboxes in ``minutes`` at the latest."""

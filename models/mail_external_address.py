@@ -1,14 +1,10 @@
-from contextvars import ContextVar
-
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools.misc import clean_context
 
-from ..tools import account_screen, owner_notices
-from ..tools.during import during
+from ..tools import account_screen, notices, trusted_context
 
 # Deleting archives first, which is no news of its own.
-_DELETING = ContextVar("mail_external_account_deleting", default=False)
 # How it was shown that an address belongs to its owner; what is done with new mail.
 PROOFS = [
     ("provider", "Signed in at its own service"),
@@ -481,7 +477,7 @@ class MailExternalAddress(models.Model):
         project = self.env["project.project"].browse(vals.get("new_mail_project_id"))
         project.check_access("read")
         changed = self.browse()
-        if "active" in vals and not _DELETING.get():
+        if "active" in vals and not trusted_context.deleting.value:
             now = bool(vals["active"])
             changed = self.filtered(lambda address: address.active != now)
         # sudo: who may archive an address need not see its account
@@ -498,7 +494,7 @@ class MailExternalAddress(models.Model):
             (accounts | self.sudo().account_id)._follow_addresses()
         if changed:
             kind = "taken_up" if vals["active"] else "archived"
-            owner_notices.tell_owners(changed, kind)
+            notices.tell_owners(changed, kind)
         return result
 
     def unlink(self):
@@ -511,7 +507,7 @@ class MailExternalAddress(models.Model):
         }
         # sudo: who may delete an address need not see its accounts
         accounts = self.sudo().account_id | self.sudo().former_account_ids
-        with during(_DELETING, True):
+        with trusted_context.deleting.during():
             # Archived first: nothing of it may be chosen for what waits.
             self.sudo().filtered("active").active = False
             self.env["mail.mail"]._external_fail_waiting(
@@ -523,7 +519,7 @@ class MailExternalAddress(models.Model):
         accounts._follow_addresses()
         self.env["mail.external.sender"]._clear_sender_cache("stable")
         for owner, emails in addresses.items():
-            owner_notices.tell_of_change(self.env, owner, "deleted", emails)
+            notices.tell_of_change(self.env, owner, "deleted", emails)
         return result
 
     def copy(self, default=None):  # pylint: disable=method-required-super
@@ -536,7 +532,8 @@ class MailExternalAddress(models.Model):
 
     def _check_direct_values(self, vals):
         """:raise AccessError: a value would bypass the connect window"""
-        self._refuse_values(PROTECTED.intersection(vals))
+        if not self.env.su and (protected := PROTECTED.intersection(vals)):
+            self._refuse_values(protected)
         if vals.get("active") and not all(self.mapped("active")):
             raise AccessError(
                 self.env._(
@@ -573,7 +570,7 @@ class MailExternalAddress(models.Model):
         if self.failure_code:
             return
         self.sudo().write({"failure_code": code, "failure_reply": reply})
-        owner_notices.tell_of_stop(self, code)
+        notices.tell_of_stop(self, code)
 
     # What people press
 

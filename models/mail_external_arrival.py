@@ -5,15 +5,14 @@ from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
+from ..mailkit.message.address import Address
 from ..mailkit.message.headers import parse_headers
-from ..tools import vault
+from ..tools import notices, vault
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming.facts import decide_batch
+from ..tools.incoming.gateway import ArrivalProcessing
+from ..tools.incoming.heavy import MessageSource
 from ..tools.incoming.intake import Intake
-from ..tools.incoming.message_source import MessageSource
-from ..tools.incoming.processing import ArrivalProcessing
-from ..tools.outgoing.message import envelope_form
-from ..tools.screen_notice import notice
 
 _logger = logging.getLogger(__name__)
 # So many messages that waited for their accounts are processed in one run.
@@ -27,8 +26,8 @@ class MailExternalArrival(models.Model):
     them, or comes again after a crash, is dealt with once. What cannot be processed
     stays here with its source ("quarantine").
 
-    The account's intake decides what a message is, claims its row and processes it:
-    ``tools.incoming.processing`` posts it, a delivery report marks the ledger of what
+    The account's intake decides what a message is, enters it here and processes it:
+    ``tools.incoming.gateway`` posts it, a delivery report marks the ledger of what
     was sent. Who reads the mailbox sees the quarantine, and has a message processed
     again or gives it up.
     """
@@ -125,7 +124,7 @@ class MailExternalArrival(models.Model):
     # The ledger
 
     @api.model
-    def _claim(self, values, *, instead_of_place=False):
+    def _enter(self, values, *, instead_of_place=False):
         """A new row, or none when the message was dealt with already.
 
         Waits for a concurrent fetch of the same message to commit or roll back.
@@ -246,11 +245,11 @@ class MailExternalArrival(models.Model):
             ]
         )
         found = False
-        for told in report.failed:
+        for told in report.recipients:
             addresses = {
-                envelope_form(address).lower()
-                for address in (told.original, told.final)
-                if address
+                Address(email).envelope.lower()
+                for email in (told.original, told.final)
+                if email and told.failed
             }
             for row in rows.filtered(lambda r, a=addresses: r.recipient.lower() in a):
                 row._came_back(told.diagnostic or report.text, told.status)
@@ -264,10 +263,9 @@ class MailExternalArrival(models.Model):
         ids = set(report.original.ids)
         headers = report.original.headers
         if headers is not None:
-            ids.update((*headers.references, headers.odoo_message_id))
             for signer in vault.signers(self.env):
-                marks = signer.in_headers(headers).values()
-                sent = self.env["mail.message"].browse(m.message_id for m in marks)
+                marked = signer.in_headers(headers).values()
+                sent = self.env["mail.message"].browse(marked)
                 ids.update(sent.exists().mapped("message_id"))
         return list(ids)
 
@@ -288,8 +286,8 @@ class MailExternalArrival(models.Model):
             self._let_notifications_leave()
         left = self.filtered(lambda arrival: arrival.state == "quarantine")
         if not left:
-            return notice("success", self.env._("Processed."))
-        return notice(
+            return notices.on_screen("success", self.env._("Processed."))
+        return notices.on_screen(
             "warning",
             self.env._(
                 "%(count)s of %(all)s stay in quarantine: the reason is shown in each. "
@@ -411,4 +409,6 @@ class MailExternalArrival(models.Model):
         self.check_access("read")
         quarantined = self.sudo().filtered(lambda a: a.state == "quarantine")
         quarantined.write({"state": "dismissed", "raw": False})
-        return notice("info", self.env._("Dismissed. The mailbox keeps the mail."))
+        return notices.on_screen(
+            "info", self.env._("Dismissed. The mailbox keeps the mail.")
+        )

@@ -1,7 +1,5 @@
 from odoo import fields, models
 
-from ..tools import destination
-
 SECURITY = [
     ("ssl", "SSL/TLS"),
     ("starttls", "STARTTLS"),
@@ -15,15 +13,33 @@ INCOMING = [
 ]
 
 
+# What the connect window fills in and the account keeps.
+CONNECTION = (
+    "provider_id",
+    "smtp_host",
+    "smtp_port",
+    "smtp_security",
+    "smtp_login",
+    "incoming_protocol",
+    "incoming_host",
+    "incoming_port",
+    "incoming_security",
+    "incoming_login",
+    "ca_certificate",
+)
+# Incoming modes for which Odoo signs in somewhere.
+READ_PROTOCOLS = ("imap", "pop3")
+
+
 class MailExternalConnectionMixin(models.AbstractModel):
     """How to reach a mail service: the servers of sending and of reading, once.
 
     The connect window has these settings before their test, the account after it. A
-    password opens only where both mean the same place (``tools/destination.py``), so
-    what a secret is bound to is said here for both.
+    password opens only where both mean the same place (``tools/vault.py``).
 
     The model that inherits this has two fields besides: ``company_id``, and
-    ``allow_private_host``, whether these servers may be internal ones.
+    ``allow_private_host``, whether these servers may be internal ones; and the method
+    ``_secret_holder``, whose its passwords are (see ``mail.external.account``).
     """
 
     _name = "mail.external.connection.mixin"
@@ -55,7 +71,7 @@ class MailExternalConnectionMixin(models.AbstractModel):
 
     def _fill_incoming(self):
         protocol, provider = self.incoming_protocol, self.provider_id
-        if protocol not in destination.READ_PROTOCOLS:
+        if protocol not in READ_PROTOCOLS:
             return
         if provider[f"{protocol}_host"]:
             self.incoming_host = provider[f"{protocol}_host"]
@@ -70,39 +86,12 @@ class MailExternalConnectionMixin(models.AbstractModel):
             self.smtp_login = login
             self.incoming_login = login
 
-    # Where mail goes to, and a password may go
-
-    def _server(self, purpose, timeout):
-        """Connection settings without secret.
-
-        :param str purpose: "smtp" or "incoming"
-        :param float timeout: seconds of one whole operation
-        :rtype: mailkit.connection.settings.Server
-        :raise mailkit.errors.MailError: settings that cannot be right
-        """
-        self.ensure_one()
-        return destination.server(self, purpose, timeout)
+    # Where mail goes to
 
     def _connection_text(self):
         """Where mail goes out and comes in, in one line."""
         self.ensure_one()
         hosts = [self.smtp_host]
-        if self.incoming_protocol in destination.READ_PROTOCOLS:
+        if self.incoming_protocol in READ_PROTOCOLS:
             hosts.append(f"{self.incoming_protocol.upper()} {self.incoming_host}")
         return " · ".join(filter(None, hosts))
-
-    def _secret_context(self, purpose):
-        """What a password stored with these settings is bound to.
-
-        :param str purpose: "smtp" or "incoming"
-        """
-        self.ensure_one()
-        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
-        holder = tuple(record._origin.id for record in self._secret_holder())
-        return destination.secret_context(uuid, self, purpose, holder)
-
-    def _secret_holder(self):
-        """:return: the account that holds the passwords; the employee whose it is (none
-        for a company's); its company, or none; who opened a company's with their own
-        sign-in, or none"""
-        return self, self.user_id, self.company_id, self.sign_in_user_id

@@ -1,10 +1,9 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.tools import SQL
 
+from ..mailkit.message.address import Address
 from ..tools.explanations import reason_text
-from ..tools.outgoing.message import envelope_form
 
 # Message-IDs are kept so long for matching late answers (design: two years).
 KEEP_DAYS = 730
@@ -69,7 +68,6 @@ class MailExternalDelivery(models.Model):
     error_code = fields.Char(readonly=True)
     reply = fields.Char("Server's Answer", readonly=True)
     date = fields.Datetime("Last Attempt", readonly=True, index=True)
-    next_try = fields.Datetime(readonly=True)
 
     _once = models.UniqueIndex("(message_id_header, recipient)")
     _account_date = models.Index("(account_id, date)")
@@ -104,8 +102,8 @@ class MailExternalDelivery(models.Model):
             lambda n: (
                 self.recipient
                 in (
-                    envelope_form(n.res_partner_id.email_normalized),
-                    envelope_form(n.mail_email_address),
+                    Address.of(n.res_partner_id.email_normalized).envelope,
+                    Address.of(n.mail_email_address).envelope,
                 )
             )
         )
@@ -136,7 +134,6 @@ class MailExternalDelivery(models.Model):
             "account_id": address.account_id.id,
             "attempts": row.attempts + 1,
             "date": fields.Datetime.now(),
-            "next_try": False,
         }
         if row:
             row.write(values)
@@ -154,36 +151,16 @@ class MailExternalDelivery(models.Model):
             }
         )
 
-    @api.model
-    def _room_left(self, account):
-        """How many mails the account may still send from all its addresses, by its
-        service's limits.
-
-        :return: (count or None when nothing limits it, when there is room again)
-        """
-        provider = account.provider_id.sudo()
-        room, again = None, None
-        now = fields.Datetime.now()
-        for limit, window in (
-            (provider.limit_minute, timedelta(minutes=1)),
-            (provider.limit_hour, timedelta(hours=1)),
-            (provider.limit_day, timedelta(days=1)),
-        ):
-            if not limit:
-                continue
-            count, oldest = self.env.execute_query(
-                SQL(
-                    "SELECT count(*), min(date) FROM mail_external_delivery"
-                    " WHERE account_id = %s AND date > %s"
-                    " AND state IN ('sent', 'bounced')",
-                    account.id,
-                    now - window,
-                )
-            )[0]
-            left = max(0, limit - count)
-            if room is None or left < room:
-                room, again = left, (oldest or now) + window
-        return room, again
+    def _end(self, state, code, reply):
+        """What came of the attempt that ``_begin`` noted."""
+        self.write(
+            {
+                "state": state,
+                "error_code": code,
+                "reply": reply,
+                "date": fields.Datetime.now(),
+            }
+        )
 
     @api.model
     def _outlive(self, addresses):

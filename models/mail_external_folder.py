@@ -4,7 +4,7 @@ from odoo.exceptions import UserError
 from ..mailkit.imap.grammar import readable_name, written_name
 from ..tools.explanations import cause_and_remedy
 
-# What a user decides; the rest is what the fetching knows.
+# What a user decides; the rest is what visits bring.
 CHOICES = frozenset({"account_id", "path", "name", "is_sent"})
 
 
@@ -12,7 +12,8 @@ class MailExternalFolder(models.Model):
     """A folder that is read, and up to where. A POP3 mailbox has one, "INBOX".
 
     Users choose the folders of an IMAP mailbox: they add and remove them, and say which
-    hold sent mail. Everything else is written by the fetching, which is sudo.
+    hold sent mail. Everything else is written by the run that reads
+    the mailbox, in superuser mode.
     """
 
     _name = "mail.external.folder"
@@ -33,12 +34,12 @@ class MailExternalFolder(models.Model):
         help="As your mail program shows it, with the folders above: INBOX/Customers.",
     )
     is_sent = fields.Boolean("Sent Mail", help="Holds what the owner wrote.")
-    # mailkit.imap.state.FolderState or pop3_mailbox.MaildropStatus, as a dict
+    # mailkit.imap.folders.FolderState or mailkit.pop3.MaildropStatus, as a dict
     state = fields.Json(readonly=True)
     last_listing = fields.Datetime(readonly=True)
     failure_code = fields.Char(readonly=True)
     failure_text = fields.Char("Problem", compute="_compute_failure_text")
-    # see tools/incoming/transfer.py
+    # see ``counted`` in tools/incoming/visit.py
     transfer = fields.Json(readonly=True, groups=fields.NO_ACCESS)
 
     _one_path = models.UniqueIndex("(account_id, path)")

@@ -3,27 +3,32 @@ import re
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from lxml import etree
+from lxml import html as lxml_html
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import formataddr, is_html_empty
+from odoo.tools.mail import email_normalize, parse_contact_from_email
 from odoo.tools.mimetypes import guess_mimetype
 
+from ..mailkit.message.address_fields import MAX_FROM
 from ..tools.fresh_cache import fresh_ormcache
-from ..tools.outgoing.sender_name import (
+from ..tools.outgoing.names import (
+    from_line,
     is_pattern,
+    project_name,
     render_sender_name,
-    shown_name,
     unknown_placeholders,
 )
-from ..tools.outgoing.sender_names import customer_name, from_line, project_name
 
 # What every mail program shows; Outlook and Gmail show neither SVG nor WebP.
 _LOGO_TYPES = ("image/png", "image/jpeg", "image/gif")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DEFAULT_COLOR = "#714B67"
 LOGO_SIZE = (360, 120)  # pixels; shown at half of it on fine screens
-
+# mail/static/src/core/web/composer_patch.js marks the composer's signature so
+_SIGNATURE_CLASS = "o-signature-container"
 
 PLAIN_LAYOUT = "mail_external_account.mail_layout_plain"
 BRAND_LAYOUT = "mail_external_account.mail_layout_brand"
@@ -214,49 +219,60 @@ class MailExternalLookMixin(models.AbstractModel):
         """
         self.ensure_one()
         company = self._sender_company().name or ""
-        name = shown_name(self._name_pattern(), author, project, company)
+        name = render_sender_name(self._name_pattern(), author, project, company)
         return from_line(name, self.email)
 
     def _name_pattern(self):
         """The entered name, which may be a pattern. Empty: the owner's of a personal
         address, the company's of a company address (who writes from a shared mailbox
-        gives his own name only when asked for by ``{author}``)."""
+        gives their own name only when asked for by ``{author}``)."""
         return self.sender_name or self.user_id.name or self.company_id.name or ""
 
     def _sender_company(self, of_record=None):
         """The company in whose name this address writes on a record."""
         return self.company_id or of_record or self.user_id.company_id
 
-    def _email_from(self, message=None):
+    def _email_from(self, message):
         """The From header of one message's mails, "Name <address>".
 
         What nobody wrote has the company as author. A customer's words, passed on to
-        other customers, must not look like the company's own: his name is given.
+        other customers, must not look like the company's own: their name is given.
 
-        :param message: mail.message in superuser mode; None: nobody's
+        :param message: mail.message in superuser mode
         """
         self.ensure_one()
-        author, project, of_record, customer = "", "", None, ""
-        if message:
-            of_record = message.record_company_id
-            if is_pattern(self.sender_name or ""):
-                thread = message._external_sender_thread()
-                project = project_name(thread.exists()) if thread is not None else ""
-            if message.external_origin == "project":
-                customer = customer_name(message)
-            else:
-                # OdooBot's user is archived: what it says nobody wrote
-                user = message.author_id.main_user_id
-                author = user.active and user._is_internal() and message.author_id.name
-        company = self._sender_company(of_record)
-        name = shown_name(self._name_pattern(), author, project, company.name or "")
+        author = project = customer = ""
+        if is_pattern(self.sender_name or ""):
+            thread = message._external_sender_thread()
+            project = project_name(thread.exists()) if thread is not None else ""
+        if message.external_origin == "project":
+            customer = _customer_name(message)
+        else:
+            # OdooBot's user is archived: what it says nobody wrote
+            user = message.author_id.main_user_id
+            author = user.active and user._is_internal() and message.author_id.name
+        company = self._sender_company(message.record_company_id)
+        name = render_sender_name(
+            self._name_pattern(), author, project, company.name or ""
+        )
         if customer:
             via = self.with_context(lang=company.partner_id.lang).env._(
                 "{author} via {company}"
             )
-            values = {"author": customer, "project": "", "company": name}
-            name = render_sender_name(via, values)
+            name = render_sender_name(via, customer, "", name)
         return formataddr((name, self.email))
+
+
+def _customer_name(message):
+    """The name of the external contact who wrote the message, or ""."""
+    if message.message_type not in ("comment", "email"):
+        return ""
+    author = message.author_id.with_context(active_test=False)
+    if author.user_ids.filtered(lambda user: not user.share):
+        return ""  # OdooBot, say
+    email_from = (message.email_from or "")[:MAX_FROM]
+    name = author.name or parse_contact_from_email(email_from)[0]
+    return name or email_normalize(email_from) or ""
 
 
 def _readable_on(color):
@@ -276,3 +292,41 @@ def check_sender_name(env, name):
                 unknown=", ".join(text.strip() for text in unknown),
             )
         )
+
+
+def swap_signature(body, signature, add=False):
+    """Exchange the signature in the full composer's text; without one it stays as is.
+
+    A signature that the writer deleted stays deleted, and one in a message that is
+    quoted stays as it was: the writer's own is not inside of anything. Where there is
+    none to show its place is kept, as an empty line, for the next exchange.
+
+    :param str body: HTML of the composer
+    :param str signature: sanitized HTML
+    :param bool add: below the text, when there is no signature yet
+    """
+    if not body or (_SIGNATURE_CLASS not in body and not add):
+        return body
+    try:
+        tree = lxml_html.fragment_fromstring(str(body), create_parent="div")
+        new = lxml_html.fragment_fromstring(
+            f'<div data-o-mail-quote="1"><br>-- <br>{signature}</div>'
+        )
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return body
+    container = _signature_in(tree)
+    if container is None and add:
+        container = etree.SubElement(tree, "div", {"class": _SIGNATURE_CLASS})
+    if container is not None:
+        for child in list(container):
+            container.remove(child)
+        container.text = None
+        container.append(etree.Element("br") if is_html_empty(signature) else new)
+    return lxml_html.tostring(tree, encoding="unicode")[5:-6]  # the parent <div>
+
+
+def _signature_in(tree):
+    for element in tree:
+        if _SIGNATURE_CLASS in (element.get("class") or "").split():
+            return element
+    return None

@@ -4,10 +4,10 @@ from ..tools.explanations import cause_and_remedy
 
 
 class MailExternalMailbox(models.Model):
-    """When the mailbox of an account is looked into; written by the fetching only.
+    """When the mailbox of an account is visited, and how that went.
 
-    Kept apart from the account, so that saving an account never waits for a fetch,
-    nor the other way round.
+    Written by the run that reads it only. Kept apart from the account, so that saving
+    an account never waits for a visit, nor the other way round.
     """
 
     _name = "mail.external.mailbox"
@@ -33,7 +33,7 @@ class MailExternalMailbox(models.Model):
     crashes = fields.Integer(
         readonly=True, help="How often Odoo ended while it was read, in a row."
     )
-    # see tools/incoming/judging_marks.py
+    # see ``Marks`` in tools/incoming/work.py
     judging = fields.Json(readonly=True, groups=fields.NO_ACCESS)
     failure_code = fields.Char(readonly=True)
     failure_reply = fields.Char("Server's Answer", readonly=True)
@@ -55,7 +55,7 @@ class MailExternalMailbox(models.Model):
 
     @api.model
     def _begin(self, account, since):
-        """Have an account's mailbox looked into now.
+        """Have an account's mailbox read, from now on.
 
         :param since: what came before stays out; None: as it was
         """
@@ -84,7 +84,7 @@ class MailExternalMailbox(models.Model):
 
     @api.model
     def _end(self, account):
-        """Look no more; copies that wait for the Sent folder go nowhere."""
+        """Read it no more; copies that wait for the Sent folder go nowhere."""
         account.mailbox_ids.unlink()
         self.env["mail.external.part"].search(
             [("folder_id", "in", account.folder_ids.ids)]

@@ -105,16 +105,15 @@ class MailExternalOwnerMixin(models.AbstractModel):
 
     @api.model
     def _refuse_values(self, names):
-        """:raise AccessError: somebody writes these fields by themselves"""
-        if names and not self.env.su:
-            labels = ", ".join(
-                self._fields[name].get_description(self.env)["string"]
-                for name in sorted(names)
+        """:raise AccessError: always; somebody writes these fields by themselves"""
+        labels = ", ".join(
+            self._fields[name].get_description(self.env)["string"]
+            for name in sorted(names)
+        )
+        raise AccessError(
+            self.env._(
+                "%s can only be changed in the connect window, which tests the "
+                "settings first. Open the address and choose “Connect”.",
+                labels,
             )
-            raise AccessError(
-                self.env._(
-                    "%s can only be changed in the connect window, which tests the "
-                    "settings first. Open the address and choose “Connect”.",
-                    labels,
-                )
-            )
+        )

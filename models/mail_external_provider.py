@@ -11,7 +11,8 @@ class MailExternalProvider(models.Model):
     """Preset of a mail service: how to connect, and what its users must know.
 
     A preset fills the connect window. Changing one alters nothing of an account that
-    was already saved, except its sending limits: those are read at delivery.
+    was already saved, except its sending limits: those are read at delivery
+    (``mail.external.account._room_by_limits``).
     """
 
     _name = "mail.external.provider"

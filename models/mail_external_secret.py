@@ -4,8 +4,8 @@ from odoo import fields, models
 class MailExternalSecret(models.Model):
     """Sealed passwords. Nobody has access rights on this model.
 
-    Sealing and unsealing are functions of ``vault``, never methods of a model, so
-    that no RPC call and no server action can ask for a plain text.
+    Sealing and unsealing are functions of ``tools/vault.py``, never methods of a model,
+    so that no RPC call and no server action can ask for a plain text.
     """
 
     _name = "mail.external.secret"

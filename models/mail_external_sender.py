@@ -5,22 +5,26 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL, is_html_empty
 from odoo.tools.mail import email_normalize_all
 
-from ..mailkit.message.addresses import same_mailbox
-from ..mailkit.message.from_header import MAX_FROM, address_key, header_addresses
+from ..mailkit.message.address import Address, without_subaddress
+from ..mailkit.message.address_fields import MAX_FROM, header_addresses
 from ..mailkit.message.lightening import MOST_OF_FIELD
-from ..tools import origin
+from ..tools import trusted_context
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
     Candidate,
     Policy,
-    Reason,
+    Why,
     choose,
     ordered,
     reason_of,
 )
-from ..tools.outgoing.sender_name import is_pattern, shown_name
-from ..tools.outgoing.sender_names import from_line, names_on
-from ..tools.outgoing.signature import swap_signature
+from ..tools.outgoing.names import (
+    from_line,
+    is_pattern,
+    names_on,
+    render_sender_name,
+)
+from .mail_external_look_mixin import swap_signature
 
 # Shown by more than that somebody has read one mail, see ``_addresses_of``.
 FIRM_PROOFS = ("provider", "manager")
@@ -31,7 +35,7 @@ _WRITTEN_TO = (
 
 
 def _keys(addresses):
-    return frozenset(filter(None, map(address_key, addresses.mapped("email"))))
+    return frozenset(Address(each.email).key for each in addresses) - {""}
 
 
 class AddressRow(NamedTuple):
@@ -92,11 +96,11 @@ class MailExternalSender(models.AbstractModel):
     def _usable_rows(self, user_id):
         """The working addresses that a user may send from, wherever they are bound.
 
-        None while Odoo acts as him only because a mail says that it is his.
+        None while Odoo acts as them only because a mail says that it is theirs.
 
         :rtype: tuple[AddressRow]
         """
-        return () if origin.is_unproven(user_id) else self._rows_of(user_id)
+        return () if trusted_context.is_unproven(user_id) else self._rows_of(user_id)
 
     @api.model
     @fresh_ormcache("user_id")
@@ -218,7 +222,7 @@ class MailExternalSender(models.AbstractModel):
         """What a message of the current user on ``thread`` leaves through, and why.
 
         :param picked: see ``tools.outgoing.choice.choose``
-        :rtype: tools.outgoing.choice.Choice
+        :rtype: tools.outgoing.choice.SenderChoice
         """
         policy = self._thread_policy(thread)
         rows = self._usable_rows(self.env.uid)
@@ -313,13 +317,13 @@ class MailExternalSender(models.AbstractModel):
         exact, loose = {}, {}
         for row in rows:
             if row.id == received_by or row.account_id not in accounts:
-                key = address_key(row.email)
+                key = Address(row.email).key
                 exact.setdefault(key, set()).add(row.id)
-                loose.setdefault(same_mailbox(key), set()).add(row.id)
+                loose.setdefault(without_subaddress(key), set()).add(row.id)
         for emails in told:
             found = set()
-            for key in filter(None, map(address_key, emails)):
-                found |= exact.get(key) or loose.get(same_mailbox(key), set())
+            for key in {Address(email).key for email in emails} - {""}:
+                found |= exact.get(key) or loose.get(without_subaddress(key), set())
             if found:
                 return found
         return {received_by}
@@ -338,7 +342,7 @@ class MailExternalSender(models.AbstractModel):
             when the mail was redirected, or sent by Bcc)
         """
         # One query, each time that a message is written or a chatter is opened; by no
-        # rights: which of his own addresses fits is no secret to who may write here.
+        # rights: which of their own addresses fits is no secret to who may write here.
         self.env["mail.message"].flush_model(_WRITTEN_TO)
         self.env["res.partner"].flush_model(["partner_share"])
         self.env["mail.external.arrival"].flush_model(["address_id", "mail_message_id"])
@@ -374,7 +378,7 @@ class MailExternalSender(models.AbstractModel):
         ``env.user`` is the real user also where the caller is in sudo mode.
 
         :param message: a mail.message with an address, as it was created
-        :raise UserError: when he may not; the text names the remedy
+        :raise UserError: when they may not; the text names the remedy
         """
         if not self._is_allowed(message):
             self._refuse_sender()
@@ -397,17 +401,19 @@ class MailExternalSender(models.AbstractModel):
             return False
         address_id = message.external_address_id.id
         if message.external_origin == "project":
-            # Nobody can pick this for himself: Odoo speaks, or a customer.
+            # Nobody can pick this for themselves: Odoo speaks, or a customer.
             return (
-                origin.is_automatic() or self.env.user.share or self._is_odoo_bot()
+                trusted_context.automatic.value
+                or self.env.user.share
+                or self._is_odoo_bot()
             ) and self._belongs_to_project(address_id, thread)
         user_id = self.env.uid
         if message.external_origin == "mail":
             user_id = message._external_writer().id
-            if not user_id or user_id != origin.proven_writer_id():
+            if not user_id or user_id != trusted_context.proven_writer.value:
                 return False
         return address_id in self.with_user(user_id)._usable_ids(thread) or (
-            origin.is_scheduled() and self._may_wait_for(address_id, thread)
+            trusted_context.scheduled.value and self._may_wait_for(address_id, thread)
         )
 
     @api.model
@@ -440,24 +446,24 @@ class MailExternalSender(models.AbstractModel):
         kind = self.env._("personal") if candidate.personal else self.env._("company")
         reason = reason_of(candidate, self._thread_policy(thread))
         name = ""
-        if reason in (Reason.PROJECT_DEFAULT, Reason.PROJECT):
+        if reason in (Why.PROJECT_DEFAULT, Why.PROJECT):
             project = self.env["project.project"].browse(
                 thread._external_sender_project_id()
             )
             # sudo: who may write here may know the name of the project
             name = project.sudo().display_name
         match reason:
-            case Reason.ADDRESSED:
+            case Why.ADDRESSED:
                 return self.env._("the customer wrote to this %s address", kind)
-            case Reason.PROJECT_DEFAULT:
+            case Why.PROJECT_DEFAULT:
                 return self.env._(
                     "%(kind)s default for “%(name)s”", kind=kind, name=name
                 )
-            case Reason.PROJECT:
+            case Why.PROJECT:
                 return self.env._(
                     "%(kind)s address of “%(name)s”", kind=kind, name=name
                 )
-            case Reason.GENERAL_DEFAULT:
+            case Why.GENERAL_DEFAULT:
                 return self.env._("%(kind)s default address", kind=kind)
         return self.env._("%(kind)s address", kind=kind)
 
@@ -476,7 +482,7 @@ class MailExternalSender(models.AbstractModel):
                 project, company = names_on(thread)
         return {
             row.id: from_line(
-                shown_name(
+                render_sender_name(
                     row.name,
                     author,
                     project,
@@ -537,7 +543,7 @@ class MailExternalSender(models.AbstractModel):
         options, origin = self._project_options(thread), "project"
         writer = message.external_origin != "project" and message._external_writer()
         if writer and writer.active:
-            # He could give up his own address in order to speak for the project.
+            # They could give up their own address in order to speak for the project.
             options = self.with_user(writer)._sender_options(thread)
             origin = message.external_origin or "user"
         for row, _candidate in options:
@@ -550,7 +556,7 @@ class MailExternalSender(models.AbstractModel):
     @api.model
     @fresh_ormcache()
     def _external_addresses(self):
-        """All external addresses, as keys (``message.from_header``); drafts are none.
+        """All external addresses, as keys (``message.address``); drafts are none.
 
         :rtype: frozenset[str]
         """
@@ -594,7 +600,7 @@ class MailExternalSender(models.AbstractModel):
                 ("allowed_group_ids", "=", False),
             ]
         )
-        return company.email if address_key(company.email or "") in shared else ""
+        return company.email if Address.of(company.email).key in shared else ""
 
     @api.model
     def _address_keys(self, domain):
@@ -638,12 +644,12 @@ class MailExternalSender(models.AbstractModel):
     def _check_typed_from(self, label, text, allowed=frozenset()):
         """Refuse a From that the user made up.
 
-        His own e-mail address is no reason to refuse what he writes, whoever may use
+        Their own e-mail address is no reason to refuse what they write, whoever may use
         it as an external address: the mail then leaves with Odoo's address.
 
-        :param str label: the field that he entered, for the message
+        :param str label: the field that they entered, for the message
         :param str text: a From header
-        :param frozenset allowed: addresses that he did not make up
+        :param frozenset allowed: addresses that they did not make up
         :raise AccessError: it names somebody else's external address
         """
         self._check_typed_length(label, text)

@@ -1,16 +1,15 @@
 from contextlib import nullcontext
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import SUPERUSER_ID, Command, api, fields, models
 from odoo.exceptions import AccessError, MissingError
 from odoo.tools.mail import email_normalize_all
 
-from ..tools import from_guard, origin
-from ..tools.cron_wake import start_at
+from ..mailkit.message.address import Address
+from ..tools import trusted_context
+from ..tools.cron import start_at
 from ..tools.explanations import cause_and_remedy
 from ..tools.outgoing.default_sender import DefaultSender
-from ..tools.outgoing.inline_images import with_short_addresses
-from ..tools.outgoing.message import envelope_form
-from ..tools.x2many import linked_ids
+from ..tools.outgoing.message import with_short_urls
 
 # What an administrator may change of a mail in somebody else's name.
 FREE_FIELDS = frozenset(
@@ -23,6 +22,14 @@ FREE_FIELDS = frozenset(
         "failure_reason",
     }
 )
+
+
+def _linked_ids(command):
+    """Ids of the existing records that one command of an x2many field links."""
+    operation, record_id, *rest = command
+    if operation == Command.LINK:
+        return [record_id]
+    return rest[0] if operation == Command.SET else []
 
 
 class MailMail(models.Model):
@@ -58,7 +65,7 @@ class MailMail(models.Model):
         guarded = self.env["mail.external.sender"]._any_configured()
         if guarded:
             vals_list = [self._with_automatic_sender(vals) for vals in vals_list]
-        with from_guard.making_rows() if guarded else nullcontext():
+        with trusted_context.making_rows.during() if guarded else nullcontext():
             mails = super().create(vals_list)
         if guarded and not self.env.su:
             mails._check_in_own_name()
@@ -85,13 +92,13 @@ class MailMail(models.Model):
         }.intersection(vals):
             return vals
         senders = self.env["mail.external.sender"]
-        if not (origin.is_automatic() or senders._is_odoo_bot()):
+        if not (trusted_context.automatic.value or senders._is_odoo_bot()):
             return vals
         if not DefaultSender(self.env, vals).may_be_external():
             return vals
         partners = self.env["res.partner"].sudo()
         commands = vals.get("recipient_ids") or []
-        ids = [id_ for command in commands for id_ in linked_ids(command)]
+        ids = [id_ for command in commands for id_ in _linked_ids(command)]
         if not all(partner.partner_share for partner in partners.browse(ids)):
             return vals
         record = self.env[vals["model"]].sudo().browse(vals["res_id"])
@@ -113,8 +120,8 @@ class MailMail(models.Model):
         for vals in vals_list:
             message_id = vals.get("mail_message_id")
             address_id = vals.get("sending_address_id") or False
-            if origin.is_notified(message_id) or (
-                origin.is_splitting() and not address_id
+            if trusted_context.is_notified(message_id) or (
+                trusted_context.splitting.value and not address_id
             ):
                 continue
             message = self.env["mail.message"].sudo().browse(message_id or [])
@@ -145,7 +152,7 @@ class MailMail(models.Model):
         return not (
             self.env.su
             or FREE_FIELDS.issuperset(vals)
-            or from_guard.is_posting()
+            or trusted_context.posting.value
             or not self.env["mail.external.sender"]._any_configured()
         )
 
@@ -217,9 +224,12 @@ class MailMail(models.Model):
             return super(MailMail, others).send(
                 auto_commit, raise_exception, post_send_callback
             )
-        for (addresses, own), mails in others._grouped_by_addresses().items():
+        for carried, mails in others._grouped_by_addresses().items():
             mails = mails.sudo(self.env.su).with_prefetch(others.ids)
-            with from_guard.carrying(addresses, own), from_guard.posting():
+            with (
+                trusted_context.carried.during(carried),
+                trusted_context.posting.during(),
+            ):
                 super(MailMail, mails).send(
                     auto_commit, raise_exception, post_send_callback
                 )
@@ -230,7 +240,7 @@ class MailMail(models.Model):
 
         def key(mail):
             own = senders._address_for_odoo(mail.create_uid.id)
-            return mail._carried_addresses(), own
+            return trusted_context.Carried(mail._carried_addresses(), own)
 
         return self.sudo().grouped(key)  # mail is read here as the queue reads it
 
@@ -256,7 +266,7 @@ class MailMail(models.Model):
         return named.intersection(*map(senders._addresses_of, writers.ids))
 
     def _split_by_delayed_batch(self, mail_server):
-        with origin.splitting():
+        with trusted_context.splitting.during():
             return super()._split_by_delayed_batch(mail_server)
 
     def send_after_commit(self):
@@ -280,9 +290,9 @@ class MailMail(models.Model):
         )
 
     def _prepare_outgoing_body(self):
-        # Core makes a text of it, in which long addresses of images take it minutes.
+        # Core makes a text of it, in which long URLs of images take it minutes.
         body = super()._prepare_outgoing_body()
-        return with_short_addresses(body) if self.sending_address_id else body
+        return with_short_urls(body) if self.sending_address_id else body
 
     def _trigger_external_delivery(self):
         """Start delivery once this transaction is committed, or when it is due."""
@@ -430,7 +440,7 @@ class MailMail(models.Model):
             mail._postprocess_sent_message(
                 success_pids=mail.recipient_ids.filtered(
                     lambda partner, served=served: (
-                        envelope_form(partner.email_normalized) in served
+                        Address.of(partner.email_normalized).envelope in served
                     )
                 ),
                 success_emails=list(served),

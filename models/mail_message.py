@@ -1,43 +1,56 @@
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import SUPERUSER_ID, Command, api, fields, models
 from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError
 
-from ..tools import arrival, from_guard, origin
-from ..tools.x2many import keeps
+from ..tools import trusted_context
 
 SENDER_FIELDS = frozenset({"external_address_id", "external_origin", "external_mark"})
 FROM_FIELDS = frozenset({"email_from", "author_id"})
-# What a mail takes from its message: when it is made, maybe later, or when it leaves.
-OUTGOING_FIELDS = frozenset(
+# What readers do with a message, or what is only shown: no mail takes it.
+SHOWN_FIELDS = frozenset(
     {
-        "attachment_ids",
-        "author_guest_id",
-        "body",
-        "email_add_signature",
-        "email_layout_xmlid",
-        "incoming_email_cc",
-        "incoming_email_to",
-        "mail_server_id",
-        "message_id",
-        "message_type",
-        "model",
-        "outgoing_email_to",
-        "parent_id",
-        "partner_ids",
-        "record_alias_domain_id",
-        "record_company_id",
-        "reply_to",
-        "reply_to_force_new",
-        "res_id",
-        "subject",
-        "subtype_id",
-        "tracking_value_ids",
+        "author_avatar",
+        "call_history_ids",
+        "child_ids",
+        "date",
+        "is_internal",
+        "mail_activity_type_id",
+        "mail_ids",
+        "message_link_preview_ids",
+        "notification_ids",
+        "notified_partner_ids",
+        "pinned_at",
+        "reaction_ids",
+        "starred_partner_ids",
     }
 )
 # Where it is shown: of mail that has left for good that may change.
 PLACE_FIELDS = frozenset(
     {"model", "parent_id", "record_alias_domain_id", "record_company_id", "res_id"}
 )
+# Who is told of a message with this external_mark. Any other: all.
+AUDIENCES = {
+    "stranger": "team",
+    "colleague": "team",
+    "auto_reply": "nobody",
+    "own_copy": "nobody",
+    "unproven": "nobody",
+}
+
+
+def _keeps(commands, ids):
+    """Whether commands, or plain ids, leave an x2many field with ``ids`` as it is."""
+    for command in commands or ():
+        operation, record_id, *rest = (
+            (Command.LINK, command) if isinstance(command, int) else command
+        )
+        if operation == Command.LINK:
+            kept = record_id in ids
+        else:
+            kept = operation == Command.SET and set(rest[0]) == ids
+        if not kept:
+            return False
+    return True
 
 
 class MailMessage(models.Model):
@@ -135,13 +148,13 @@ class MailMessage(models.Model):
             if message.external_address_id or message.external_origin:
                 senders._check_message(message)
         uid = self.env.uid
-        if origin.is_unproven(uid) and senders._addresses_of(uid):
+        if trusted_context.is_unproven(uid) and senders._addresses_of(uid):
             self._set_external_mark("unproven")
 
     # Changed: by who wrote it alone, as long as it may leave
 
     def write(self, vals):
-        changed = (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+        changed = self._outgoing_among(vals)
         checked = bool(changed) and self._is_direct_change()
         # core lets administrators alone move a message
         moved = (
@@ -176,10 +189,21 @@ class MailMessage(models.Model):
         configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
 
+    def _outgoing_among(self, names):
+        """What a mail takes from its message: when it is made, maybe later, or when it
+        leaves. So may every field that core adds, until it is known as only shown."""
+        return {
+            name
+            for name in set(names) - SHOWN_FIELDS
+            if (field := self._fields.get(name))
+            and "mail" in field._modules
+            and (field.store or field.inverse)
+        }
+
     def _is_direct_change(self):
         return (
-            (not self.env.su or from_guard.is_making_rows())
-            and not from_guard.is_posting()
+            (not self.env.su or trusted_context.making_rows.value)
+            and not trusted_context.posting.value
             and self.env["mail.external.sender"]._any_configured()
         )
 
@@ -222,16 +246,16 @@ class MailMessage(models.Model):
         would change what that says
         """
         for message in self:
-            if not origin.is_notified(message.id) and any(
+            if not trusted_context.is_notified(message.id) and any(
                 message._differs(name, vals[name])
-                for name in (FROM_FIELDS | OUTGOING_FIELDS).intersection(vals)
+                for name in self._outgoing_among(vals)
             ):
                 message._check_written_by_user()
 
     def _differs(self, name, value):
         field = self._fields[name]
         if field.type in ("one2many", "many2many"):
-            return not keeps(value, set(self[name].ids))
+            return not _keeps(value, set(self[name].ids))
         return field.convert_to_cache(value, self) != field.convert_to_cache(
             self[name], self
         )
@@ -395,7 +419,7 @@ class MailMessage(models.Model):
         message = self.sudo()
         if message.message_type != "email":
             return None
-        return arrival.audience(message.external_mark)
+        return AUDIENCES.get(message.external_mark, "all")
 
     def _external_arrival(self):
         """The row (sudo) of the mailbox that this mail came out of, if it did."""
@@ -447,6 +471,12 @@ class MailMessage(models.Model):
             Store.Attr(
                 "external_mark",
                 predicate=lambda message: message.external_mark,
+            ),
+            # What the mail server said. sudo: as core, for internal users.
+            Store.Many(
+                "notification_ids",
+                ["failure_reason"],
+                value=lambda m: m.sudo().notification_ids._filtered_for_web_client(),
             ),
         ]
 

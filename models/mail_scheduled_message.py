@@ -7,8 +7,8 @@ from odoo.addons.mail.tools.discuss import Store
 from odoo.exceptions import AccessError, UserError
 from odoo.tools.misc import clean_context
 
-from ..tools import from_guard, origin
-from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools import trusted_context
+from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
 
 _logger = logging.getLogger(__name__)
 
@@ -148,7 +148,11 @@ class MailScheduledMessage(models.Model):
         :raise AccessError: From or author are somebody else's external address
         """
         senders = self.env["mail.external.sender"]
-        if self.env.su or from_guard.is_posting() or not senders._any_configured():
+        if (
+            self.env.su
+            or trusted_context.posting.value
+            or not senders._any_configured()
+        ):
             return
         # The database takes "7" for the author 7, the cache for none.
         self.invalidate_recordset(["author_id"])
@@ -202,7 +206,7 @@ class MailScheduledMessage(models.Model):
             raise UserError(refused._refusal_text(self.env.user))
         for scheduled in ours - refused:
             scheduled._attempt("_sign_for_best_sender")
-        with origin.scheduled():
+        with trusted_context.scheduled.during():
             result = super(MailScheduledMessage, self - refused)._post_message(
                 raise_exception=raise_exception
             )

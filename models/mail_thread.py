@@ -3,15 +3,18 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-from ..tools import arrival, code_mail, conversation, from_guard, origin
-from ..tools.as_odoo import as_odoo
-from ..tools.incoming import author, forwarded, gateway
+from ..tools import trusted_context
+from ..tools.incoming import facts, gateway
 from ..tools.incoming.heavy import ShownTexts
-from ..tools.incoming.intake import Intake
 from ..tools.outgoing import notifying
+from ..tools.outgoing.choice import EACH_DEFAULT
 from ..tools.outgoing.default_sender import DefaultSender
+from ..tools.trusted_context import as_odoo, is_remote_call
 
 _logger = logging.getLogger(__name__)
+
+# Models whose field ``project_id`` decides which addresses fit a record.
+OF_A_PROJECT = ("project.task", "project.milestone", "project.update")
 
 
 class MailThread(models.AbstractModel):
@@ -22,11 +25,11 @@ class MailThread(models.AbstractModel):
 
     - Posting: who calls from outside does so in their own name only; the message gets
       the sender that fits its writer and record (``tools/outgoing/default_sender.py``).
-    - Notifying: who is told of what came out of a mailbox (``tools/conversation.py``);
-      external contacts get mails of their own, through the address and in its look
-      (``tools/outgoing/notifying.py``).
+    - Notifying: who is told of what came out of a mailbox
+      (``tools/incoming/gateway.py``); external contacts get mails of their own, through
+      the address and in its look (``tools/outgoing/notifying.py``).
     - Coming in: core's gateway takes a message from a mailbox to where it belongs, as
-      was decided before (``tools/arrival.py``, ``tools/incoming/``).
+      was decided before (``trusted_context.Arrival``, ``tools/incoming/``).
     - The chatter: what the picker "From:" shows, and who is suggested.
 
     Who runs inside of what (automatic, posting, notifying, proven writer, arrival)
@@ -38,8 +41,13 @@ class MailThread(models.AbstractModel):
     # What a record says of itself
 
     def _external_sender_project_id(self):
-        """Id of the project that decides which addresses fit this record, or False."""
-        return False
+        """Id of the project that decides which addresses fit this record, or False.
+
+        A sub-task has its own project, or its parent's by core's compute.
+        """
+        if self._name == "project.project":
+            return self.id
+        return self._name in OF_A_PROJECT and self.project_id.id
 
     def _external_sender_company_id(self):
         """Id of the record's company, or False when it belongs to none."""
@@ -50,7 +58,7 @@ class MailThread(models.AbstractModel):
 
     def message_post(self, **kwargs):
         with self._checking_typed_sender("message_post", kwargs):
-            arrived = arrival.current()
+            arrived = trusted_context.arrival.value
             if arrived is None or kwargs.get("message_type") != "email":
                 return super().message_post(**kwargs)
             values, follows = gateway.post_values(self, arrived, kwargs)
@@ -73,9 +81,9 @@ class MailThread(models.AbstractModel):
     def _checking_typed_sender(self, method, values):
         """Check the outermost call only. What Odoo posts inside of it by the same
         method, an absence note say, is in the name of whom Odoo's code chooses."""
-        if not from_guard.is_sender_checked():
+        if not trusted_context.sender_checked.value:
             self._check_typed_sender(method, values)
-        with from_guard.sender_checked():
+        with trusted_context.sender_checked.during():
             yield
 
     def _check_typed_sender(self, method, values):
@@ -88,7 +96,7 @@ class MailThread(models.AbstractModel):
             self.env.su
             or not (values.get("email_from") or values.get("author_id"))
             or not senders._any_configured()
-            or not from_guard.is_remote_call(self._name, method)
+            or not is_remote_call(self._name, method)
         ):
             return
         senders._check_typed_length("email_from", values.get("email_from"))
@@ -98,6 +106,11 @@ class MailThread(models.AbstractModel):
         senders._check_typed_from("email_from", values.get("email_from"))
         senders._check_typed_author("author_id", partner.exists())
 
+    @api.model
+    def _get_allowed_message_params(self):
+        # what is picked in the chatter; checked when the message is created
+        return super()._get_allowed_message_params() | {"external_address_id"}
+
     def _get_message_create_valid_field_names(self):
         return super()._get_message_create_valid_field_names() | {
             "external_address_id",
@@ -105,19 +118,25 @@ class MailThread(models.AbstractModel):
         }
 
     def _message_create(self, values_list):
-        with from_guard.posting():
-            values_list = [
-                DefaultSender(self.env, vals).with_best() for vals in values_list
-            ]
-            if self.env["mail.external.sender"]._any_configured():
-                values_list = [
-                    DefaultSender(self.env, vals).with_default() for vals in values_list
-                ]
+        with trusted_context.posting.during():
+            values_list = [self._with_sender(vals) for vals in values_list]
             messages = super()._message_create(values_list)
-            arrived = arrival.current()
+            arrived = trusted_context.arrival.value
             if arrived is not None:
                 gateway.note_posted(arrived, messages)
             return messages
+
+    def _with_sender(self, vals):
+        """The values with an address to leave from; what was picked stays, also Odoo's
+        own server (False)."""
+        if vals.get("external_address_id") == EACH_DEFAULT:
+            return DefaultSender(self.env, vals).with_best()
+        if (
+            "external_address_id" in vals
+            or not self.env["mail.external.sender"]._any_configured()
+        ):
+            return vals
+        return DefaultSender(self.env, vals).with_default()
 
     def _message_update_content(self, message, /, **kwargs):
         if self.env["mail.external.sender"]._any_configured():
@@ -125,11 +144,11 @@ class MailThread(models.AbstractModel):
         return super()._message_update_content(message, **kwargs)
 
     def _message_track(self, fields_iter, initial_values_dict):
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super()._message_track(fields_iter, initial_values_dict)
 
     def _message_track_post_template(self, changes):
-        with origin.automatic():
+        with trusted_context.automatic.during():
             return super()._message_track_post_template(changes)
 
     # Notifying: who is told. It follows from what is stored: another addon tells of a
@@ -142,7 +161,7 @@ class MailThread(models.AbstractModel):
         row = audience and message._external_arrival()
         if not row and audience != "team":
             return super()._notify_get_recipients(message, msg_vals, **kwargs)
-        values = conversation.told_values(self, message.sudo(), msg_vals or {}, row)
+        values = gateway.told_values(self, message.sudo(), msg_vals or {}, row)
         # Who has Odoo tell of it is not its author, whom core leaves out.
         recipients = super(MailThread, as_odoo(self))._notify_get_recipients(
             message, values, **kwargs
@@ -184,7 +203,7 @@ class MailThread(models.AbstractModel):
         groups = super()._notify_get_classified_recipients_iterator(
             message, recipients_data, **kw
         )
-        notified = origin.notified()
+        notified = trusted_context.notified.value
         if not notified.address_id:
             yield from groups
             return
@@ -208,7 +227,7 @@ class MailThread(models.AbstractModel):
         values = super()._notify_by_email_get_final_mail_values(
             recipient_ids, mail_values, **kw
         )
-        notified = origin.notified()
+        notified = trusted_context.notified.value
         if notified.is_carried_to(recipient_ids):
             values["sending_address_id"] = notified.address_id
         return values
@@ -225,15 +244,15 @@ class MailThread(models.AbstractModel):
         strip_attachments=False,
         thread_id=None,
     ):
-        raw = b"" if arrival.current() else forwarded.octets(message)
-        if raw and code_mail.carries_code(self.env, raw):
+        raw = b"" if trusted_context.arrival.value else gateway.octets(message)
+        if raw and facts.carries_code(self.env, raw):
             # Also while no address is connected: it would prove the first one.
             _logger.info("Dropped: a mail with a code that proves an address")
             return False
-        account = forwarded.account_of(self.env, raw)
+        account = gateway.account_of(self.env, raw)
         if account:
             # Before core's routing: it would make a task of it, or bounce it.
-            return Intake(account).take_in_forwarded(raw)
+            return gateway.take_in_forwarded(account, raw)
         # Core lets go of the source once it is parsed, which needs several times its
         # size: nothing here may hold it meanwhile.
         source = [message]
@@ -253,7 +272,7 @@ class MailThread(models.AbstractModel):
     def _message_parse_extract_payload(
         self, message, message_dict, save_original=False
     ):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None:
             return super()._message_parse_extract_payload(
                 message, message_dict, save_original=save_original
@@ -270,7 +289,7 @@ class MailThread(models.AbstractModel):
     def message_route(
         self, message, message_dict, model=None, thread_id=None, custom_values=None
     ):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None:
             return super().message_route(
                 message, message_dict, model, thread_id, custom_values
@@ -279,27 +298,29 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _detect_loop_headers(self, msg_dict):
-        return arrival.current() is None and super()._detect_loop_headers(msg_dict)
+        return trusted_context.arrival.value is None and super()._detect_loop_headers(
+            msg_dict
+        )
 
     @api.model
     def _detect_loop_sender(self, message, message_dict, routes):
         # Core drops what comes after 20 mails of one sender, and mails them; the
         # guard of the intake keeps it in quarantine.
-        return arrival.current() is None and super()._detect_loop_sender(
+        return trusted_context.arrival.value is None and super()._detect_loop_sender(
             message, message_dict, routes
         )
 
     @api.model
     def _message_parse_post_process(self, message, message_dict, routes):
-        if arrival.current() is None:
+        if trusted_context.arrival.value is None:
             return super()._message_parse_post_process(message, message_dict, routes)
         # The author stands. Recipients whom core would add after the message was told
         # are those who have the mail anyway; told later, they would count.
         return {"author_id": message_dict["author_id"], "partner_ids": []}
 
     def _message_route_process(self, message, message_dict, routes):
-        proven = author.proven_writer(self.env, message, message_dict)
-        with origin.proven_writer(proven):
+        proven = gateway.proven_writer(self.env, message, message_dict)
+        with trusted_context.proven_writer.during(proven):
             thread_id = super()._message_route_process(message, message_dict, routes)
             if self.env["mail.external.sender"]._any_configured():
                 # What else the mail set off is posted before the commit: now.
@@ -307,7 +328,7 @@ class MailThread(models.AbstractModel):
             return thread_id
 
     def _create_attachments_for_post(self, values_list, extra_list):
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is None or not arrived.heavy:
             return super()._create_attachments_for_post(values_list, extra_list)
         attachments = self.env["ir.attachment"]

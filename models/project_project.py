@@ -23,6 +23,3 @@ class ProjectProject(models.Model):
         bindings.unlink()
         addresses.filtered(lambda a: not a.binding_ids).active = False
         return super().unlink()
-
-    def _external_sender_project_id(self):
-        return self.id

@@ -5,7 +5,8 @@ from odoo import fields
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..mailkit.message.headers import parse_headers
-from ..tools import connect_test, vault
+from ..tools import vault
+from ..tools.connect import test
 from ..tools.incoming.facts import decide_batch
 from ..tools.incoming.intake import Intake
 
@@ -118,9 +119,9 @@ class ExternalAccountCase(TransactionCase):
                     "wizard_id": window.id,
                     "step": step.value,
                     "ok": True,
-                    "fingerprint": connect_test.fingerprint(window),
+                    "fingerprint": test.settings_fingerprint(window),
                 }
-                for step in connect_test.steps(window)
+                for step in test.steps(window)
             ]
         )
         window.invalidate_recordset()

@@ -2,7 +2,7 @@
 
 from odoo import fields
 
-from ..tools.incoming.requests import Advanced, FolderJob, Seen
+from ..tools.incoming.requests import Advanced, FolderJob, Scanned
 from ..tools.incoming.work import MailboxWork
 from .common import IntakeCase
 
@@ -47,7 +47,7 @@ class ReadingCase(IntakeCase):
         heads = tuple(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for raw in raws)
         state = {"path": "INBOX", "next_uid": first + len(raws)}
         done = Advanced(self.folder, state)
-        return Seen(self.folder, names, heads, frozenset(), done, 5)
+        return Scanned(self.folder, names, heads, frozenset(), done, 5)
 
     def quarantine(self):
         arrivals = self.env["mail.external.arrival"].search(

@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from ..tools import vault
-from .test_proof import CEO, ProofCase
+from .proof_case import CEO, ProofCase
 
 
 class TestSpellings(ProofCase):

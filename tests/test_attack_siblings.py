@@ -11,8 +11,8 @@ from odoo.tools import mute_logger
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
-from ..tools import connect_probe, connect_test
-from .test_siblings import WINDOW, SiblingCase
+from ..tools.connect import probe, test
+from .sibling_case import WINDOW, SiblingCase
 
 
 class AttackCase(SiblingCase):
@@ -153,7 +153,7 @@ class TestMailThatIsFound(AttackCase):
             WINDOW, "arrival_probe", known, user_id=True
         )
         window = windows.create({"email": known["email"]})
-        message_id, secret = connect_probe.send_from_odoo(window)
+        message_id, secret = probe.send_from_odoo(window)
         self.assertNotEqual(message_id, known["message_id"])
         self.assertNotEqual(secret, "chosen")
 
@@ -196,7 +196,7 @@ class TestMailThatIsFound(AttackCase):
         failure = MailDeliveryException("no server")
         with self.odoos_own_server(side_effect=failure):
             try:
-                connect_probe.send_from_odoo(window)
+                probe.send_from_odoo(window)
             except MailError as error:  # which is told, and committed
                 self.assertEqual(error.code, ErrorCode.NO_OWN_SERVER)
             else:
@@ -209,7 +209,7 @@ class TestMailThatIsFound(AttackCase):
         before, window = mails.search([]), self.evil_window()
         failure = AssertionError(self.env["ir.mail_server"].NO_VALID_RECIPIENT)
         with self.odoos_own_server(side_effect=failure):
-            self.assertRaises(MailError, connect_probe.send_from_odoo, window)
+            self.assertRaises(MailError, probe.send_from_odoo, window)
             self.assertRaisesRegex(UserError, "was not sent", window._mail_code, "1")
         self.assertEqual(mails.search([]), before)
 
@@ -317,4 +317,4 @@ class TestConnectionStays(AttackCase):
         self.annas.with_user(self.anna).action_remove()
         window.invalidate_recordset()
         self.assertTrue(window.is_address_only)
-        self.assertIsNone(connect_test.passwords(window).smtp)
+        self.assertIsNone(test.passwords(window).smtp)

@@ -8,9 +8,9 @@ from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
 from ..mailkit.message.headers import parse_headers
-from ..tools.incoming import processing as arrival_processing
+from ..tools.incoming import gateway
 from ..tools.incoming.intake import Intake
-from .common_hearers import STRANGER, HearersCase
+from .hearers_case import STRANGER, HearersCase
 
 
 class TestColleaguesVoice(HearersCase):
@@ -52,7 +52,7 @@ class TestColleaguesVoice(HearersCase):
     def test_nor_out_of_the_quarantine(self):
         raw = self.mail("Bohdan M <bohdan@corp.example>")
         headers = parse_headers(raw)
-        arrival = Intake(self.own.account_id)._claim(
+        arrival = Intake(self.own.account_id)._enter(
             headers, raw, "answer", "INBOX 1", self.own
         )
         arrival.write({"state": "quarantine", "raw": base64.b64encode(raw)})
@@ -245,7 +245,7 @@ class TestForeignCopies(HearersCase):
         self.assert_heard()
 
     def test_she_makes_a_loop_of_it(self):
-        self.patch(arrival_processing, "LOOP_LIMIT", 2)
+        self.patch(gateway, "LOOP_LIMIT", 2)
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@x.example>")
             self.take_in(raw, self.eves)

@@ -118,7 +118,7 @@ class TestAutomaticMail(ExternalAccountCase):
             self.assertEqual(outside.sending_address_id, self.team, method)
 
     def test_who_runs_an_action_adds_nothing(self):
-        """Core hands his context on to what the action makes in superuser mode."""
+        """Core hands their context on to what the action makes in superuser mode."""
         context = {
             "active_model": "project.task",
             "active_ids": self.task.ids,
@@ -167,7 +167,7 @@ class TestAutomaticMail(ExternalAccountCase):
         self.assertEqual(message.external_origin, "project")
 
     def test_a_user_does_not_speak_for_the_project(self):
-        """Everything that a remote caller can say about his message is no proof."""
+        """Everything that a remote caller can say about their message is no proof."""
         for values in (
             {"message_type": "auto_comment"},
             {"message_type": "notification"},
@@ -287,7 +287,7 @@ class TestGateway(ExternalAccountCase):
         self.assertEqual(message.external_address_id, self.own)
         self.assertEqual(message.external_origin, "mail")
         self.assertTrue(self.own._may_deliver(message))
-        # ... and his right still counts when it is delivered
+        # ... and their right still counts when it is delivered
         self.anna.active = False
         self.assertFalse(self.own._may_deliver(message))
 

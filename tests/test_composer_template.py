@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from .test_full_composer import ComposerCase
+from .composer_case import ComposerCase
 
 
 class TestTemplateWithFrom(ComposerCase):

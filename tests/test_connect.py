@@ -1,7 +1,8 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from ..tools import connect_test, vault
+from ..tools import vault
+from ..tools.connect import test
 from .common import ConnectCase
 
 
@@ -61,15 +62,12 @@ class TestConnect(ConnectCase):
             [("account_id", "=", address.account_id.id)]
         )
         self.assertEqual(secret.purpose, "smtp")
-        opened = vault.unseal(
-            self.env, secret.sealed, address.account_id._secret_context("smtp")
-        )
-        self.assertEqual(opened, "hunter2")
-        address.account_id.smtp_host = "evil.example.com"
+        account = address.account_id
+        opened = vault.stored_credentials(self.env, account, "smtp")
+        self.assertEqual(opened.password, "hunter2")
+        account.smtp_host = "evil.example.com"
         with self.assertRaises(vault.UnsealError):
-            vault.unseal(
-                self.env, secret.sealed, address.account_id._secret_context("smtp")
-            )
+            vault.stored_credentials(self.env, account, "smtp")
 
     def test_untested_settings_are_not_saved(self):
         window = self.window()
@@ -104,7 +102,7 @@ class TestConnect(ConnectCase):
                 "wizard_id": window.id,
                 "step": "smtp_login",
                 "ok": False,
-                "fingerprint": connect_test.fingerprint(window),
+                "fingerprint": test.settings_fingerprint(window),
             }
         )
         window.invalidate_recordset()
@@ -262,7 +260,7 @@ class TestConnect(ConnectCase):
             .create({})
         )
         self.assertEqual(second.smtp_host, address.account_id.smtp_host)
-        self.assertEqual(connect_test.passwords(second).smtp, "hunter2")
+        self.assertEqual(test.passwords(second).smtp, "hunter2")
         for change in (
             {"smtp_host": "evil.example.com"},
             {"smtp_port": 587},
@@ -273,7 +271,7 @@ class TestConnect(ConnectCase):
         ):
             with self.cr.savepoint() as savepoint:
                 second.write(change)
-                self.assertIsNone(connect_test.passwords(second).smtp, change)
+                self.assertIsNone(test.passwords(second).smtp, change)
                 savepoint.rollback()
             second.invalidate_recordset()
         second.smtp_host = "new.brand-a.example"
@@ -326,7 +324,7 @@ class TestConnect(ConnectCase):
                 self.window().run_check(step)
 
     def test_the_code_leaves_in_odoos_name(self):
-        """The user must not get it by his own server, or read it while it waits."""
+        """The user must not get it by their own server, or read it while it waits."""
         window = self.window(smtp_host="smtp.corp.example")
         window.action_send_code()
         mail = self.env["mail.mail"].search([("email_to", "=", window.email)], limit=1)

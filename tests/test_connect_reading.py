@@ -275,7 +275,13 @@ class TestConnectReading(ExternalAccountCase):
     def test_switched_off_again(self):
         address = self.saved(self.imap())
         address.account_id.keep_sent_copy = True
-        self.env["mail.external.sent.copy"]._keep(address.account_id, "<1@x>", b"x")
+        self.env["mail.external.sent.copy"].create(
+            {
+                "account_id": address.account_id.id,
+                "message_id_header": "<1@x>",
+                "sent": fields.Datetime.now(),
+            }
+        )
         window = self.window(
             address=address, receive_replies=False, incoming_protocol="none"
         )

@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.exceptions import UserError
 
-from ..tools.connect_turn import Turn
+from ..tools.connect.turn import Turn
 from .common import ConnectCase
 
 
@@ -28,7 +28,7 @@ class TestConnectScope(ConnectCase):
         return window
 
     def test_a_proof_of_an_employee_is_none_of_the_company(self):
-        """Neither is the proof, nor the secret address that his mailbox forwards to."""
+        """Neither is the proof, nor the secret address that a mailbox forwards to."""
         domain = self.env["mail.alias.domain"].create({"name": "corp.example"})
         self.company.alias_domain_id = domain
         address = self.connected(

@@ -148,7 +148,7 @@ class TestCronsGone(ExternalAccountCase):
             shown = settings.create({"external_allow_private_hosts": True})
             self.assertEqual(shown.external_deliver_crons, 0)
             self.assertEqual(shown.external_fetch_crons, 0)
-            shown.execute()  # nobody is kept from his other settings
+            shown.execute()  # nobody is kept from their other settings
             self.assertFalse(self.crons().filtered("active"))
             numbers = {"external_deliver_crons": 1, "external_fetch_crons": 2}
             settings.create(numbers).execute()

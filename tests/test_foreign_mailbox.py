@@ -1,6 +1,6 @@
 """What a mailbox may say in conversations that its owner has no part in."""
 
-from .common_hearers import HearersCase
+from .hearers_case import HearersCase
 
 
 class TestForeignMailbox(HearersCase):

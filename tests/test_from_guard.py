@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import new_test_user
 from odoo.tools.mail import email_split
 
-from ..tools import from_guard
+from ..tools.trusted_context import Carried, carried
 from .common import ExternalAccountCase
 
 CEO = "ceo@brand-a.example"
@@ -125,7 +125,7 @@ class TestFromGuard(ExternalAccountCase):
 
     def test_who_may_use_it_carries_it(self):
         self.address(CEO, self.anna)
-        with from_guard.carrying(frozenset({CEO})):
+        with carried.during(Carried(frozenset({CEO}))):
             self.assertEqual(self.leave(CEO)[0], CEO)
         self.assertNotEqual(self.leave(CEO)[0], CEO)
 
@@ -192,8 +192,8 @@ class TestFromGuard(ExternalAccountCase):
 
         def sender(user):
             mail = self.env["mail.mail"].with_user(user).sudo().create(values)
-            [(carried, own)] = mail._grouped_by_addresses()
-            with from_guard.carrying(carried, own):
+            [may_carry] = mail._grouped_by_addresses()
+            with carried.during(may_carry):
                 return self.leave(mail.email_from)[0]
 
         for user in (self.env.user, public, self.bohdan):

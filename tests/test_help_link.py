@@ -3,7 +3,7 @@ from odoo.tests import Form
 
 from ..mailkit import checks
 from ..mailkit.errors import ErrorCode, MailError
-from ..tools import connect_test
+from ..tools.connect import test
 from .common import ConnectCase
 
 NO_WEB_PAGES = (
@@ -104,7 +104,7 @@ class TestHelpLink(ConnectCase):
             )
             self.env.invalidate_all()
             window = self.window(provider_id=self.provider.id)
-            data = connect_test.told(window, failed)
+            data = test.told(window, failed)
             link = url if url == "https://help.example/" else False
             with self.subTest(url=url):
                 self.assertEqual(window.provider_help_url, link)

@@ -14,7 +14,7 @@ from odoo.tools import mute_logger
 from ..tools.incoming import heavy
 from ..tools.outgoing.message import build_messages
 from .common import ExternalAccountCase, IntakeCase
-from .test_remote_calls import RemoteCase
+from .remote_case import RemoteCase
 
 CEO = "ceo@brand-a.example"
 OWN = "notifications@corp.example"
@@ -36,7 +36,7 @@ class Deadlines:
 
 
 class TestTypedSender(RemoteCase, Deadlines):
-    """What a remote caller types is not read before its length and his rights are."""
+    """What a remote caller types is not read before its length and their rights are."""
 
     @classmethod
     def setUpClass(cls):

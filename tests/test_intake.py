@@ -9,8 +9,8 @@ from odoo.tools import mute_logger
 from ..mailkit.answers.token import Signer
 from ..mailkit.message.headers import parse_headers
 from ..tools import vault
-from ..tools.claims import next_look
-from ..tools.incoming import processing as arrival_processing
+from ..tools.incoming import gateway
+from ..tools.incoming.claims import next_look
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing.message import build_messages
 from .common import IntakeCase
@@ -218,7 +218,7 @@ class TestIntake(IntakeCase):
         self.assertGreater(mailbox.next_look, past)
 
     def test_a_loop_ends_in_the_quarantine(self):
-        self.patch(arrival_processing, "LOOP_LIMIT", 3)
+        self.patch(gateway, "LOOP_LIMIT", 3)
         for number in range(5):
             self.take_in(self.mail(Message_ID=f"<{number}@c.example>"))
         arrivals = self.env["mail.external.arrival"].search([], order="id")

@@ -3,10 +3,10 @@
 import time
 from unittest.mock import patch
 
-from ..tools.incoming import facts, judging
+from ..tools.incoming import facts
 from ..tools.incoming import work as mailbox_work
-from ..tools.incoming.judging_marks import CRASHES
-from ..tools.incoming.requests import Choice, Whole
+from ..tools.incoming.requests import Choice, Fetched
+from ..tools.incoming.work import CRASHES
 from .reading_case import LOGGER, ReadingCase
 
 
@@ -33,7 +33,7 @@ class TestJudging(ReadingCase):
 
     def setUp(self):
         super().setUp()
-        self.patch(judging, "SLICE_SECONDS", 0.1)
+        self.patch(facts, "SLICE_SECONDS", 0.1)
         self.patch(mailbox_work, "SLICE_SECONDS", 0.1)
         self.patch(mailbox_work, "HEAVY_SECONDS", 0.2)
 
@@ -56,9 +56,9 @@ class TestJudging(ReadingCase):
         self.assertIn("too long", text)
 
     def test_a_header_that_takes_long_to_read_is_shown_by_its_place(self):
-        slow = slow_for(judging._parse, lambda raw: b"t@x.example" in raw, 0.3)
+        slow = slow_for(facts.parse_headers, lambda raw: b"t@x.example" in raw, 0.3)
         work = self.work()
-        with patch.object(judging, "_parse", slow):
+        with patch.object(facts, "parse_headers", slow):
             choice = work.answer(self.seen(self.trap(), self.mail(), first=11))
         self.assertEqual(choice, Choice((), 1), "others wait for the next slice")
         self.assert_told()
@@ -87,8 +87,8 @@ class TestJudging(ReadingCase):
         self.assertFalse(self.quarantine())
 
     def test_many_that_take_a_little_are_not_judged_in_one_go(self):
-        slow = slow_for(judging._parse, lambda raw: b"y.example" in raw, 0.06)
-        with patch.object(judging, "_parse", slow):
+        slow = slow_for(facts.parse_headers, lambda raw: b"y.example" in raw, 0.06)
+        with patch.object(facts, "parse_headers", slow):
             choice = self.work().answer(self.seen(*map(self.other, range(20))))
         self.assertLess(choice.judged, 5)
         self.assertEqual(choice.wanted, ())
@@ -101,7 +101,7 @@ class TestJudging(ReadingCase):
     def test_nothing_is_marked_as_long_as_odoo_lives(self):
         marks = self.work().marks
         self.assertFalse(marks.wanted(self.seen(self.mail())))
-        self.assertFalse(marks.wanted(Whole(self.folder, 0, "1", None)))
+        self.assertFalse(marks.wanted(Fetched(self.folder, 0, "1", None)))
 
     def test_what_odoo_does_not_survive_is_shown_by_its_place(self):
         asked = self.seen(self.mail())
@@ -120,7 +120,7 @@ class TestJudging(ReadingCase):
 
     def test_a_whole_message_is_marked_too(self):
         state = {"path": "INBOX", "next_uid": 2}
-        asked = Whole(self.folder, 0, "1", None, state=state)
+        asked = Fetched(self.folder, 0, "1", None, state=state)
         for crash in range(CRASHES):
             self.work(crashes=crash + 1).marks.mark(asked)
         work = self.work(crashes=CRASHES + 1)

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 from odoo.tests import BaseCase, tagged
 
-from ..tools.outgoing.leaving import has_breaks, join_lines, written
+from ..models.ir_mail_server import has_breaks, join_lines, written
 
 INJECTED = "=?utf-8?q?x=0D=0AFrom:_ceo=40brand-a.test=0D=0A=0D=0AText?="
 

@@ -58,7 +58,7 @@ class TestLifecycle(ExternalAccountCase):
         self.assert_failed(message, "not used any more")
 
     def test_the_project_does_not_speak_for_who_gave_up_his_address(self):
-        """He is not one of those who may write in its name."""
+        """They are not among those who may write in its name."""
         self.company.external_orphan_policy = "next"
         self.team.allowed_user_ids = self.manager
         bohdans = self.address("bohdan@own.example", self.bohdan)

@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import Form, new_test_user
 
-from ..tools.owner_notices import managers_of
+from ..tools.notices import managers_of
 from .common import ConnectCase
 
 GROUPS = "base.group_user,project.group_project_manager"
@@ -172,7 +172,7 @@ class TestManagerCompanies(ConnectCase):
         self.refused(self.annas.binding_ids.with_user(stranger).unlink)
 
     def test_nothing_is_changed_through_other_records(self):
-        """Commands inside the values of what the manager may write himself."""
+        """Commands inside the values of what the manager may write."""
         # As in a request: such commands are carried out by who made it.
         self.stranger.group_ids += self.env.ref("base.group_erp_manager")
         self.env.transaction.default_env = self.env(user=self.stranger)
@@ -269,7 +269,7 @@ class TestManagerCompanies(ConnectCase):
             message.with_user(self.manager).action_external_send_again()
 
     def test_a_project_manager_is_no_manager_of_another_companys_address(self):
-        """Also when he is a manager elsewhere: the first binding is not his."""
+        """Also when they are a manager elsewhere: the first binding is not theirs."""
         binding = self.env["mail.external.address.project"].with_user(self.stranger)
         self.stranger.company_ids += self.company  # sees what A's employees see
         self.env.invalidate_all()

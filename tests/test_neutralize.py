@@ -3,7 +3,7 @@ import base64
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import neutralize_database
 
-from ..tools import claims as mailbox_claims
+from ..tools.outgoing.run import next_delivery
 from .common import ConnectCase
 
 SECRET = b"Whole and private mail"
@@ -36,8 +36,13 @@ class TestNeutralize(ConnectCase):
                 "sealed": "sealed",
             }
         )
-        cls.env["mail.external.sent.copy"]._keep(
-            cls.address_a.account_id, "<copy@x.example>", SECRET
+        cls.env["mail.external.sent.copy"].create(
+            {
+                "account_id": cls.address_a.account_id.id,
+                "message_id_header": "<copy@x.example>",
+                "sent": "2026-01-01",
+                "content": base64.b64encode(SECRET),
+            }
         )
         cls.arrival = cls.env["mail.external.arrival"].create(
             {
@@ -133,7 +138,7 @@ class TestNeutralize(ConnectCase):
         self.assertTrue(message.exists())
         [note] = message.notification_ids.filtered(lambda n: n.mail_mail_id == mail)
         self.assertEqual(note.notification_status, "exception")
-        self.assertFalse(mailbox_claims.next_delivery(self.env))
+        self.assertFalse(next_delivery(self.env))
 
     def test_the_addresses_are_used_by_nobody(self):
         self.env["mail.external.sender"]._clear_sender_cache()

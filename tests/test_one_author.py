@@ -154,7 +154,7 @@ class TestOneAuthor(IntakeCase):
         for number, form in enumerate([*DISPLAYED[:6], *UNCLEAR[:6]]):
             raw = self.mail(form, Message_ID=f"<q{number}@customer.example>")
             headers = parse_headers(raw)
-            arrival = Intake(self.own.account_id)._claim(
+            arrival = Intake(self.own.account_id)._enter(
                 headers, raw, "answer", "INBOX 1", self.own
             )
             source = base64.b64encode(raw)
@@ -195,7 +195,7 @@ class TestOneAuthor(IntakeCase):
         self.assertEqual(message.external_mark, "stranger")
 
     def test_a_mailbox_server_proves_no_colleagues_authorship(self):
-        """Its owner writes the results of every check himself."""
+        """Its owner writes the results of every check."""
         server = "mx.corp.example"
         self.env["ir.config_parameter"].set_param(
             "mail_external_account.trusted_authserv", server

@@ -1,8 +1,8 @@
 from odoo.exceptions import AccessError, UserError
 
-from ..tools import connect_test, vault
-from ..tools.sign_ins import withdraw_lost
-from .test_siblings import WINDOW, SiblingCase
+from ..tools import vault
+from ..tools.connect import test
+from .sibling_case import WINDOW, SiblingCase
 
 
 class TestOwnSignIn(SiblingCase):
@@ -35,7 +35,7 @@ class TestOwnSignIn(SiblingCase):
         self.assertEqual(mine, self.of_company)
         window = self.window_of(self.manager)
         self.assertTrue(window.is_own_sign_in)
-        self.assertEqual(connect_test.passwords(window).smtp, "hunter2")
+        self.assertEqual(test.passwords(window).smtp, "hunter2")
 
     def test_it_is_not_opened_unawares(self):
         for user, words in (
@@ -91,7 +91,7 @@ class TestOwnSignIn(SiblingCase):
         ):
             with self.subTest(values=values):
                 window = self.window_of(self.second_manager, **values)
-                found = connect_test.passwords(window)
+                found = test.passwords(window)
                 self.assertEqual((found.smtp, found.incoming), (None, None))
                 self.assertTrue(window.needs_password)
 
@@ -100,7 +100,7 @@ class TestOwnSignIn(SiblingCase):
         own = self.address("me@brand-a.example", self.manager, proof="code")
         for login in ("manager@corp.example", "Manager", own.email, "ext_manager"):
             window = self.window_of(self.manager, incoming_login=login)
-            self.assertIsNone(connect_test.passwords(window).incoming, login)
+            self.assertIsNone(test.passwords(window).incoming, login)
             window.password = "hunter2"
             self.passed(window)
             if login == "ext_manager":
@@ -163,14 +163,14 @@ class TestOwnSignIn(SiblingCase):
         """In whatever way: looked at before anything is sent or read."""
         other = self.env["res.company"].create({"name": "Other"})
         self.manager.write({"company_id": other.id, "company_ids": [(6, 0, other.ids)]})
-        withdraw_lost(self.env)
+        self.env["mail.external.account"]._withdraw_lost_sign_ins()
         self.assertEqual(self.of_company.state, "refused")
         self.assertFalse(self.of_company.sign_in_user_id)
         secrets = self.env["mail.external.secret"]
         self.assertFalse(secrets.search([("account_id", "=", self.of_company.id)]))
 
     def test_it_stays_while_they_are_there(self):
-        withdraw_lost(self.env)
+        self.env["mail.external.account"]._withdraw_lost_sign_ins()
         self.assertEqual(self.of_company.state, "working")
 
     def test_it_stops_when_they_are_deleted(self):
@@ -189,6 +189,5 @@ class TestOwnSignIn(SiblingCase):
         self.saved(window)
         self.assertFalse(self.of_company.sign_in_user_id)
         for secret in self.secrets(self.of_company):
-            context = self.of_company._secret_context(secret.purpose)
-            opened = vault.unseal(self.env, secret.sealed, context)
-            self.assertEqual(opened, "of the mailbox")
+            opened = vault.stored_credentials(self.env, self.of_company, secret.purpose)
+            self.assertEqual(opened.password, "of the mailbox")

@@ -222,7 +222,7 @@ class TestOwnerTold(ConnectCase):
         with (
             patch.object(thread, "message_notify", side_effect=ZeroDivisionError),
             self.assertLogs(
-                "odoo.addons.mail_external_account.tools.owner_notices",
+                "odoo.addons.mail_external_account.tools.notices",
                 "ERROR",
             ),
         ):

@@ -1,6 +1,6 @@
 from odoo.exceptions import AccessError, UserError
 
-from ..tools.outgoing.result import MailResult, Outcome
+from ..tools.outgoing.result import MailResult, RecipientResult
 from .common import ExternalAccountCase
 
 
@@ -191,8 +191,12 @@ class TestPosting(ExternalAccountCase):
         MailResult(
             self.external_mails(message),
             [
-                (self.customer, ["a@c.example"], Outcome("failed", "mailbox_full")),
-                (self.customer, ["b@c.example"], Outcome("sent")),
+                (
+                    self.customer,
+                    ["a@c.example"],
+                    RecipientResult("failed", "mailbox_full"),
+                ),
+                (self.customer, ["b@c.example"], RecipientResult("sent")),
             ],
         ).apply()
         notification = message.sudo().notification_ids.filtered(

@@ -1,5 +1,4 @@
 from datetime import timedelta
-from xmlrpc.client import Fault
 
 from odoo import fields
 from odoo.addons.rpc.controllers.xmlrpc import (
@@ -7,29 +6,13 @@ from odoo.addons.rpc.controllers.xmlrpc import (
     RPC_FAULT_CODE_WARNING,
 )
 from odoo.http import Request
-from odoo.tests import HttpCase, new_test_user
+from odoo.tests import new_test_user
 
-from .common import ExternalAccountCase
+from .remote_case import RemoteCase
 
 ANNA = "anna@own.example"
 SUPPORT = "support@brand-a.example"
 RATED = "/rate/{}/submit_feedback"
-
-
-class RemoteCase(ExternalAccountCase, HttpCase):
-    """As people's programs and browsers call Odoo."""
-
-    def call(self, user, record, method, **kwargs):
-        call = (record._name, method, [record.ids], kwargs)
-        return self.xmlrpc_object.execute_kw(
-            self.env.cr.dbname, user.id, user.login, *call
-        )
-
-    def refusal(self, user, record, method, **kwargs):
-        """:return: (code of the kind of error, what the caller is told)"""
-        with self.assertRaises(Fault) as caught:
-            self.call(user, record, method, **kwargs)
-        return caught.exception.faultCode, caught.exception.faultString
 
 
 class TestAbsenceNotes(RemoteCase):

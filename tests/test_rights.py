@@ -133,7 +133,7 @@ class TestRights(ExternalAccountCase):
             project.external_address_binding_ids.create(values)
         self.env.invalidate_all()
         self.assertIn(self.shared.id, offered())
-        # Nor does he give one to all projects that is for some.
+        # Nor do they give one to all projects that is for some.
         binding = self.shared.binding_ids.with_user(self.manager).create(values)
         self.assertNotIn(self.shared.id, offered())
         binding = binding.with_user(self.project_manager)

@@ -8,15 +8,16 @@ from odoo import fields
 from odoo.modules.registry import DummyRLock, Registry
 from odoo.tools import config, mute_logger
 
-from ..tools import claims as mailbox_claims
-from ..tools import run_time, vault
+from ..tools import cron, vault
+from ..tools.cron import RunTime, seconds_allowed
+from ..tools.incoming import claims
 from ..tools.incoming import run as fetching
 from ..tools.incoming import work as mailbox_work
-from ..tools.incoming.requests import Advanced, Choice, MailboxJob, Stopped
+from ..tools.incoming.requests import Advanced, Choice, Stopped
 from ..tools.incoming.run import FetchRun
+from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import run as delivery_run
 from ..tools.outgoing.run import DeliveryRun
-from ..tools.run_time import RunTime, seconds_allowed
 from .common import ExternalAccountCase
 from .reading_case import LOGGER, ReadingCase
 
@@ -33,7 +34,7 @@ class TestRuns(ReadingCase):
 
     def setUp(self):
         super().setUp()
-        self.patch(run_time, "_GRACE", 0.1)
+        self.patch(cron, "_GRACE", 0.1)
         # What runs commit is part of the test's transaction.
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
         # Odoo's own runner holds it all the time; the runs' threads need the registry.
@@ -42,9 +43,8 @@ class TestRuns(ReadingCase):
         self.addCleanup(self.release.set)
 
     def test_reading_ends_though_a_visit_hangs(self):
-        job = MailboxJob(self.account.id, None, None, (), fields.Date.today())
         row = {**self.work().row, "id": self.account.id}
-        claims = [[(row, job)]]
+        claimed = [[row]]
         asked = []
 
         def hang(_job, ask, _deadline):
@@ -55,9 +55,10 @@ class TestRuns(ReadingCase):
                 asked.append("stopped")
 
         claim = patch.object(
-            fetching, "claim_due", lambda *_args: claims.pop() if claims else []
+            fetching, "claim_due", lambda *_args: claimed.pop() if claimed else []
         )
-        with claim, patch.object(fetching, "visit", hang):
+        prepared = patch.object(MailboxWork, "job", lambda _work: None)
+        with claim, prepared, patch.object(fetching, "visit", hang):
             began = time.monotonic()
             with self.assertLogs(LOGGER, "WARNING") as logs:
                 more = FetchRun(self.account, 7, 4, RunTime(2.0)).run()
@@ -82,14 +83,11 @@ class TestRuns(ReadingCase):
             self.release.wait(20)
             return False
 
-        accounts = type(self.account)
-        due = patch.object(
-            accounts, "_accounts_with_due_mail", lambda *_args: self.account
-        )
-        with due, patch.object(accounts, "_deliver_one", hang):
+        due = patch.object(delivery_run, "due_accounts", lambda _env: self.account)
+        with due, patch.object(delivery_run, "deliver", hang):
             for _run in range(2):
                 began = time.monotonic()
-                DeliveryRun(self.account.browse(), 4, RunTime(2.0)).run()
+                DeliveryRun(self.env, 4, RunTime(2.0)).run()
                 self.assertLess(time.monotonic() - began, 4)
             self.assertEqual(served, [self.account.id], "not begun a second time")
             self.assertIn(self.account.id, delivery_run._late_ones(self.env.cr.dbname))
@@ -145,9 +143,9 @@ class TestClaims(ReadingCase):
         self.env.flush_all()
 
         def claimed(*limits):
-            rows = mailbox_claims.claim_due(self.env, 7, *limits)
+            rows = claims.claim_due(self.env, 7, *limits)
             self.env.cr.execute("UPDATE mail_external_mailbox SET run = 0")
-            return [bool(r["attempts"] or r["cuts"]) for r, _job in rows]
+            return [bool(r["attempts"] or r["cuts"]) for r in rows]
 
         self.assertEqual(sorted(claimed(10, 2)), [False] * 3 + [True] * 2)
         self.assertEqual(claimed(10, 0), [False] * 3)
@@ -157,17 +155,19 @@ class TestClaims(ReadingCase):
 
     def test_a_run_that_ended_in_the_middle_is_counted(self):
         self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        self.account.write({"incoming_host": "imap.own.example", "incoming_port": 993})
         past = fields.Datetime.subtract(fields.Datetime.now(), minutes=5)
         self.mailbox.write({"next_look": past})
         self.env.flush_all()
         for number, (run, crashes) in enumerate(((7, 1), (8, 2))):
             with self.subTest(number):
-                [(row, job)] = mailbox_claims.claim_due(self.env, run, 9, 9)
+                [row] = claims.claim_due(self.env, run, 9, 9)
                 self.assertEqual(row["crashes"], crashes)
-                self.assertEqual(getattr(job, "careful", True), True)
+                with patch.object(vault, "unseal", lambda *_args: "secret"):
+                    self.assertTrue(MailboxWork(self.account, row).job().careful)
         self.work(**{**row, "folders": []}).finish(None)
         self.env.cr.execute("UPDATE mail_external_mailbox SET next_look = %s", (past,))
-        [(row, _job)] = mailbox_claims.claim_due(self.env, 9, 9, 9)
+        [row] = claims.claim_due(self.env, 9, 9, 9)
         self.assertFalse(row["crashes"])
 
     def test_a_slow_folder_does_not_hold_up_the_others(self):
@@ -180,8 +180,9 @@ class TestClaims(ReadingCase):
             values = {"attempts": attempts, "cuts": cuts, "next_look": past, "run": 0}
             self.mailbox.write(values)
             self.env.flush_all()
+            [row] = claims.claim_due(self.env, 7, 9, 9)
             with patch.object(vault, "unseal", lambda *_args: "secret"):
-                [(_row, job)] = mailbox_claims.claim_due(self.env, 7, 9, 9)
+                job = MailboxWork(self.account, row).job()
             firsts.append([folder.path for folder in job.folders])
         usual, turned = ["INBOX", "Filed"], ["Filed", "INBOX"]
         self.assertEqual(firsts, [usual, turned, usual])
@@ -215,7 +216,7 @@ class TestRunTime(ExternalAccountCase):
 
     def test_the_processors_time_counts_too(self):
         soft = time.process_time() + 0.4
-        with patch.object(run_time.resource, "getrlimit", lambda _what: (soft, -1)):
+        with patch.object(cron.resource, "getrlimit", lambda _what: (soft, -1)):
             run = RunTime(120.0)
         self.assertFalse(run.over)
         busy(0.3)

@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
-from .test_scheduled_messages import ScheduledCase
+from .composer_case import ScheduledCase
 
 # No person's client writes these; a remote call of any employee can.
 UNREADABLE = ("x", "[]", "7", "[" * 50_000)
@@ -241,7 +241,7 @@ class TestScheduledFaults(ScheduledCase):
             self.send_now(scheduled, self.bohdan)
         company.allowed_user_ids = self.manager
         asked = scheduled.with_user(self.bohdan)
-        self.assertFalse(asked.external_sender_problem(), "not his business")
+        self.assertFalse(asked.external_sender_problem(), "not their business")
 
     def test_what_was_sent_meanwhile_is_no_problem(self):
         company = self.address("c@x.example")

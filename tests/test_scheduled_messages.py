@@ -4,27 +4,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form
 
-from .test_full_composer import ComposerCase
-
-
-class ScheduledCase(ComposerCase):
-    def scheduled(self, user, **values):
-        composer = self.composer(user).create(
-            {
-                "body": "<p>Later</p>",
-                "scheduled_date": fields.Datetime.now() + timedelta(hours=1),
-                **values,
-            }
-        )
-        return composer._action_schedule_message()
-
-    def cron(self, scheduled):
-        self.env.cr.execute(
-            "UPDATE mail_scheduled_message SET scheduled_date = %s WHERE id IN %s",
-            (fields.Datetime.now() - timedelta(minutes=1), scheduled._ids),
-        )
-        self.env.invalidate_all()
-        self.env["mail.scheduled.message"]._post_messages_cron()
+from .composer_case import ScheduledCase
 
 
 class TestScheduled(ScheduledCase):

@@ -1,6 +1,6 @@
 from odoo.exceptions import AccessError
 
-from ..tools.outgoing.result import MailResult, Outcome
+from ..tools.outgoing.result import MailResult, RecipientResult
 from .common import ExternalAccountCase
 
 
@@ -14,11 +14,11 @@ class TestSendAgain(ExternalAccountCase):
         MailResult(
             mail,
             [
-                (self.customer, [self.customer.email], Outcome("sent")),
+                (self.customer, [self.customer.email], RecipientResult("sent")),
                 (
                     self.second,
                     [self.second.email],
-                    Outcome("failed", "recipient_refused", "550 5.7.1 go away"),
+                    RecipientResult("failed", "recipient_refused", "550 5.7.1 go away"),
                 ),
             ],
         ).apply()

@@ -70,7 +70,7 @@ class TestSenderRules(ExternalAccountCase):
         self.customer_writes_to("team@brand-a.example")
         self.assertEqual(self.sender(), self.team)
         self.assertEqual(self.sender(), self.team)
-        # What he may not use is no option, wherever the customer wrote to.
+        # What they may not use is no option, wherever the customer wrote to.
         self.customer_writes_to("team@brand-a.example")
         self.team.allowed_user_ids = self.bohdan
         self.assertEqual(self.sender(), self.own)
@@ -187,7 +187,7 @@ class TestSenderRules(ExternalAccountCase):
         self.address("def@brand.example", None, [(project, True)], company_id=brand.id)
         self.assertEqual(self.sender(user, task).email, "def@brand.example")
         self.assertEqual(self.sender(user), own)
-        # On a record of no company: those of the companies he works in now.
+        # On a record of no company: those of the companies they work in now.
         contact = self.env["res.partner"].create(
             {"name": "Shared", "company_id": False}
         )

@@ -5,16 +5,16 @@ from unittest.mock import patch
 
 import odoo.sql_db
 
-from ..mailkit.answers.matching import Outcome
+from ..mailkit.answers.matching import Match
 from ..mailkit.message.headers import parse_headers
 from ..models import mail_external_account, mail_external_arrival
-from ..tools import claims as mailbox_claims
-from ..tools.incoming.facts import AddressBook, addressed, decide_batch, named_addresses
+from ..tools.incoming.facts import AddressBook, addressed, decide_batch
+from ..tools.incoming.gateway import take_in_forwarded
 from ..tools.incoming.intake import Intake
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import account as delivery
 from ..tools.outgoing.account import AccountDelivery
-from .test_written_to import NOBODY, WrittenToCase
+from .written_to_case import NOBODY, WrittenToCase
 
 
 class TestNewMail(WrittenToCase):
@@ -136,9 +136,9 @@ class TestManyAddresses(WrittenToCase):
             )
             headers = parse_headers(raw)
             self.assertGreater(len(headers.to), 400)
-            named_addresses(self.account, headers)
+            AddressBook(self.account).named(headers)
             began = time.process_time()
-            self.assertFalse(named_addresses(self.account, headers))
+            self.assertFalse(AddressBook(self.account).named(headers))
             spent = time.process_time() - began
             self.assertLess(spent, 0.05, local)
 
@@ -154,7 +154,7 @@ class TestCopies(WrittenToCase):
             raw = self.mail(sender, Message_ID=self.question.message_id, In_Reply_To="")
             headers = parse_headers(raw)
             [decision], _facts = decide_batch(self.own.account_id, [headers])
-            self.assertIs(decision.outcome, Outcome.OWN_COPY)
+            self.assertIs(decision.match, Match.OWN_COPY)
             Intake(self.own.account_id.sudo()).note_sender(decision, headers)
 
         look(self.anna.email)
@@ -173,7 +173,7 @@ class TestWaiting(WrittenToCase):
         self.account.state = "refused"
         for number in range(3):
             raw = self.mail(Message_ID=f"<{number}@c.example>", To=self.sales.email)
-            Intake(self.account.sudo()).take_in_forwarded(raw)
+            take_in_forwarded(self.account.sudo(), raw)
         self.account.state = "working"
         arrivals = self.env["mail.external.arrival"]
         self.assertEqual(len(arrivals._waiting_of(self.account)), 3)
@@ -258,7 +258,7 @@ class TestMoved(WrittenToCase):
         with connection.cursor() as other:
             other.execute(
                 "SELECT pg_advisory_xact_lock(%s, %s)",
-                (mailbox_claims.DELIVERY_CLASS, old.id),
+                (delivery.CLAIM_CLASS, old.id),
             )
             self.deliver(new)
             self.assertFalse(self.sent, "the other process is at it")

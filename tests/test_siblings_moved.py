@@ -1,7 +1,7 @@
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from .test_siblings import ALIAS, WINDOW, SiblingCase
+from .sibling_case import ALIAS, WINDOW, SiblingCase
 
 
 class TestMove(SiblingCase):

@@ -9,13 +9,13 @@ from ..models import mail_external_part
 from ..tools.incoming.requests import (
     Begun,
     Cut,
+    Fetched,
     FolderJob,
     Held,
     Part,
     Unreadable,
-    Whole,
 )
-from ..tools.incoming.transfer import HEADER, counted, given_up
+from ..tools.incoming.visit import HEADER, counted, given_up
 from .reading_case import ReadingCase
 
 
@@ -23,7 +23,8 @@ class TestTransfer(ReadingCase):
     """A message that takes several visits."""
 
     def hold(self, work, message="5 1 900", octets=0, code="timeout"):
-        work.answer(Held(self.folder, message, octets, code))
+        transfer = counted(self.folder_row.transfer, message, octets, code)
+        work.answer(Held(self.folder, transfer, octets))
 
     def content(self, message="5 1 900"):
         found, work = b"", self.work()
@@ -49,7 +50,7 @@ class TestTransfer(ReadingCase):
         work = self.work()
         gone = ErrorCode.MESSAGE_GONE.value
         work.answer(self.seen(self.mail()))
-        work.answer(Whole(self.folder, 0, "1", None, gone))
+        work.answer(Fetched(self.folder, 0, "1", None, gone))
         self.assertFalse(self.rows())
         self.env.invalidate_all()
         self.assertFalse(self.folder_row.transfer)
@@ -104,7 +105,7 @@ class TestTransfer(ReadingCase):
         def after(*visits, message="5 1 900"):
             transfer = None
             for octets, code in visits:
-                transfer = counted(transfer, Held(self.folder, message, octets, code))
+                transfer = counted(transfer, message, octets, code)
             return given_up(transfer)
 
         slow, lost = (0, "timeout"), (0, "connection_lost")
@@ -120,16 +121,15 @@ class TestTransfer(ReadingCase):
         header = f"5 1{HEADER}"
         self.assertEqual(after(*[slow] * 5, message=header), "")
         self.assertEqual(after(*[slow] * 6, message=header), "too_slow")
-        other = Held(self.folder, "5 2 900", 0, "timeout")
         before = {"message": "5 1 900", "visits": 3, "slow": 3, "broken": 0}
-        self.assertEqual(given_up(counted(before, other)), "")
+        self.assertEqual(given_up(counted(before, "5 2 900", 0, "timeout")), "")
 
     def test_what_is_too_slow_is_shown_by_its_place(self):
         work = self.work()
         work.answer(Unreadable(self.folder, ("9",), 5, "too_slow"))
         work.answer(self.seen(self.mail()))
         state = {"path": "INBOX", "next_uid": 2}
-        work.answer(Whole(self.folder, 0, "1", None, "too_slow", state))
+        work.answer(Fetched(self.folder, 0, "1", None, "too_slow", state))
         places = [("too_slow", "INBOX 9"), ("too_slow", "INBOX 1")]
         self.assertEqual(self.quarantine(), places)
         self.assertEqual(self.folder_row.state, state)

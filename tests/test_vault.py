@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -33,6 +34,18 @@ class TestVault(TransactionCase):
             self.assertEqual(vault.unseal(self.env, renewed, ("a",)), "hunter2")
             with self.assertRaises(vault.UnsealError):
                 vault.unseal(self.env, token, ("a",))
+
+    def test_few_places_open_a_stored_password(self):
+        """Those that SECURITY.md names, under Passwords."""
+        addon = Path(__file__).parents[1]
+        found = {
+            str(path.relative_to(addon))
+            for folder in ("controllers", "mailkit", "models", "tools", "wizards")
+            for path in (addon / folder).rglob("*.py")
+            if "stored_credentials(" in path.read_text(encoding="utf-8")
+        }
+        known = {"connect/test.py", "incoming/work.py", "outgoing/session.py"}
+        self.assertEqual(found, {f"tools/{name}" for name in known | {"vault.py"}})
 
     def test_missing_or_short_key_says_what_to_do(self):
         for key, hint in (("", "configuration file"), ("short", "too short")):

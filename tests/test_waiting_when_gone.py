@@ -6,7 +6,7 @@ from odoo import fields
 from odoo.tests import new_test_user
 
 from ..hooks import uninstall_hook
-from .test_scheduled_messages import ScheduledCase
+from .composer_case import ScheduledCase
 
 GONE = "not used any more"
 

@@ -1,6 +1,6 @@
 """Who follows a task by what came out of a mailbox."""
 
-from .common_hearers import STRANGER, HearersCase
+from .hearers_case import STRANGER, HearersCase
 
 
 class TestFollowers(HearersCase):

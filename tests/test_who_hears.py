@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import SUPERUSER_ID, api, fields
 from odoo.tests import new_test_user
 
-from .common_hearers import STRANGER, HearersCase
+from .hearers_case import STRANGER, HearersCase
 
 
 class TestToldLater(HearersCase):

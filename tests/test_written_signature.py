@@ -1,6 +1,6 @@
 from odoo.tests import Form
 
-from .test_full_composer import ComposerCase
+from .composer_case import ComposerCase
 
 FORM = "mail.email_compose_message_wizard_form"
 TEXT = "<div>Hello</div>"

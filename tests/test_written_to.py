@@ -6,54 +6,18 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
-from ..mailkit.answers.matching import Outcome
+from ..mailkit.answers.matching import Match
 from ..mailkit.errors import ErrorCode, MailError
 from ..mailkit.message.headers import parse_headers
-from ..tools import run_time
-from ..tools.connect_saving import _move_values
+from ..tools import cron
 from ..tools.incoming.facts import addressed, decide_batch
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing import account as delivery
 from ..tools.outgoing.account import AccountDelivery
-from .common import IntakeCase
+from .written_to_case import NOBODY, WrittenToCase
 
 LOGGER = "odoo.addons.mail_external_account"
 TOKEN = "abcdefghijklmnopqrstuvwx23"
-NOBODY = "undisclosed-recipients:;"
-
-
-class WrittenToCase(IntakeCase):
-    """One mailbox of the company with four addresses; ``boss`` is the manager's."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        reads = {"receive_replies": True}
-        cls.info = cls.address("info@shop.example", incoming_protocol="imap", **reads)
-        cls.account = cls.info.account_id
-        reads["account_id"] = cls.account.id
-        cls.sales = cls.address("sales@shop.example", **reads)
-        cls.support = cls.address("support@shop.example", **reads)
-        cls.boss = cls.address(
-            "boss@shop.example", allowed_user_ids=cls.manager.ids, **reads
-        )
-        # The firm's new provider, where an address may move to.
-        cls.new = cls.address(
-            "new@shop.example",
-            incoming_protocol="imap",
-            **reads | {"account_id": False},
-        )
-
-    def move(self, address):
-        """As the connect window does it."""
-        account = self.new.account_id
-        values = _move_values(address, account)
-        address.write({**values, "account_id": account.id})
-
-    def arrival(self, **values):
-        """The newest row of the ledger."""
-        arrivals = self.env["mail.external.arrival"]
-        return arrivals.search([], order="id desc", limit=1)
 
 
 class TestWrittenTo(WrittenToCase):
@@ -275,7 +239,7 @@ class TestWrittenTo(WrittenToCase):
             for address in (self.support, *(self.sales & account._all_addresses())):
                 headers = parse_headers(self.mail(f"X <{address.email.upper()}>"))
                 [decision], _facts = decide_batch(account, [headers])
-                self.assertIs(decision.outcome, Outcome.OWN_COPY, address.email)
+                self.assertIs(decision.match, Match.OWN_COPY, address.email)
         raw = self.mail(f"S <{self.support.email}>", To=self.customer.email)
         self.assertEqual(
             self.take_in(raw, self.info, is_sent=True).external_mark, "own_copy"
@@ -365,13 +329,13 @@ class TestWrittenTo(WrittenToCase):
 
         def reason(account):
             [decision], _facts = decide_batch(account, [headers])
-            return decision.outcome
+            return decision.match
 
-        self.assertIs(reason(self.account), Outcome.BODY_NEEDED)
-        self.assertIs(reason(self.new.account_id), Outcome.NONE)
+        self.assertIs(reason(self.account), Match.BODY_NEEDED)
+        self.assertIs(reason(self.new.account_id), Match.NONE)
         self.move(self.support)
-        self.assertIs(reason(self.account), Outcome.BODY_NEEDED)
-        self.assertIs(reason(self.new.account_id), Outcome.BODY_NEEDED)
+        self.assertIs(reason(self.account), Match.BODY_NEEDED)
+        self.assertIs(reason(self.new.account_id), Match.BODY_NEEDED)
 
 
 class TestForwardedState(WrittenToCase):
@@ -395,7 +359,7 @@ class TestForwardedState(WrittenToCase):
     def process(self):
         known = self.task.message_ids
         arrivals = self.env["mail.external.arrival"]
-        arrivals._process_waiting(run_time.RunTime(60.0))
+        arrivals._process_waiting(cron.RunTime(60.0))
         self.task.invalidate_recordset(["message_ids"])
         return self.task.message_ids - known
 
@@ -507,7 +471,7 @@ class TestForwardedState(WrittenToCase):
             self.forwarded(self.mail(Message_ID=f"<{number}@c.example>"))
         self.account.state = "working"
         with patch(
-            "odoo.addons.mail_external_account.tools.arrival_processing.LOOP_LIMIT", 2
+            "odoo.addons.mail_external_account.tools.incoming.gateway.LOOP_LIMIT", 2
         ):
             self.assertEqual(len(self.process()), 2)
         states = self.env["mail.external.arrival"].search([], order="id")

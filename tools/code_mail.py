@@ -2,34 +2,24 @@
 
 Who can make Odoo show them this mail proves an address that is not theirs. So it goes
 to exactly one recipient, and when it comes back into Odoo, or an answer that quotes it
-does, it is dropped: from a mailbox, forwarded, or by core's gateway. Later, when the
+does, it is dropped: from a mailbox, forwarded, or by core's gateway
+(``tools/incoming/facts.py`` tells it). Later, when the
 code is worthless, it is mail like any other: otherwise anybody who ever got a code
 could have the mail of others dropped, by a mark in what these quote.
 """
 
 import time
-from contextvars import ContextVar
 from email.utils import parseaddr
 from smtplib import SMTPException
 
 from markupsafe import Markup
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
-from odoo.exceptions import UserError
 
-from ..mailkit.answers.token import (
-    html_mark,
-    marks_in_ids,
-    marks_in_parts,
-    reference,
-    text_mark,
-)
-from ..mailkit.message.from_header import address_key
-from ..mailkit.message.headers import parse_headers
-from . import vault
-from .as_odoo import as_odoo
-from .during import during
+from ..mailkit.answers.token import html_mark, reference, text_mark
+from ..mailkit.message.address import Address
+from . import trusted_context, vault
+from .trusted_context import as_odoo
 
-_sole_recipient = ContextVar("mail_external_account_sole_recipient", default="")
 # RFC 3834, and what Exchange heeds: nobody's program is to answer a code.
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 #: Odoo's own mail server does not take a mail.
@@ -69,7 +59,7 @@ def send(env, email, subject, text, minutes, headers=None):
         }
     )
     try:
-        with sending_only_to(email):
+        with trusted_context.sole_recipient.during(Address(email).key):
             mail.send(raise_exception=True)
         # What core takes for an invalid recipient raises nothing (``mail.mail._send``).
         if mail.state == "exception":
@@ -79,21 +69,6 @@ def send(env, email, subject, text, minutes, headers=None):
         raise
     mail.filtered(lambda sent: sent.state == "sent").unlink()
     return values["message_id"]
-
-
-def sending_only_to(address):
-    """Mail that leaves meanwhile has this one recipient, or does not leave."""
-    return during(_sole_recipient, address_key(address))
-
-
-def has_other_recipients(recipients):
-    """Whether a mail would reach anybody besides the one of ``sending_only_to``.
-
-    :param recipients: addresses of the envelope
-    """
-    sole = _sole_recipient.get()
-    # by keys: core writes all addresses in lower case
-    return bool(sole) and {address_key(each) for each in recipients} != {sole}
 
 
 def signed_values(env, sender, minutes):
@@ -111,32 +86,3 @@ def signed_values(env, sender, minutes):
     name = reference(mark, domain)
     values = {"message_id": name, "references": name}
     return values, Markup(html_mark(mark)), text_mark(mark).strip()  # noqa: S704
-
-
-def names_code_mail(env, headers):
-    """Whether a message is a code mail, or says that it answers one.
-
-    :param mailkit.message.headers.Headers headers:
-    """
-    return _is_any_signed(env, marks_in_ids(headers))
-
-
-def carries_code(env, raw):
-    """Whether a message is, answers, quotes or holds a code mail.
-
-    :param bytes raw: the message; its first megabytes are looked at
-    """
-    return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
-        env, marks_in_parts(raw)
-    )
-
-
-def _is_any_signed(env, marks):
-    if not marks:
-        return False  # nearly all mail, for which no key and no setting is read
-    try:
-        signers = vault.signers(env)
-    except UserError:
-        return False  # without a key no code was ever sent
-    now = time.time()
-    return any(signer.is_code_mark(mark, now) for signer in signers for mark in marks)

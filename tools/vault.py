@@ -1,10 +1,14 @@
-"""Encryption of passwords and tokens at rest.
+"""Stored passwords, sealed for the one place where each may go; and what Odoo signs.
 
 Deliberately no model: nothing here can be reached by RPC. The key comes from the
 environment variable MAIL_EXTERNAL_ACCOUNT_KEY or from the option
 ``mail_external_account_key`` of Odoo's configuration file, never from the database.
 Several keys may be given, separated by commas: the first one seals, all of them
 unseal, so that a key can be replaced step by step.
+
+The settings of a connection (``settings``) come as what is read by
+``settings["smtp_host"]``: a record of ``mail.external.connection.mixin``, or a plain
+row (dict) of the account's columns. ``purpose`` is "smtp" or "incoming".
 """
 
 import base64
@@ -19,6 +23,7 @@ from odoo.exceptions import UserError
 from odoo.tools import config
 
 from ..mailkit.answers.token import Signer
+from ..mailkit.connection.settings import Credentials, Protocol, Security, Server
 
 KEY_VARIABLE = "MAIL_EXTERNAL_ACCOUNT_KEY"
 KEY_OPTION = "mail_external_account_key"
@@ -103,6 +108,85 @@ def unseal(env, token, context):
     raise UnsealError
 
 
+# Passwords, and where they go
+
+
+def server(settings, purpose, timeout):
+    """Where a connection goes to, without secret.
+
+    :param float timeout: seconds of one whole operation
+    :rtype: mailkit.connection.settings.Server
+    :raise mailkit.errors.MailError: settings that cannot be right
+    """
+    return Server(
+        protocol=Protocol(_protocol(settings, purpose)),
+        host=settings[f"{purpose}_host"] or "",
+        port=settings[f"{purpose}_port"] or 0,
+        security=Security(settings[f"{purpose}_security"] or "ssl"),
+        ca_pem=settings["ca_certificate"] or "",
+        allow_private=bool(settings["allow_private_host"]),
+        timeout=timeout,
+    )
+
+
+def secret_context(env, settings, purpose):
+    """Whose password it is, and the only place where it may go."""
+    account_id, user_id, company_id, sign_in_user_id = _holder(settings)
+    return (
+        env["ir.config_parameter"].sudo().get_param("database.uuid"),
+        f"account:{account_id}",
+        f"user:{user_id}" if user_id else "company",
+        f"company:{company_id or False}",
+        f"signed in by:{sign_in_user_id or False}",
+        _protocol(settings, purpose),
+        settings[f"{purpose}_host"] or "",
+        settings[f"{purpose}_port"] or 0,
+        settings[f"{purpose}_security"] or "",
+        hashlib.sha256((settings["ca_certificate"] or "").encode()).hexdigest(),
+        settings[f"{purpose}_login"] or "",
+    )
+
+
+def _holder(settings):
+    """Ids of those that ``_secret_holder`` names, see ``mail.external.account``."""
+    if isinstance(settings, dict):
+        names = ("id", "user_id", "company_id", "sign_in_user_id")
+        return [settings[name] for name in names]
+    return [record._origin.id for record in settings._secret_holder()]
+
+
+def _protocol(settings, purpose):
+    return "smtp" if purpose == "smtp" else settings["incoming_protocol"]
+
+
+def store_password(account, purpose, password):
+    """Keep the password of an account, which has none for this purpose."""
+    sealed = seal(account.env, password, secret_context(account.env, account, purpose))
+    account.env["mail.external.secret"].sudo().create(
+        {"account_id": account.id, "purpose": purpose, "sealed": sealed}
+    )
+
+
+def stored_credentials(env, account, purpose):
+    """The sign-in of an account. Nothing else opens a stored password.
+
+    :param account: mail.external.account, or a row with what is ``sealed``, too
+    :rtype: mailkit.connection.settings.Credentials
+    :raise UnsealError: there is none, or it is not for these settings
+    :raise UserError: no usable key is configured
+    """
+    if isinstance(account, dict):
+        sealed = account["sealed"]
+    else:
+        domain = [("account_id", "=", account.id), ("purpose", "=", purpose)]
+        sealed = env["mail.external.secret"].sudo().search(domain).sealed
+    password = unseal(env, sealed or "", secret_context(env, account, purpose))
+    return Credentials(account[f"{purpose}_login"] or "", password)
+
+
+# What Odoo signs
+
+
 def fingerprint(env, context):
     """Keyed hash (hex) over ``context``: nobody without the key can make one.
 
@@ -110,6 +194,11 @@ def fingerprint(env, context):
     """
     key = _derive(_keys(env)[0], b"mail_external_account/fingerprint")
     return hmac.new(key, _info("fingerprint", context), hashlib.sha256).hexdigest()
+
+
+def same_fingerprint(left, right):
+    """Compare in constant time; an absent one equals nothing."""
+    return bool(left and right) and hmac.compare_digest(left, right)
 
 
 def signers(env):
@@ -121,8 +210,3 @@ def signers(env):
     uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
     info = b"mail_external_account/token"
     return [Signer(_derive(key, info), uuid) for key in _keys(env)]
-
-
-def same_fingerprint(left, right):
-    """Compare in constant time; an absent one equals nothing."""
-    return bool(left and right) and hmac.compare_digest(left, right)

@@ -1,15 +1,16 @@
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
-from ..mailkit.message.from_header import header_addresses
-from ..tools import from_guard, origin
-from ..tools.outgoing.sender_choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..mailkit.message.address_fields import header_addresses
+from ..models.mail_message import FROM_FIELDS
+from ..tools import trusted_context
+from ..tools.outgoing.choice import EACH_DEFAULT, ODOO, SIGNED_FOR
+from ..tools.trusted_context import is_remote_call
 
 # What the chatter says by the context when it opens the full composer.
 _SENDER_KEY = "external_sender_id"
 _SIGNATURE_KEY = "external_sender_signature"
 NAMED_RECORDS = 5  # so many are named in an error; the others are counted
-FROM_FIELDS = ("email_from", "author_id")
 REMOTE = ("create", "write", "web_save", "web_save_multi", "load", "copy")
 
 
@@ -102,7 +103,7 @@ class MailComposeMessage(models.TransientModel):
         senders = self.env["mail.external.sender"]
         return bool(
             senders._any_configured()
-            and not origin.is_automatic()
+            and not trusted_context.automatic.value
             and senders._usable_rows(self.env.uid)
             and hasattr(thread, "_external_sender_project_id")
             and self.model not in ("mail.thread", "discuss.channel")
@@ -213,7 +214,7 @@ class MailComposeMessage(models.TransientModel):
         composers = super().create(vals_list)
         defaults = {f"default_{name}" for name in FROM_FIELDS}
         if defaults.intersection(self.env.context) or any(
-            name in vals for vals in vals_list for name in FROM_FIELDS
+            FROM_FIELDS.intersection(vals) for vals in vals_list
         ):
             composers._check_typed_from()
         return composers
@@ -221,7 +222,7 @@ class MailComposeMessage(models.TransientModel):
     def write(self, vals):
         self._check_lengths([vals.get("email_from")])
         result = super().write(vals)
-        if any(name in vals for name in FROM_FIELDS):
+        if FROM_FIELDS.intersection(vals):
             self._check_typed_from()
         return result
 
@@ -232,7 +233,7 @@ class MailComposeMessage(models.TransientModel):
             any(texts)
             and not self.env.su
             and senders._any_configured()
-            and from_guard.is_remote_call(self._name, *REMOTE)
+            and is_remote_call(self._name, *REMOTE)
         ):
             for text in texts:
                 senders._check_typed_length(self.env._("From (email_from)"), text)
@@ -243,7 +244,7 @@ class MailComposeMessage(models.TransientModel):
         if (
             self.env.su
             or not senders._any_configured()
-            or not from_guard.is_remote_call(self._name, *REMOTE)
+            or not is_remote_call(self._name, *REMOTE)
         ):
             return
         for composer in self:
@@ -273,7 +274,7 @@ class MailComposeMessage(models.TransientModel):
         return self.with_env(self.env(context=context))
 
     def _action_schedule_message(self):
-        with from_guard.posting():
+        with trusted_context.posting.during():
             composers = self._without_pick()
             for composer in composers:
                 composer._check_sender(composer._evaluate_res_ids()[:1])
@@ -359,7 +360,8 @@ class MailComposeMessage(models.TransientModel):
             colleagues = mail.recipient_ids.filtered(lambda p: not p.partner_share)
             if not colleagues:
                 continue
-            with origin.notifying(mail.mail_message_id.id):
+            notified = trusted_context.Notified(mail.mail_message_id.id)
+            with trusted_context.notified.during(notified):
                 split += mail.create(self._colleagues_values(mail, colleagues))
             mail.recipient_ids -= colleagues
             mail.is_notification = True

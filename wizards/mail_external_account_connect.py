@@ -5,16 +5,13 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
 from ..mailkit.checks import Step
-from ..mailkit.connection.settings import normalize_address
-from ..mailkit.errors import MailError
+from ..mailkit.message.address import Address
 from ..models.mail_external_address import NEW_MAIL
+from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
-from ..tools import connect_reading, connect_rights, connect_saving, connect_test, vault
-from ..tools.connect_turn import Turn
-from ..tools.destination import CONNECTION, READ_PROTOCOLS
-from ..tools.idle_connection import connection_returned
-from ..tools.screen_notice import notice
-from ..tools.step_labels import step_label
+from ..tools import notices, vault
+from ..tools.connect import rights, saving, test
+from ..tools.connect.turn import Turn, connection_returned
 
 _logger = logging.getLogger(__name__)
 
@@ -26,10 +23,10 @@ class MailExternalAccountConnect(models.TransientModel):
     one that is there (then its settings stand in it, but no secret); fill it in, helped
     by the presets of mail services; enter a password, which is sealed at once for this
     window and this user; let it be tested, one check a request
-    (``tools/connect_test.py``), in turns with everybody else's
-    (``tools/connect_turn.py``); prove the address where the test did not
+    (``tools/connect/test.py``), in turns with everybody else's
+    (``tools/connect/turn.py``); prove the address where the test did not
     (``mail.external.proof.mixin``); choose how replies come in; and save
-    (``tools/connect_saving.py``).
+    (``tools/connect/saving.py``).
 
     It is about an account with its own address; or only about an address: another one
     of an account, an alias that is tested again, or one that moves to another account
@@ -141,7 +138,7 @@ class MailExternalAccountConnect(models.TransientModel):
         "project.project", "Tasks In", ondelete="set null"
     )
     starts_reading = fields.Boolean(compute="_compute_starts_reading")
-    # see tools/connect_probe.py
+    # see tools/connect/probe.py
     arrival_probe = fields.Json(groups=fields.NO_ACCESS)
     forward_token = fields.Char(groups=fields.NO_ACCESS)
     forward_address = fields.Char(compute="_compute_forwarding")
@@ -167,16 +164,16 @@ class MailExternalAccountConnect(models.TransientModel):
         address = self.env["mail.external.address"].browse(values.get("address_id"))
         account = self.env["mail.external.account"].browse(values.get("account_id"))
         if address:
-            connect_rights.check_account(address.account_id)
+            rights.check_account(address.account_id)
             account = account or address.account_id
         if account:
-            connect_rights.check_account(account)
+            rights.check_account(account)
             values.update(self._account_values_of(account))
             values["receive_replies"] = account.incoming_protocol != "none"
         if address:
             values.update(self._address_values_of(address))
             if values.get("is_move"):
-                others = connect_rights.targets(address)
+                others = rights.targets(address)
                 values["account_id"] = len(others) == 1 and others.id
             else:
                 values["account_id"] = account.id
@@ -232,27 +229,27 @@ class MailExternalAccountConnect(models.TransientModel):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            connect_rights.check_values(self.env, vals)
+            rights.check_values(self.env, vals)
         plain = [
             self._with_account(self._with_plain_address(vals)) for vals in vals_list
         ]
         windows = super().create(plain)
         windows._close_account_part()
-        connect_reading.make_forward_tokens(windows)
+        saving.make_forward_tokens(windows)
         return windows
 
     def write(self, vals):
-        connect_rights.check_values(self.env, vals)
+        rights.check_values(self.env, vals)
         result = super().write(self._with_plain_address(vals))
         for window in self.filtered("address_id"):
             if not (window.account_id or window.is_move):
                 window.account_id = window.address_id.account_id
         self._close_account_part()
-        connect_reading.make_forward_tokens(self)
+        saving.make_forward_tokens(self)
         return result
 
     def onchange(self, values, field_names, fields_spec):
-        connect_rights.check_values(self.env, values)
+        rights.check_values(self.env, values)
         return super().onchange(values, field_names, fields_spec)
 
     def _with_account(self, vals):
@@ -269,10 +266,8 @@ class MailExternalAccountConnect(models.TransientModel):
         """The address as it is tested, proven and saved: all three mean the same."""
         if not vals.get("email"):
             return vals
-        try:
-            return {**vals, "email": normalize_address(vals["email"])}
-        except MailError:
-            return vals  # told when it is used
+        email = Address(vals["email"]).envelope
+        return {**vals, "email": email} if email else vals  # told when it is used
 
     # What it is about
 
@@ -296,7 +291,7 @@ class MailExternalAccountConnect(models.TransientModel):
     def _compute_target_ids(self):
         for window in self:
             address = window.is_move and window.address_id._origin
-            window.target_ids = address and connect_rights.targets(address)
+            window.target_ids = address and rights.targets(address)
 
     def _close_account_part(self):  # pylint: disable=missing-return
         """The connection is the account's, whatever a caller wrote into the window."""
@@ -347,13 +342,13 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _check_rights(self):
         """:raise AccessError: this user may not connect an address for this owner"""
-        connect_rights.check_owner(self)
+        rights.check_owner(self)
         # which it may have become since it was written: another address is the main one
         self._close_account_part()
         if self.is_address_only:
-            connect_saving.check_target(self)
+            rights.check_target(self)
         else:
-            connect_saving.check_new_owner(self)
+            rights.check_new_owner(self)
 
     def _compute_is_manager(self):
         self.is_manager = self._is_manager()
@@ -456,30 +451,30 @@ class MailExternalAccountConnect(models.TransientModel):
         "project_ids.project_id",
     )
     def _compute_from_preview(self):
-        for wizard in self:
+        for window in self:
             # sudo: names of the owner, for who may connect the address
             address = (
                 self.env["mail.external.address"]
                 .sudo()
                 .new(
                     {
-                        "email": wizard.email,
-                        "sender_name": wizard.sender_name,
-                        "user_id": not wizard.is_company and wizard.user_id.id,
-                        "company_id": wizard.company_id.id,
+                        "email": window.email,
+                        "sender_name": window.sender_name,
+                        "user_id": not window.is_company and window.user_id.id,
+                        "company_id": window.company_id.id,
                     }
                 )
             )
             author = address.user_id or self.env.user
-            project = wizard.project_ids.project_id[:1].sudo().name
-            wizard.from_preview = wizard.email and address._sender_label(
+            project = window.project_ids.project_id[:1].sudo().name
+            window.from_preview = window.email and address._sender_label(
                 author.name, project or ""
             )
 
     @api.depends("provider_id.help_url")
     def _compute_provider_help_url(self):
-        for wizard in self:
-            wizard.provider_help_url = wizard.provider_id._help_link()
+        for window in self:
+            window.provider_help_url = window.provider_id._help_link()
 
     # Passwords go in and never come out
 
@@ -494,18 +489,18 @@ class MailExternalAccountConnect(models.TransientModel):
         self._seal_typed("incoming_password")
 
     def _seal_typed(self, name):
-        for wizard in self.filtered(name):
-            wizard.sudo()[f"{name}_sealed"] = vault.seal(
-                self.env, wizard[name], connect_test.typed_context(wizard, name)
+        for window in self.filtered(name):
+            window.sudo()[f"{name}_sealed"] = vault.seal(
+                self.env, window[name], test.typed_context(window, name)
             )
         # The plain text must not linger in the cache of this request.
         self.invalidate_recordset([name], flush=False)
 
     @api.depends("password_sealed", "account_id")
     def _compute_has_password(self):
-        for wizard in self:
-            wizard.has_password = bool(
-                wizard.sudo().password_sealed or wizard.account_id
+        for window in self:
+            window.has_password = bool(
+                window.sudo().password_sealed or window.account_id
             )
 
     # Testing; proving is in the mixin
@@ -515,16 +510,12 @@ class MailExternalAccountConnect(models.TransientModel):
         *("password", "incoming_password", *CONNECTION),
     )
     def _compute_tested_ok(self):
-        for wizard in self:
-            saved = wizard._origin
-            typed = wizard.password or wizard.incoming_password
-            wizard.tested_ok = (
-                bool(saved) and not typed and not connect_test.untested(wizard)
-            )
-            wizard.needs_password = (
-                bool(saved)
-                and not typed
-                and connect_test.passwords(wizard).smtp is None
+        for window in self:
+            saved = window._origin
+            typed = window.password or window.incoming_password
+            window.tested_ok = bool(saved) and not typed and not test.untested(window)
+            window.needs_password = (
+                bool(saved) and not typed and test.passwords(window).smtp is None
             )
 
     def get_steps(self):
@@ -533,9 +524,7 @@ class MailExternalAccountConnect(models.TransientModel):
         :return: list of (step, what is checked)
         """
         self.ensure_one()
-        return [
-            (step.value, step_label(self, step)) for step in connect_test.steps(self)
-        ]
+        return [(step.value, test.step_label(self, step)) for step in test.steps(self)]
 
     def run_check(self, step):
         """Run one check of the test and keep its result.
@@ -548,12 +537,12 @@ class MailExternalAccountConnect(models.TransientModel):
         :raise UserError: another check of this user is under way, or too many were
         """
         self.ensure_one()
-        connect_test.check_step(self, step)
-        with Turn(self, step).taken(connect_test.seconds(step)) as line:
+        test.check_step(self, step)
+        with Turn(self, step).taken(test.seconds(step)) as line:
             # again: what stands in the window may be another since the turn was taken
-            connect_test.check_step(self, step)
-            fingerprint = connect_test.fingerprint(self)
-            check = connect_test.prepared(self, Step(step))
+            test.check_step(self, step)
+            fingerprint = test.settings_fingerprint(self)
+            check = test.prepared(self, Step(step))
             with connection_returned(self.env):
                 result, folders = check()
             line.write(
@@ -568,7 +557,7 @@ class MailExternalAccountConnect(models.TransientModel):
             if folders:
                 offered = self.env["mail.external.account.connect.folder"]
                 offered._offer(self, folders)
-        return connect_test.told(self, result)
+        return test.told(self, result)
 
     # Receiving replies: how they come in, from which folders, and since when
 
@@ -584,7 +573,7 @@ class MailExternalAccountConnect(models.TransientModel):
             domain = account_model._forward_domain(company)
             forwarded = window.incoming_protocol == "forwarded" and window._may_see()
             window.forward_problem = (
-                forwarded and not domain and connect_reading.no_domain(self.env)
+                forwarded and not domain and saving.no_domain(self.env)
             )
             window.forward_address = (
                 forwarded
@@ -636,16 +625,16 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_address()
-        connect_rights.check_sign_in(self)
-        connect_reading.check(self)
-        connect_saving.check_once(self)
-        missing = connect_test.untested(self)
+        rights.check_sign_in(self)
+        saving.check_replies(self)
+        saving.check_once(self)
+        missing = test.untested(self)
         if missing:
             raise UserError(
                 self.env._(
                     "Nothing was saved: these settings have not passed the test. Press "
                     "“Test account” and wait until every line is passed. Open: %s",
-                    ", ".join(step_label(self, step) for step in missing),
+                    ", ".join(test.step_label(self, step) for step in missing),
                 )
             )
         proof = self._current_proof()
@@ -658,7 +647,7 @@ class MailExternalAccountConnect(models.TransientModel):
                     self.email,
                 )
             )
-        address = connect_saving.save(self, proof)
+        address = saving.save(self, proof)
         _logger.info(
             "External address %s connected by user %s for %s, proof: %s",
             address.email,
@@ -666,7 +655,9 @@ class MailExternalAccountConnect(models.TransientModel):
             f"user {address.user_id.id}" if address.user_id else "company",
             proof,
         )
-        return notice("success", self.env._("%s is connected.", address.email))
+        return notices.on_screen(
+            "success", self.env._("%s is connected.", address.email)
+        )
 
     def action_keep_draft(self):
         """Keep a new address without connection: it sends nothing, holds no secret."""
@@ -681,5 +672,5 @@ class MailExternalAccountConnect(models.TransientModel):
             )
         self._check_rights()
         self._check_address()
-        connect_saving.keep_draft(self)
+        saving.keep_draft(self)
         return {"type": "ir.actions.act_window_close"}

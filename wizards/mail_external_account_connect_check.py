@@ -7,7 +7,7 @@ class MailExternalAccountConnectCheck(models.TransientModel):
     _name = "mail.external.account.connect.check"
     _description = "Connection Test Result"
     _order = "id"
-    # As long as they count for ``connect_turn``; core's settings keep them for less.
+    # As long as they count for ``connect/turn.py``; core's settings keep them for less.
     _transient_max_hours = 25.0
     _transient_max_count = 0
 

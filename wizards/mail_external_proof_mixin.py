@@ -6,16 +6,13 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
-from ..mailkit.connection.settings import normalize_address, same_address
-from ..mailkit.errors import MailError
-from ..mailkit.message.addresses import same_mailbox
-from ..mailkit.message.from_header import header_addresses, mailbox_key
+from ..mailkit.message.address import Address, without_subaddress
+from ..mailkit.message.address_fields import header_addresses
 from ..models.mail_external_address import PROOFS
-from ..tools import code_mail, connect_rights, vault
-from ..tools.connect_turn import Turn
-from ..tools.destination import READ_PROTOCOLS
-from ..tools.own_transaction import may_end_transaction
-from ..tools.screen_notice import notice
+from ..models.mail_external_connection_mixin import READ_PROTOCOLS
+from ..tools import code_mail, notices, vault
+from ..tools.connect import rights
+from ..tools.connect.turn import Turn, may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
 # the same authorities are trusted.
@@ -71,15 +68,15 @@ class MailExternalProofMixin(models.AbstractModel):
 
     @api.depends("email", "code_hash")
     def _compute_code_sent(self):
-        for wizard in self:
-            wizard.code_sent = bool(wizard.sudo().code_hash)
+        for window in self:
+            window.code_sent = bool(window.sudo().code_hash)
 
     @api.depends("email", "user_id", "is_company", "tested_ok", "proof_token")
     def _compute_proof(self):
-        for wizard in self:
-            wizard.proof = wizard._current_proof()
-            wizard.needs_word = bool(
-                wizard.tested_ok and not wizard.proof and wizard._other_claims()
+        for window in self:
+            window.proof = window._current_proof()
+            window.needs_word = bool(
+                window.tested_ok and not window.proof and window._other_claims()
             )
 
     def _current_proof(self):
@@ -122,9 +119,15 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _is_of_same_owner(self, address):
         """Whether what proved ``address`` proves that of the window."""
-        return address.user_id == self._owner() and same_address(
-            address.email or "", self.email or ""
+        return address.user_id == self._owner() and self._address().is_same(
+            Address.of(address.email)
         )
+
+    def _address(self):
+        """
+        :rtype: mailkit.message.address.Address
+        """
+        return Address.of(self.email)
 
     def _note_arrival(self):
         """Who opens the mailbox has got Odoo's mail there, as with a code that is
@@ -152,20 +155,18 @@ class MailExternalProofMixin(models.AbstractModel):
         ):
             return False
         login, usual = self.smtp_login or "", provider._login_for(self.email)
-        return login.lower() == usual.lower() or same_address(login, usual)
+        return login.lower() == usual.lower() or Address(login).is_same(Address(usual))
 
     # Who has the address already
 
     def _check_address(self):
         """:raise UserError: not one valid address, or one that is Odoo's own"""
-        try:
-            normalize_address(self.email or "")
-        except MailError as error:
+        if not self._address().envelope:
             raise UserError(
                 self.env._(
                     "E-mail Address: enter one address such as name@example.com."
                 )
-            ) from error
+            )
         if self.is_company and not self.company_id:
             raise UserError(self.env._("Company: choose whose address this is."))
         if not self.is_company and not self.user_id:
@@ -196,14 +197,14 @@ class MailExternalProofMixin(models.AbstractModel):
     )
     def _compute_silences_odoo(self):
         known = self.env["mail.external.sender"]._external_in
-        for wizard in self:
-            company = wizard.company_id or wizard.user_id.sudo().company_id
+        for window in self:
+            company = window.company_id or window.user_id.sudo().company_id
             server = self.env["ir.mail_server"].with_company(company)
             own = {c for c in server._external_candidates() if not known(c)}
-            restricted = wizard.allowed_user_ids or wizard.allowed_group_ids
-            for_all = wizard.is_company and not restricted
-            wizard.silences_odoo = bool(own and wizard.email and not for_all) and all(
-                same_address(email_normalize(address) or address, wizard.email)
+            restricted = window.allowed_user_ids or window.allowed_group_ids
+            for_all = window.is_company and not restricted
+            window.silences_odoo = bool(own and window.email and not for_all) and all(
+                window._address().is_same(Address(email_normalize(address) or address))
                 for address in own
             )
 
@@ -211,7 +212,7 @@ class MailExternalProofMixin(models.AbstractModel):
         """Whether Odoo itself writes from the address, or gets its reports there."""
         # sudo: alias domains are not readable for everybody, the answer is yes or no
         return any(
-            same_address(address, self.email)
+            self._address().is_same(Address(address))
             for domain in self.env["mail.alias.domain"].sudo().search([])
             for address in (
                 domain.bounce_email,
@@ -224,7 +225,7 @@ class MailExternalProofMixin(models.AbstractModel):
     def _is_read_by_odoo(self):
         """Whether mail to the address comes into Odoo, by an alias or a server that it
         fetches from (``fetchmail.server``)."""
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         local, _at, domain = mailbox.rpartition("@")
         # sudo: neither is readable for everybody, the answer is yes or no
         aliases = self.env["mail.alias"].sudo()
@@ -240,7 +241,7 @@ class MailExternalProofMixin(models.AbstractModel):
             return True
         servers = self.env["fetchmail.server"].sudo().with_context(active_test=False)
         return any(
-            mailbox_key(server.user) == mailbox
+            Address.of(server.user).mailbox == mailbox
             # where people sign in with the part before the @ only
             or (server.user or "").lower() == local
             and f".{(server.server or '').lower()}".endswith(f".{domain}")
@@ -252,7 +253,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
         Drafts claim nothing, but for the company's: a manager has made them.
         """
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         local = mailbox.rpartition("@")[0]
         # sudo: nobody sees them all; what is told is that there are some
         addresses = self.env["mail.external.address"].sudo()
@@ -264,7 +265,9 @@ class MailExternalProofMixin(models.AbstractModel):
                 *("|", ("state", "!=", "draft"), ("user_id", "=", False)),
             ]
         )
-        return found.filtered(lambda address: mailbox_key(address.email) == mailbox)
+        return found.filtered(
+            lambda address: Address.of(address.email).mailbox == mailbox
+        )
 
     def _company_claims(self):
         """Those of companies."""
@@ -327,7 +330,7 @@ class MailExternalProofMixin(models.AbstractModel):
         account = self._same_account()
         if not account:  # it is not so any more
             return self._reopen()
-        connect_rights.check_account(account)
+        rights.check_account(account)
         return self._action_open(
             self.env._("Another Address of %s", account.display_name),
             {
@@ -350,7 +353,7 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _is_elsewhere(self, companies):
         """Whether the mailbox is that of people, or of a company, outside of these."""
-        mailbox = mailbox_key(self.email)
+        mailbox = self._address().mailbox
         if not mailbox:
             return False
         local = escape_psql(mailbox.rpartition("@")[0])
@@ -373,7 +376,7 @@ class MailExternalProofMixin(models.AbstractModel):
             *others.mapped("email"),
         )
         return any(
-            mailbox in map(same_mailbox, header_addresses(text))
+            mailbox in map(without_subaddress, header_addresses(text))
             for text in filter(None, texts)
         )
 
@@ -382,7 +385,7 @@ class MailExternalProofMixin(models.AbstractModel):
         when the user's companies are among them."""
         # sudo: alias domains are not readable for everybody
         domains = self.env["mail.alias.domain"].sudo()
-        name = mailbox_key(self.email).rpartition("@")[2]
+        name = self._address().mailbox.rpartition("@")[2]
         found = domains.search([("name", "=ilike", escape_psql(name))]).company_ids
         return found.browse() if found & self.env.user.company_ids else found
 
@@ -457,28 +460,28 @@ class MailExternalProofMixin(models.AbstractModel):
         """
         self.ensure_one()
         self._check_rights()
-        wizard = self.sudo()
+        window = self.sudo()
         now = fields.Datetime.now()
-        if not wizard.code_hash or wizard.code_expires < now:
+        if not window.code_hash or window.code_expires < now:
             raise UserError(
                 self.env._("The code is no longer valid. Let a new one be sent.")
             )
-        if wizard.code_tries >= CODE_TRIES:
+        if window.code_tries >= CODE_TRIES:
             raise UserError(self.env._("Too many wrong codes. Let a new one be sent."))
         is_own = may_end_transaction(self.env)
-        wizard.code_tries += 1
+        window.code_tries += 1
         if is_own:
             self.env.cr.commit()  # pylint: disable=invalid-commit
         if vault.same_fingerprint(
-            wizard.code_hash, self._code_fingerprint((self.code_entry or "").strip())
+            window.code_hash, self._code_fingerprint((self.code_entry or "").strip())
         ):
-            wizard.write(
+            window.write(
                 {"proof_token": self._proof_fingerprint("code"), "code_hash": False}
             )
             return self._reopen()
         # No exception: it would take the count back where the transaction goes on.
         text = self.env._("This is not the code from the newest mail.")
-        return notice("danger", text, closes=False)
+        return notices.on_screen("danger", text, closes=False)
 
     # A manager's word
 

@@ -54,17 +54,7 @@ def connect(ca, password, email, protocol, port, security, look_back=0):
             "look_back_days": look_back,
         }
     )
-    env["mail.external.secret"].sudo().create(  # noqa: F821
-        {
-            "account_id": account.id,
-            "purpose": "incoming",
-            "sealed": vault.seal(
-                env,  # noqa: F821
-                password,
-                account._secret_context("incoming"),
-            ),
-        }
-    )
+    vault.store_password(account, "incoming", password)
     env["mail.external.address"].sudo().create(  # noqa: F821
         {
             "account_id": account.id,

@@ -63,14 +63,7 @@ def connected(email, smtp, imap, **_other):
         }
     )
     for purpose in ("smtp", "incoming") if imap else ("smtp",):
-        sealed = vault.seal(
-            env,  # noqa: F821
-            given["password"],
-            account._secret_context(purpose),
-        )
-        env["mail.external.secret"].sudo().create(  # noqa: F821
-            {"account_id": account.id, "purpose": purpose, "sealed": sealed}
-        )
+        vault.store_password(account, purpose, given["password"])
     return env["mail.external.address"].create(  # noqa: F821
         {
             "account_id": account.id,

@@ -10,6 +10,7 @@ import os
 import time
 
 from odoo.addons.mail_external_account.tools import vault
+from odoo.addons.mail_external_account.tools.outgoing.run import due_accounts
 
 given = json.loads(os.environ["BENCH_SEND"])
 PARAMETER = "mail_external_account.deliver_threads"
@@ -37,20 +38,8 @@ accounts = env["mail.external.account"].create(  # noqa: F821
         for number in range(given["accounts"])
     ]
 )
-env["mail.external.secret"].sudo().create(  # noqa: F821
-    [
-        {
-            "account_id": account.id,
-            "purpose": "smtp",
-            "sealed": vault.seal(
-                env,  # noqa: F821
-                "sandbox",
-                account._secret_context("smtp"),
-            ),
-        }
-        for account in accounts
-    ]
-)
+for account in accounts:
+    vault.store_password(account, "smtp", "sandbox")
 addresses = env["mail.external.address"].create(  # noqa: F821
     [
         {
@@ -75,7 +64,7 @@ for name, threads in (("one", "1"), ("all", "")):
             )
     env.cr.commit()  # noqa: F821
     began = time.perf_counter()
-    while env["mail.external.account"]._accounts_with_due_mail():  # noqa: F821
+    while due_accounts(env):  # noqa: F821
         env["mail.external.account"]._cron_deliver()  # noqa: F821
         env.cr.commit()  # noqa: F821
     seconds[name] = time.perf_counter() - began

@@ -6,7 +6,13 @@ file beside which nothing shadows a module: ``odoo/__main__.py`` of ``python -m 
 is not one, because ``http`` and others are Odoo's there.
 """
 
+import os
+
 import odoo.cli
 
 if __name__ == "__main__":
+    if socket := os.environ.get("MEA_TRACE"):
+        import call_trace
+
+        call_trace.start(socket)
     odoo.cli.main()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime, formataddr, parseaddr
 
+from mailkit.message.address_fields import parse
+
 from . import quoting
 from .quoting import Sent
 
@@ -53,7 +55,7 @@ def answer(
     """
     program = CLIENTS[client]
     sent = Sent.read(original)
-    goes_to = sent.headers.reply_to or sent.headers.from_
+    goes_to = parse([sent.reply_to])
     bare = re.sub(r"(?i)^(re:\s*)+", "", sent.subject)
     references = sent.references[-1:] if program.drops_references else sent.references
     name, email = parseaddr(sender)

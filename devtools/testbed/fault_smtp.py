@@ -5,14 +5,10 @@ import socket
 from collections.abc import Collection
 from dataclasses import replace
 from email.utils import getaddresses
-from typing import TYPE_CHECKING
 
 from .fault_actions import Accepted, Delay
+from .fault_script import FaultScript
 from .fault_talk import Talk, decode, plain
-
-if TYPE_CHECKING:
-    from .faults import FaultServer
-
 
 _DENIED = "550 5.7.60 SMTP; Client does not have permissions to send as this sender"
 _FROM = re.compile(
@@ -26,7 +22,7 @@ class SmtpTalk(Talk):
     greeting = "220 localhost ESMTP ready"
     features = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN")
 
-    def __init__(self, server: "FaultServer", sock: socket.socket) -> None:
+    def __init__(self, server: FaultScript, sock: socket.socket) -> None:
         super().__init__(server, sock)
         self.login = ""
         self.forget()

@@ -3,7 +3,6 @@
 import base64
 import socket
 import ssl
-from typing import TYPE_CHECKING
 
 from .fault_actions import (
     Action,
@@ -16,9 +15,7 @@ from .fault_actions import (
     Raw,
     Reply,
 )
-
-if TYPE_CHECKING:
-    from .faults import FaultServer
+from .fault_script import FaultScript
 
 _TLS_RECORD = b"\x16\x03\x03\x40\x00"  # begins a handshake record of 16 KiB
 
@@ -29,7 +26,7 @@ class Talk:
     greeting = ""
     features: tuple[str, ...] = ()
 
-    def __init__(self, server: "FaultServer", sock: socket.socket) -> None:
+    def __init__(self, server: FaultScript, sock: socket.socket) -> None:
         self.server = server
         self.sock = sock
         self.file = sock.makefile("rb")

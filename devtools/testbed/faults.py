@@ -15,10 +15,10 @@ authenticate (the line itself), login, examine, status, list, search, fetch, app
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from .ca import TestCA
 from .fault_actions import (
@@ -35,6 +35,7 @@ from .fault_actions import (
     Reply,
 )
 from .fault_mailbox import ImapTalk, Pop3Talk
+from .fault_script import FaultScript
 from .fault_smtp import SmtpTalk
 from .fault_talk import Talk
 
@@ -63,7 +64,7 @@ _ISSUING = threading.Lock()
 NAMES = ("localhost", "127.0.0.1")
 
 
-class FaultServer:
+class FaultServer(FaultScript):
     """SMTP, IMAP or POP3 on a free port of 127.0.0.1; a context manager.
 
     `certificate`: "valid" (for localhost), "untrusted", "expired" or "wrong_name".
@@ -80,35 +81,8 @@ class FaultServer:
     received; `messages`: what was accepted; `connections`: how many there were.
     """
 
-    def __init__(
-        self,
-        protocol: str,
-        security: str,
-        *,
-        certificate: str = "valid",
-        faults: Mapping[str, Action | InTurn] | None = None,
-        features: Sequence[str] | None = None,
-        password: str | None = None,
-        denied: Collection[str] = (),
-        replaced: Collection[str] = (),
-        deliver: Callable[[str, str, bytes], None] | None = None,
-    ) -> None:
-        self.protocol = protocol
-        self.security = security
-        self.certificate = certificate
-        self.features = features
-        self.password = password
-        self.denied = denied
-        self.replaced = replaced
-        self.deliver = deliver
-        self.commands: list[str] = []
-        self.logins: list[tuple[str, str]] = []
-        self.messages: list[Accepted] = []
-        self.connections = 0
-        self.stopping = threading.Event()
-        self._faults = dict(faults or {})
-        self._reached: dict[str, int] = {}
-        self._lock = threading.Lock()
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._open: set[socket.socket] = set()
 
     def start(self) -> None:
@@ -125,12 +99,6 @@ class FaultServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
-
-    def misbehave(self, faults: Mapping[str, Action | InTurn]) -> None:
-        """Have these faults from now on, instead of those before."""
-        with self._lock:
-            self._faults = dict(faults)
-            self._reached.clear()
 
     def stop(self) -> None:
         """End the listener and all connections."""
@@ -151,16 +119,6 @@ class FaultServer:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-    def action(self, step: str) -> Action | None:
-        """Return what to do at `step` this time."""
-        with self._lock:
-            fault = self._faults.get(step)
-            if not isinstance(fault, InTurn):
-                return fault
-            turn = self._reached.get(step, 0)
-            self._reached[step] = turn + 1
-            return fault.actions[turn] if turn < len(fault.actions) else None
 
     def _accept(self) -> None:
         while not self.stopping.is_set():

@@ -20,6 +20,7 @@ class Sent:
     """The message that is answered, as its receiver's program sees it."""
 
     headers: Headers
+    reply_to: str
     subject: str
     date: str
     plain: str
@@ -34,6 +35,7 @@ class Sent:
         text = plain.get_content() if plain else ""
         return cls(
             parse_headers(raw),
+            str(message["Reply-To"] or message["From"] or ""),
             str(message["Subject"] or ""),
             str(message["Date"] or ""),
             text,
@@ -52,7 +54,8 @@ class Sent:
     @property
     def references(self) -> tuple[str, ...]:
         """What an answer's References are by RFC 5322, 3.6.4."""
-        return (*self.headers.references, self.headers.message_id)
+        named = (*self.headers.ancestors, self.headers.message_id)
+        return tuple(dict.fromkeys(named))
 
 
 def cited(text: str, sent: Sent) -> str:

@@ -1,6 +1,6 @@
 """Whether a message answers one that we sent: a pure decision over its headers.
 
-The caller looks up what `candidate_ids` and the verified marks name for a whole batch
+The caller looks up what `Headers.all_ids` and the verified marks name for a whole batch
 in one query, and asks `decide` with the result.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
-from ..message.addresses import same_mailbox
+from ..message.address import without_subaddress
 from ..message.headers import Headers
-from .loops import Automatic, automatic, is_own, is_report_candidate
-from .token import THREAD_INDEX, Token
+from .loops import is_automatic, is_report_candidate
+from .token import THREAD_INDEX
 
 # "Re", "Re[2]", "AW", "SV", "Відп", "回复" ...; any short word would take too much.
 _PREFIX = re.compile(
@@ -25,8 +26,8 @@ _PREFIX = re.compile(
 )
 
 
-class Outcome(str, Enum):
-    """What to do with a message."""
+class Match(str, Enum):
+    """What a message is to us, and what to do with it."""
 
     ANSWER = "answer"  # fetch it, post it to `Decision.message`'s record
     REPORT = "report"  # fetch it, ask `reports.classify`
@@ -35,8 +36,8 @@ class Outcome(str, Enum):
     NONE = "none"  # count it
 
 
-class Reason(str, Enum):
-    """Why."""
+class MatchReason(str, Enum):
+    """What told it."""
 
     MESSAGE_ID = "message_id"  # References or In-Reply-To name a message of ours
     TOKEN = "token"  # noqa: S105  # a mark in References
@@ -70,29 +71,21 @@ class Facts:
     own: Collection[str] = ()
 
 
-@dataclass(frozen=True)
-class Decision:
-    """`message`: id of the message that is answered, or None.
+class Decision(NamedTuple):
+    """`author`: whom all of this was decided for; a message with another one is another
+    message. `message`: id of the message that is answered, or None.
 
     `from_addressee`: whether the author was written to (the message that is answered,
     as far as one was found). False on an ANSWER: forwarded or a stranger; show it,
-    don't relay it. `automatic`: why it must trigger nothing, or None. `author`: whom
-    all of this was decided for; a message with another one is another message.
+    don't relay it. `is_automatic`: whether it must trigger nothing.
     """
 
-    outcome: Outcome
-    reason: Reason
+    match: Match
+    reason: MatchReason
+    author: str = ""
     message: int | None = None
     from_addressee: bool = False
-    automatic: Automatic | None = None
-    author: str = ""
-
-
-def candidate_ids(headers: Headers) -> tuple[str, ...]:
-    """Every Message-ID to look up for `decide`, each once."""
-    own = (headers.message_id, headers.odoo_message_id, headers.original_message_id)
-    names = (*headers.references, *headers.in_reply_to, *own)
-    return tuple(dict.fromkeys(name for name in names if name))
+    is_automatic: bool = False
 
 
 def base_subject(subject: str) -> str:
@@ -107,104 +100,98 @@ def base_subject(subject: str) -> str:
 def decide(
     headers: Headers,
     facts: Facts,
-    tokens: Mapping[str, Token] | None = None,
+    marks: Mapping[str, int] | None = None,
     *,
     is_report: bool | None = None,
 ) -> Decision:
-    """What a message is, by its headers. `tokens`: of `Signer.in_headers`.
+    """What a message is, by its headers. `marks`: of `Signer.in_headers`.
 
-    The author is who From says. Who that really was, the caller has to judge
-    (`Headers.authentication_results`, or that it lies in the Sent folder).
-    `is_report`: False once `reports.classify` found that a REPORT is none.
+    The author is who From says. Who that really was, the caller has to judge (that it
+    lies in the Sent folder, e.g.). `is_report`: False once `reports.classify` found
+    that a REPORT is none.
     """
-    decision = _decide(headers, facts, tokens, is_report)
-    return replace(decision, author=headers.author.email)
-
-
-def _decide(
-    headers: Headers,
-    facts: Facts,
-    tokens: Mapping[str, Token] | None,
-    is_report: bool | None,
-) -> Decision:
-    parent, reason = _parent(headers, facts, tokens or {})
-    if is_own(headers, facts.own):
+    author = headers.author.email
+    parent, reason = _parent(headers, facts, marks or {})
+    if _is_own(author, facts.own):
         return _own_copy(headers, facts, parent)
     if headers.message_id in facts.messages:
-        return Decision(Outcome.NONE, Reason.ALREADY_KNOWN)
+        return Decision(Match.NONE, MatchReason.ALREADY_KNOWN, author)
     if is_report is not False and is_report_candidate(headers):
-        return Decision(
-            Outcome.REPORT,
-            Reason.LOOKS_LIKE_REPORT,
-            message=parent,
-            automatic=Automatic.REPORT,
-        )
+        reason = MatchReason.LOOKS_LIKE_REPORT
+        return Decision(Match.REPORT, reason, author, parent, is_automatic=True)
     if parent is not None:
         return _answer(headers, facts, parent, reason)
     if _may_answer(headers, facts):
-        return Decision(Outcome.BODY_NEEDED, Reason.FROM_ADDRESSEE, from_addressee=True)
-    return Decision(Outcome.NONE, Reason.UNRELATED)
+        reason = MatchReason.FROM_ADDRESSEE
+        return Decision(Match.BODY_NEEDED, reason, author, from_addressee=True)
+    return Decision(Match.NONE, MatchReason.UNRELATED, author)
 
 
-def decide_body(headers: Headers, facts: Facts, tokens: Collection[Token]) -> Decision:
-    """After BODY_NEEDED. `tokens`: of `Signer.in_message`.
+def decide_body(headers: Headers, facts: Facts, marks: Collection[int]) -> Decision:
+    """After BODY_NEEDED. `marks`: of `Signer.in_message`.
 
     A quoted history may hold several of our mails: the newest is answered.
     """
-    known = [
-        token.message_id for token in tokens if token.message_id in facts.addressees
-    ]
+    known = [message for message in marks if message in facts.addressees]
     if not known:
-        return Decision(Outcome.NONE, Reason.UNRELATED)
-    return _answer(headers, facts, max(known), Reason.BODY_TOKEN)
+        return Decision(Match.NONE, MatchReason.UNRELATED, headers.author.email)
+    return _answer(headers, facts, max(known), MatchReason.BODY_TOKEN)
+
+
+def _is_own(author: str, own: Collection[str]) -> bool:
+    """Whether an address of ours is the author; subaddresses count."""
+    return bool(author) and (author in own or without_subaddress(author) in own)
 
 
 def _parent(
-    headers: Headers, facts: Facts, tokens: Mapping[str, Token]
-) -> tuple[int | None, Reason]:
+    headers: Headers, facts: Facts, marks: Mapping[str, int]
+) -> tuple[int | None, MatchReason]:
     """The last name that leads to a message: the nearest ancestor (RFC 5322, 3.6.4)."""
-    for name in reversed((*headers.references, *headers.in_reply_to)):
+    for name in reversed(headers.ancestors):
         message = facts.messages.get(name)
         if message is not None:
-            return message, Reason.MESSAGE_ID
-        token = tokens.get(name)
-        if token and token.message_id in facts.addressees:
-            return token.message_id, Reason.TOKEN
-    token = tokens.get(THREAD_INDEX)
-    if token and token.message_id in facts.addressees:
-        return token.message_id, Reason.THREAD_INDEX
-    return None, Reason.UNRELATED
+            return message, MatchReason.MESSAGE_ID
+        message = marks.get(name)
+        if message in facts.addressees:
+            return message, MatchReason.TOKEN
+    message = marks.get(THREAD_INDEX)
+    if message in facts.addressees:
+        return message, MatchReason.THREAD_INDEX
+    return None, MatchReason.UNRELATED
 
 
 def _own_copy(headers: Headers, facts: Facts, parent: int | None) -> Decision:
     """What Odoo sent names itself in References too (base_mail_values of core, and our
     mark), so its own ids are asked first; X-Odoo-Message-Id survives a changed one.
     """
-    ids = (headers.message_id, headers.odoo_message_id, headers.original_message_id)
-    for name in ids:
+    author = headers.author.email
+    for name in headers.own_ids:
         if name in facts.messages:
             sent = facts.messages[name]
-            return Decision(Outcome.OWN_COPY, Reason.SENT_BY_ODOO, message=sent)
+            return Decision(Match.OWN_COPY, MatchReason.SENT_BY_ODOO, author, sent)
     if parent is None:
-        return Decision(Outcome.NONE, Reason.OWN_MAIL)
+        return Decision(Match.NONE, MatchReason.OWN_MAIL, author)
     return Decision(
-        Outcome.OWN_COPY,
-        Reason.OWN_ANSWER,
-        message=parent,
-        automatic=automatic(headers),
+        Match.OWN_COPY,
+        MatchReason.OWN_ANSWER,
+        author,
+        parent,
+        is_automatic=is_automatic(headers),
     )
 
 
-def _answer(headers: Headers, facts: Facts, message: int, reason: Reason) -> Decision:
-    author = same_mailbox(headers.author.email)
-    written_to = map(same_mailbox, facts.addressees.get(message, ()))
+def _answer(
+    headers: Headers, facts: Facts, message: int, reason: MatchReason
+) -> Decision:
+    author = headers.author.email
+    written_to = map(without_subaddress, facts.addressees.get(message, ()))
     return Decision(
-        Outcome.ANSWER,
+        Match.ANSWER,
         reason,
-        message=message,
-        from_addressee=bool(author) and author in written_to,
-        automatic=automatic(headers),
-        author=headers.author.email,
+        author,
+        message,
+        from_addressee=bool(author) and without_subaddress(author) in written_to,
+        is_automatic=is_automatic(headers),
     )
 
 
@@ -213,9 +200,7 @@ def _may_answer(headers: Headers, facts: Facts) -> bool:
     author = headers.author.email
     subjects = facts.correspondents.get(author)
     if subjects is None:
-        subjects = facts.correspondents.get(same_mailbox(author))
+        subjects = facts.correspondents.get(without_subaddress(author))
     if subjects is None:
         return False
-    if headers.in_reply_to or headers.references:
-        return True
-    return base_subject(headers.subject) in subjects
+    return bool(headers.ancestors) or base_subject(headers.subject) in subjects

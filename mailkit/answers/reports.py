@@ -1,41 +1,129 @@
-"""What a mail system or a mail program reports: bounces, receipts, absence notes.
+"""What a mail system or a mail program reports: bounces and receipts.
 
-RFC 3464 (delivery), RFC 8098 (disposition), RFC 6522 (multipart/report), RFC 3834
-(automatic answers), and the shapes that follow none of them. A report proves nothing:
-anybody can write one. The caller believes it when `Report.original` names a message
-that it sent to this recipient.
+RFC 3464 (delivery), RFC 8098 (disposition), RFC 6522 (multipart/report), and the shapes
+that follow none of them: qmail, Yahoo, Exim, old sendmail, Domino, Exchange 2003. A
+report proves nothing: anybody can write one. The caller believes it when
+`Report.original` names a message that it sent to this recipient.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from ..message import fields, mime
-from ..message.addresses import normalise
-from ..message.headers import Headers, message_ids, parse_headers
-from . import report_text
-from .loops import Automatic, automatic, is_report_candidate
-from .report_types import Action, Kind, Original, Recipient, Report
+from ..message.address_fields import email_of
+from ..message.headers import Headers, parse_headers
+from .loops import is_report_candidate
 
 _LIMITS = mime.Limits(size=1 << 20, depth=5, parts=40)
 _MAX_RECIPIENTS = 100
 _MAX_TEXT = 1000
+_MAX_NOTICE = 20_000  # characters of what is meant for people
+_MAX_NAMED = 50  # recipients in it
+# Of RFC 3464, 2.3.3, those that are no failure; after "delayed" it still tries.
+_NOT_FAILED = frozenset({"delayed", "delivered", "relayed", "expanded"})
+_EMAIL = r"[^\s<>()\"',;:@]{1,64}@[\w.-]{1,255}"
+# Where the returned message begins. qmail, Yahoo, Exim, sendmail, Gmail, GMX, Exchange.
+_RETURNED = re.compile(
+    r"^[ \t]*(?:-{2,}[ ]*(?:below (?:this|the next) line|this is a copy|"
+    r"(?:the )?(?:unsent |original |returned )?(?:message|header)\b|original message)"
+    r"|original message headers?:|-{3,}[ ]*(?:forwarded|returned) (?:message|mail))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MESSAGE_ID = re.compile(
+    r"^[> \t]{0,10}message-id:[ \t]*(?:\n[ \t]+)?(<[^<>\s]{3,990}>)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A line that is an address and little else: "<a@b>:", "  a@b", "'a@b' on 1/2/2025".
+_ADDRESS_LINE = re.compile(
+    rf"^[ \t]*(?:to:[ \t]*)?[<'\"]?({_EMAIL})[>'\"]?"
+    r"(?:[ \t]*:(?:[ \t]+on .{1,60})?|[ \t]+on .{1,60}|[ \t]*)$",
+    re.IGNORECASE,
+)
+# "<a@b>: host x said: 550 ...", "a@b... User unknown", "550 5.1.1 <a@b>... Unknown".
+_ADDRESS_AND_REASON = re.compile(
+    rf"^[ \t]*(?:5\d\d [^<]{{0,30}})?(?:<({_EMAIL})>|({_EMAIL})(?=:|\.\.\.))"
+    r"[:.]{1,4}[ \t]+(\S.*)$"
+)
+_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_REPLY_CODE = re.compile(r"\b([45])\d\d[ -]")
+_DELAYED = re.compile(
+    r"warning message only|do not need to resend|(?:has|have) been delayed|"
+    r"not yet (?:been )?delivered|still (?:being )?(?:retr|try)|will (?:continue|retry|"
+    r"keep trying)|no action is required|delivery delayed|\(delay\)",
+    re.IGNORECASE,
+)
+_GIVEN_UP = re.compile(
+    r"permanent|giv(?:en|ing) up|gave up|has failed|could not be delivered",
+    re.IGNORECASE,
+)
 
 
-def classify(raw: bytes) -> Report:
-    """Classify a whole raw message, of which the first megabyte is read.
+class Kind(str, Enum):
+    """What is reported."""
 
-    Any bytes are taken: what can't be made out is an ordinary message.
+    DELIVERY = "delivery"
+    READ_RECEIPT = "read_receipt"  # says nothing about delivery: never a bounce
+    OTHER = "other"  # spam complaints, DMARC and TLS statistics
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One recipient of a delivery report; what is unknown is "".
+
+    `final`, `original`: normalised addresses; `original` is the one we wrote to when
+    the mail was forwarded. `failed`: whether the mail didn't reach them and won't.
+    `status`: RFC 3463. `diagnostic`: the server's own words, one line of at most 1,000
+    characters, not to be trusted as HTML.
+    """
+
+    final: str
+    original: str = ""
+    failed: bool = True
+    status: str = ""
+    diagnostic: str = ""
+
+
+@dataclass(frozen=True)
+class Original:
+    """The message that is reported about.
+
+    `ids`: where to look it up, the surest first: its Message-ID, the one before a
+    server changed it, its References (which hold our mark). `headers`: when they were
+    returned, for `Signer.in_headers` and the addressees.
+    """
+
+    ids: tuple[str, ...]
+    headers: Headers | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """`recipients`, `original` and `text` are a delivery report's. `text`: what the
+    mail system says to people, at most 1,000 characters."""
+
+    kind: Kind
+    recipients: tuple[Recipient, ...] = ()
+    original: Original | None = None
+    text: str = ""
+
+
+def classify(raw: bytes) -> Report | None:
+    """What a whole raw message reports, of which the first megabyte is read.
+
+    Any bytes are taken: what can't be made out is no report, but None.
     """
     parts = _outer(list(mime.walk(raw, _LIMITS)))
     headers = parts[0].headers
-    if headers.content_type == "multipart/report" and not is_report_candidate(headers):
-        return Report(Kind.OTHER_REPORT, (f"report-type={headers.report_type}",))
-    if is_report_candidate(headers):
-        report = _receipt(parts) or _delivery(parts) or _notice(parts)
-        if report:
-            return report
-    return _program(headers)
+    if not is_report_candidate(headers):
+        is_other = headers.content_type == "multipart/report"
+        return Report(Kind.OTHER) if is_other else None
+    if _is_receipt(parts):
+        return Report(Kind.READ_RECEIPT)
+    return _delivery(parts) or _notice(parts)
 
 
 def _outer(parts: list[mime.Part]) -> list[mime.Part]:
@@ -53,37 +141,10 @@ def _outer(parts: list[mime.Part]) -> list[mime.Part]:
     return kept
 
 
-def _evidence(headers: Headers) -> tuple[str, ...]:
-    local = headers.author.email.partition("@")[0]
-    found = [f"{headers.content_type} {headers.report_type}".strip(), f"from={local}"]
-    if headers.return_path == "":
-        found.append("null return path")
-    if headers.failed_recipients:
-        found.append("x-failed-recipients")
-    return tuple(found)
-
-
-def _receipt(parts: Sequence[mime.Part]) -> Report | None:
-    headers = parts[0].headers
-    body = _body_of(parts, "message/disposition-notification")
-    if body is None and headers.report_type != "disposition-notification":
-        return None
-    found = fields.split(body or b"", every=True)
-    # Exchange gives In-Reply-To instead of Original-Message-ID.
-    named = message_ids(_value(found, "original-message-id"))
-    original = _original(parts, named)
-    recipient = Recipient(
-        final=_typed_address(_value(found, "final-recipient")),
-        original=_typed_address(_value(found, "original-recipient")),
-    )
-    disposition = _value(found, "disposition").rpartition(";")[2]
-    return Report(
-        Kind.READ_RECEIPT,
-        _evidence(headers),
-        recipients=(recipient,) if recipient.final or recipient.original else (),
-        original=original,
-        disposition=disposition.partition("/")[0].strip().lower()[:60],
-        text=_people_text(parts),
+def _is_receipt(parts: Sequence[mime.Part]) -> bool:
+    kind = "disposition-notification"
+    return parts[0].headers.report_type == kind or any(
+        part.content_type == f"message/{kind}" for part in parts
     )
 
 
@@ -99,69 +160,45 @@ def _delivery(parts: Sequence[mime.Part]) -> Report | None:
         for group in fields.unix_lines(body).split(b"\n\n", _MAX_RECIPIENTS)
     ]
     recipients = [found for found in map(_recipient, groups) if found]
-    text = _people_text(parts)
     if not recipients:
         return None
-    return Report(
-        Kind.DELIVERY_REPORT,
-        _evidence(parts[0].headers),
-        recipients=tuple(recipients),
-        original=_original(parts),
-        reporting_mta=_untyped(_value(groups[0], "reporting-mta"))[:255],
-        text=text,
-    )
+    said = " ".join(_said(_text(parts)).split())[:_MAX_TEXT]
+    return Report(Kind.DELIVERY, tuple(recipients), _original(parts), said)
 
 
 def _notice(parts: Sequence[mime.Part]) -> Report | None:
     """A report in words, perhaps with the returned message as a part."""
     headers = parts[0].headers
     text = _text(parts)
-    notice = report_text.notice(text)
-    action = Action.FAILED
-    if report_text.is_delay(f"{headers.subject}\n{notice}"):
-        action = Action.DELAYED
-    original = _original(parts, text=text)
-    named = dict(report_text.recipients(notice))
+    notice = _said(text)
+    subject_and_notice = f"{headers.subject}\n{notice}"
+    is_delay = _DELAYED.search(subject_and_notice) and not _GIVEN_UP.search(
+        subject_and_notice
+    )
+    original = _original(parts, text)
+    named = _named(notice)
     addressed = headers.to[0].email if len(headers.to) == 1 else ""
     named.pop(addressed, None)  # "Hello <you>:"
     for email in headers.failed_recipients:
         named.setdefault(email, "")
     if not named and original and original.headers:
         returned_to = [a.email for a in original.headers.to if a.email]
-        named = dict.fromkeys(returned_to[:1] if len(returned_to) == 1 else (), "")
+        named = dict.fromkeys(returned_to if len(returned_to) == 1 else (), "")
     if not named and original is None:
         return None
-    found = [_told(email, reason, notice, action) for email, reason in named.items()]
+    said = " ".join(notice.split())
+    found = [
+        Recipient(
+            email,
+            failed=not is_delay,
+            status=_status(reason) or _status(notice),
+            diagnostic=(reason or said)[:_MAX_TEXT],
+        )
+        for email, reason in named.items()
+    ]
     return Report(
-        Kind.DELIVERY_REPORT,
-        (*_evidence(headers), "in words"),
-        recipients=tuple(found[:_MAX_RECIPIENTS]),
-        original=original,
-        text=" ".join(notice.split())[:_MAX_TEXT],
+        Kind.DELIVERY, tuple(found[:_MAX_RECIPIENTS]), original, said[:_MAX_TEXT]
     )
-
-
-def _told(email: str, reason: str, notice: str, action: Action) -> Recipient:
-    status = report_text.status(reason) or report_text.status(notice)
-    reason = reason or " ".join(notice.split())
-    return Recipient(email, "", action, status, reason[:_MAX_TEXT])
-
-
-def _program(headers: Headers) -> Report:
-    """No report: a person, or a program that writes by itself."""
-    why = automatic(headers)
-    kinds = {
-        Automatic.AUTO_REPLIED: Kind.AUTO_REPLY,
-        Automatic.AUTO_GENERATED: Kind.AUTO_GENERATED,
-        Automatic.REPORT: Kind.AUTO_GENERATED,
-        Automatic.NULL_SENDER: Kind.AUTO_GENERATED,
-        Automatic.BULK: Kind.BULK,
-    }
-    if why is not None:
-        return Report(kinds.get(why, Kind.AUTO_GENERATED), (why.value,))
-    if headers.is_list:
-        return Report(Kind.BULK, ("list",))
-    return Report(Kind.ORDINARY)
 
 
 def _recipient(group: fields.Fields) -> Recipient | None:
@@ -169,43 +206,32 @@ def _recipient(group: fields.Fields) -> Recipient | None:
     original = _typed_address(_value(group, "original-recipient"))
     if not final and not original:
         return None
-    status = report_text.status(_value(group, "status"))
-    word = _value(group, "action").partition(" ")[0].strip("();,.").lower()
-    try:
-        action = Action(word)
-    except ValueError:
-        action = {"5": Action.FAILED, "4": Action.DELAYED}.get(
-            status[:1], Action.UNKNOWN
-        )
+    status = _status(_value(group, "status"))
+    action = _value(group, "action").partition(" ")[0].strip("();,.").lower()
     return Recipient(
         final=final or original,
         original=original,
-        action=action,
+        failed=action == "failed"
+        or (action not in _NOT_FAILED and status.startswith("5")),
         status=status,
         diagnostic=_untyped(_value(group, "diagnostic-code"))[:_MAX_TEXT],
-        remote_mta=_untyped(_value(group, "remote-mta"))[:255],
     )
 
 
-def _original(
-    parts: Sequence[mime.Part], named: tuple[str, ...] = (), text: str = ""
-) -> Original | None:
+def _original(parts: Sequence[mime.Part], text: str = "") -> Original | None:
     """From the returned message or its headers, else words, else what is answered."""
     headers = _returned_headers(parts)
     if headers is None and text:
-        returned = report_text.returned(text).encode()
+        returned = _returned(text).encode()
         headers = parse_headers(returned) if returned else None
     if headers is not None and not headers.fields:
         headers = None
-    ids = list(named)
-    if headers is not None:
-        own = (headers.message_id, headers.original_message_id, headers.odoo_message_id)
-        ids += [*own, *reversed(headers.references)]
-    if not any(ids):
-        ids.append(report_text.message_id(text or _text(parts)))
-    top = parts[0].headers
-    ids += [*top.in_reply_to, *reversed(top.references)]
-    found = tuple(dict.fromkeys(name for name in ids if name))
+    ids = [*headers.own_ids, *reversed(headers.ancestors)] if headers else []
+    if not ids:
+        quoted = _MESSAGE_ID.search(text or _text(parts))
+        ids += [quoted.group(1)] if quoted else []
+    ids += reversed(parts[0].headers.ancestors)
+    found = tuple(dict.fromkeys(ids))
     return Original(found, headers) if found or headers else None
 
 
@@ -235,10 +261,6 @@ def _text(parts: Sequence[mime.Part]) -> str:
     return ""
 
 
-def _people_text(parts: Sequence[mime.Part]) -> str:
-    return " ".join(report_text.notice(_text(parts)).split())[:_MAX_TEXT]
-
-
 def _value(found: fields.Fields, name: str) -> str:
     values = found.get(name)
     return fields.decode_words(fields.text(values[0])) if values else ""
@@ -253,4 +275,71 @@ def _untyped(value: str) -> str:
 
 
 def _typed_address(value: str) -> str:
-    return normalise(_untyped(value))
+    return email_of(_untyped(value))
+
+
+def _said(text: str) -> str:
+    """What the mail system says, without the message it returns."""
+    text = text[: 4 * _MAX_NOTICE]
+    found = _RETURNED.search(text)
+    return text[: found.start() if found else _MAX_NOTICE][:_MAX_NOTICE]
+
+
+def _returned(text: str) -> str:
+    """The message that the text returns, "" when there is none."""
+    found = _RETURNED.search(text[: 4 * _MAX_NOTICE])
+    if not found:
+        return ""
+    return text[found.end() :].partition("\n")[2].lstrip("\n")
+
+
+def _status(text: str) -> str:
+    """An RFC 3463 status in `text`; "5.0.0" or "4.0.0" for a bare reply code; ""."""
+    found = _STATUS.search(text)
+    if found:
+        return found.group(1)
+    found = _REPLY_CODE.search(text)
+    return f"{found.group(1)}.0.0" if found else ""
+
+
+def _named(text: str) -> dict[str, str]:
+    """The recipients that a notice names, each with the reason."""
+    lines = text.splitlines()
+    found: dict[str, str] = {}
+    for index, line in enumerate(lines):
+        if len(found) >= _MAX_NAMED:
+            break
+        line = line[:1000]
+        alone = _ADDRESS_LINE.match(line)
+        if alone:
+            reason = _following(lines, index + 1)
+            _keep(found, alone.group(1), reason)
+            continue
+        both = _ADDRESS_AND_REASON.match(line)
+        if both:
+            more = _following(lines, index + 1, same_paragraph=True)
+            _keep(found, both.group(1) or both.group(2), f"{both.group(3)} {more}")
+    return found
+
+
+def _keep(found: dict[str, str], email: str, reason: str) -> None:
+    """sendmail names an address twice: the fuller reason wins."""
+    email = email_of(email)
+    if email and (email not in found or not found[email]):
+        found[email] = " ".join(reason.split())[:_MAX_TEXT]
+
+
+def _following(lines: list[str], start: int, *, same_paragraph: bool = False) -> str:
+    """The rest of the paragraph, or the next one when there is no rest.
+
+    Stops at the next address: of several addresses in a row the last has the reason.
+    """
+    reason: list[str] = []
+    for line in lines[start : start + 15]:
+        if _ADDRESS_LINE.match(line[:1000]) or _ADDRESS_AND_REASON.match(line[:1000]):
+            break
+        if line.strip():
+            reason.append(line)
+        elif same_paragraph or (reason and not reason[-1].rstrip().endswith(":")):
+            break
+    return " ".join(reason)

@@ -13,8 +13,8 @@ References anew). So the mark travels in three ways, of which one comes back:
   characters. So the mark is text: hidden in HTML, a line at the end of plain text.
 
 A token is 32 letters and digits of base32 in lower case, which survives systems that
-change case, URL quoting and line wrapping: message id, address id (4 bytes each), and
-96 bits of HMAC-SHA256. The database's mark is signed but not contained.
+change case, URL quoting and line wrapping: message id and address id (4 bytes each),
+and 96 bits of HMAC-SHA256. The database's mark is signed but not contained.
 
 Mail with a code that proves an address carries a token of another kind, which answers
 nothing: it tells the mail, and what quotes it, from all others.
@@ -42,19 +42,10 @@ MIN_KEY = 16
 _MAX_TRIES = 100
 _MAC = 12
 _LIMITS = mime.Limits(size=1 << 20, depth=4, parts=20)
-_MARK = re.compile(r"mea\.([a-z2-7]{32})(?![a-z0-9])", re.IGNORECASE)
+_TOKEN = re.compile(r"[mM][eE][aA]\.([a-zA-Z2-7]{32})(?![a-zA-Z0-9])")
 # What clients put into long words: <wbr>, soft hyphens, zero-width spaces and joiners.
 _BREAKS = re.compile("<wbr ?/?>|\u00ad|\u200b|\u200c|\u200d|\u2060|\ufeff")
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=timezone.utc)
-_UINT32 = 1 << 32
-
-
-@dataclass(frozen=True)
-class Token:
-    """What a verified mark says. `address_id`: 0 when it came from Thread-Index."""
-
-    message_id: int
-    address_id: int
 
 
 @dataclass(frozen=True)
@@ -75,13 +66,13 @@ class Signer:
         data = message_id.to_bytes(4, "big") + address_id.to_bytes(4, "big")
         return base64.b32encode(data + self._mac(b"token", data)).decode().lower()
 
-    def verify(self, token: str) -> Token | None:
-        """What `token` says, or None when we didn't sign it."""
+    def verify(self, token: str) -> int | None:
+        """Id of the message that `token` marks, or None when we didn't sign it."""
         raw = _decoded(token)
         data, mac = raw[:8], raw[8:]
         if len(raw) != 8 + _MAC or not self._signed(b"token", data, mac):
             return None
-        return Token(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big"))
+        return int.from_bytes(data[:4], "big")
 
     def code_mark(self, until: int) -> str:
         """A token for a mail with a code; it answers nothing, and is never the same.
@@ -99,54 +90,52 @@ class Signer:
         in_time = now <= int.from_bytes(raw[:4], "big")
         return in_time and self._signed(b"code", raw[:8], raw[8:])
 
-    def thread_index(self, message_id: int, sent: datetime, parent: str = "") -> str:
+    def thread_index(self, message_id: int, sent: datetime) -> str:
         """A Thread-Index value for a mail of the conversation that `message_id` began.
 
         Outlook groups by the 16 bytes that hold the mark: give every mail of one
-        conversation the id of its first message, or the mail it answers as `parent`,
-        whose value is then continued (whoever made it). No address fits in.
+        conversation the id of its first message. No address fits in.
         """
         ticks = int((sent - _FILETIME_EPOCH).total_seconds() * 10**7)
-        above = _decoded_index(parent)
-        if above:
-            return base64.b64encode(above + _response(above, ticks)).decode()
         data = message_id.to_bytes(4, "big")
         head = (ticks >> 16).to_bytes(6, "big")
         return base64.b64encode(head + data + self._mac(b"thread", data)).decode()
 
-    def from_thread_index(self, value: str) -> Token | None:
-        """The mark in a Thread-Index, whatever was appended to it."""
+    def from_thread_index(self, value: str) -> int | None:
+        """Id of the message that a Thread-Index marks, whatever was appended to it."""
         raw = _decoded_index(value)
         data, mac = raw[6:10], raw[10:22]
         if not raw or not self._signed(b"thread", data, mac):
             return None
-        return Token(int.from_bytes(data, "big"), 0)
+        return int.from_bytes(data, "big")
 
-    def in_headers(self, headers: Headers) -> dict[str, Token]:
-        """The verified marks: by the reference that holds it, or `THREAD_INDEX`."""
-        found: dict[str, Token] = {}
-        for reference in (*headers.references, *headers.in_reply_to):
-            for token in self._find(reference):
-                found[reference] = token
+    def in_headers(self, headers: Headers) -> dict[str, int]:
+        """The verified marks: by the reference that holds it, or `THREAD_INDEX`, the
+        id of the message that is marked."""
+        found: dict[str, int] = {}
+        for reference in filter(_TOKEN.search, headers.ancestors):
+            for message in self._find(reference):
+                found[reference] = message
         if headers.thread_index:
             thread = self.from_thread_index(headers.thread_index)
-            if thread:
+            if thread is not None:
                 found[THREAD_INDEX] = thread
         return found
 
-    def in_message(self, raw: bytes) -> tuple[Token, ...]:
-        """The verified marks in the texts of a raw message, each once, in order.
+    def in_message(self, raw: bytes) -> tuple[int, ...]:
+        """The messages that verified marks in the texts of a raw message name, each
+        once, in order.
 
         The first megabyte counts: answers come before their attachments.
         """
-        found: dict[Token, None] = {}
+        found: dict[int, None] = {}
         for text in _texts(raw, _LIMITS):
             found.update(dict.fromkeys(self._find(text)))
         return tuple(found)
 
-    def _find(self, text: str) -> list[Token]:
+    def _find(self, text: str) -> list[int]:
         verified = (self.verify(token) for token in _unverified(text)[:_MAX_TRIES])
-        return [token for token in verified if token]
+        return [message for message in verified if message is not None]
 
     def _mac(self, purpose: bytes, data: bytes) -> bytes:
         context = b"\0".join((b"mea1", purpose, self.database.encode(), data))
@@ -158,8 +147,7 @@ class Signer:
 
 def marks_in_ids(headers: Headers) -> tuple[str, ...]:
     """What looks like a token in the ids of a header block, its own id among them."""
-    own = (headers.message_id, headers.odoo_message_id, headers.original_message_id)
-    return _unverified(" ".join((*own, *headers.references, *headers.in_reply_to)))
+    return _unverified(" ".join(headers.all_ids))
 
 
 def marks_in_parts(raw: bytes) -> tuple[str, ...]:
@@ -201,8 +189,7 @@ def _texts(raw: bytes, limits: mime.Limits) -> Iterator[str]:
 
 
 def _unverified(text: str) -> tuple[str, ...]:
-    found = (match.group(1).lower() for match in _MARK.finditer(text))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(map(str.lower, _TOKEN.findall(text))))
 
 
 def _decoded(token: str) -> bytes:
@@ -218,14 +205,11 @@ def reference(token: str, domain: str) -> str:
     return f"<mea.{token}@{domain}>"
 
 
-def html_mark(token: str, *, visible: bool = False) -> str:
-    """The mark for the end of an HTML body, before quoted history.
+def html_mark(token: str) -> str:
+    """The mark for the end of an HTML body, before quoted history: hidden.
 
-    Hidden, or as a small grey line for receivers that distrust hidden text. mso-hide
-    is for Outlook, which knows no display:none on old versions.
+    mso-hide is for Outlook, which knows no display:none on old versions.
     """
-    if visible:
-        return f'<div style="font-size:10px;color:#999999">Ref: mea.{token}</div>'
     return (
         '<div style="display:none;mso-hide:all;font-size:1px;line-height:1px;'
         f'max-height:0;overflow:hidden">mea.{token}</div>'
@@ -244,14 +228,3 @@ def _decoded_index(value: str) -> bytes:
     except (binascii.Error, UnicodeEncodeError):
         return b""
     return raw if len(raw) >= 22 and (len(raw) - 22) % 5 == 0 else b""
-
-
-def _response(above: bytes, ticks: int) -> bytes:
-    """A response level: the time since the conversation began (MS-OXOMSG 2.2.1.3.1)."""
-    began = int.from_bytes(above[:6], "big") << 16
-    delta = max(0, ticks - began)
-    if delta < 1 << 49:
-        packed = delta >> 18
-    else:
-        packed = 1 << 31 | (delta >> 23) & 0x7FFFFFFF
-    return packed.to_bytes(4, "big") + b"\x10"

@@ -1,4 +1,4 @@
-"""From a server's words to an error code.
+"""What a server said: fit to be shown, without secrets, and what it means.
 
 The numbers alone don't tell: 535 may be a wrong password, a missing app password
 or a protocol that is switched off. So the providers' own phrases come first, in
@@ -7,13 +7,15 @@ order, then the numbers and response codes of RFC 5321, 3463, 5530, 2449 and 320
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
+from urllib.parse import quote, quote_plus
 
 from ..errors import ErrorCode, MailError, ServerReply
-from .redaction import redact
 
 _MAX_TEXT = 500
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$|:)[ \t]*")
@@ -27,6 +29,11 @@ _ADDRESS = re.compile(
     r"|[^\s<>]{1,64}@[^\s<>:]{0,255}"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+# What stands in the place of a secret.
+MARK = "***"
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Stage(str, Enum):
@@ -385,6 +392,24 @@ def readable(raw: bytes, secrets: Iterable[str] = ()) -> str:
     return redact(text, secrets)[:_MAX_TEXT]
 
 
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Replace every secret in `text` by asterisks.
+
+    Also found: other cases of letters, the quoted forms of IMAP and of URLs, and any
+    base64 that contains a secret, as in AUTH PLAIN, LOGIN and XOAUTH2 (RFC 4616).
+    """
+    known = sorted({s for s in secrets if s}, key=len, reverse=True)
+    if not known:
+        return text
+    needles = [secret.encode("utf-8", "surrogatepass") for secret in known]
+    text = _BASE64.sub(
+        lambda match: MARK if _holds(match.group(), needles) else match.group(), text
+    )
+    for form in sorted({f for s in known for f in _forms(s)}, key=len, reverse=True):
+        text = re.sub(re.escape(form), MARK, text, flags=re.IGNORECASE)
+    return text
+
+
 def _words_of(reply: ServerReply) -> str:
     """What is looked through: without addresses, whose owners chose their words."""
     return _ADDRESS.sub("@", str(reply)[: 2 * _MAX_TEXT])
@@ -417,3 +442,37 @@ def _by_number(stage: Stage, number: int) -> ErrorCode:
         full = stage is Stage.RCPT
         return ErrorCode.MAILBOX_FULL if full else ErrorCode.MESSAGE_TOO_LARGE
     return _DEFAULTS[stage]
+
+
+def _forms(secret: str) -> set[str]:
+    data = secret.encode("utf-8", "surrogatepass")
+    return {
+        secret,
+        secret.replace("\\", "\\\\").replace('"', '\\"'),
+        quote(data, safe=""),
+        quote_plus(data),
+        base64.b64encode(data).decode(),
+    }
+
+
+def _holds(token: str, needles: list[bytes]) -> bool:
+    """Whether base64 `token` decodes to something with a secret in it.
+
+    Its beginning may be cut off or glued to other text: all four alignments count.
+    """
+    plain = token.rstrip("=").translate(_URL_SAFE)
+    return any(
+        needle in decoded
+        for start in range(4)
+        for decoded in (_decode(plain[start:]),)
+        for needle in needles
+    )
+
+
+def _decode(text: str) -> bytes:
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        return b""

@@ -1,21 +1,19 @@
-"""What SMTP, IMAP and POP3 sessions have in common."""
+"""What SMTP, IMAP and POP3 sessions share, the ways to sign in (SASL) among it."""
 
 from __future__ import annotations
 
-import imaplib
-import poplib
-import smtplib
-from collections.abc import Iterator
+import base64
+import hmac
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 from ..errors import FATAL, ErrorCode, MailError, ServerReply
-from . import network, tls
-from .network import Deadline
+from .network import MAX_ANSWER, Deadline, Wire, connect, resolve, speaks_tls
 from .replies import readable
 from .settings import Credentials, Protocol, Security, Server
-from .wire import MAX_ANSWER, Wire
 
 _Self = TypeVar("_Self", bound="Session")
 
@@ -25,13 +23,20 @@ _GOODBYE_SECONDS = 2.0
 # speaks TLS, and how much that may take.
 _SILENCE = 0.3
 _TLS_QUESTION = 0.5
-_PROTOCOL_FAILURES = (
-    smtplib.SMTPException,
-    imaplib.IMAP4.error,
-    poplib.error_proto,
-    ValueError,  # UnicodeError and binascii.Error as well
-    LookupError,
-)
+# What a reader makes of a server that does not keep to the protocol:
+# smtplib.SMTPException is an OSError, UnicodeError and binascii.Error a ValueError.
+_NOT_UNDERSTOOD = (OSError, ValueError, LookupError)
+
+# Makes an answer of a challenge, both in base64.
+Answering = Callable[[bytes], bytes]
+
+# In the order in which they are tried. IMAP and POP3 have commands of their own for a
+# login and a password besides.
+_TRIED = {
+    Protocol.SMTP: ("PLAIN", "LOGIN", "CRAM-MD5"),
+    Protocol.IMAP: ("PLAIN",),
+    Protocol.POP3: ("PLAIN",),
+}
 
 
 class Session:
@@ -67,14 +72,9 @@ class Session:
         return self._wire is not None
 
     @property
-    def address(self) -> str:
-        """The numeric address that is connected to, or ""."""
-        return self._wire.endpoint.address if self._wire else ""
-
-    @property
-    def tls(self) -> tls.TlsFacts:
-        """How the connection is encrypted."""
-        return self._wire.tls if self._wire else tls.TlsFacts()
+    def tls_version(self) -> str:
+        """How the connection is encrypted: "TLSv1.3", or "" if it is not."""
+        return self._wire.tls_version if self._wire else ""
 
     def close(self) -> None:
         """Say goodbye if that is still possible, and end the connection.
@@ -87,7 +87,7 @@ class Session:
         try:
             wire.begin(self._until(0.0).within(_GOODBYE_SECONDS))
             self._goodbye()
-        except (MailError, OSError, *_PROTOCOL_FAILURES):
+        except (MailError, *_NOT_UNDERSTOOD):
             return  # the connection is closed below, which is all that matters
         finally:
             self._abandon()
@@ -142,8 +142,8 @@ class Session:
         `extra`: seconds besides the timeout. `allowance`: octets that may be read.
         `steady`: the server may be silent for the timeout at most, whatever `extra`.
 
-        The exceptions of the protocol modules hold raw lines of the server, perhaps
-        with an echo of the password: none of them is chained.
+        Other exceptions may hold raw lines of the server, perhaps with an echo of the
+        password: none of them is chained.
         """
         if not opening:
             silence = self.server.timeout if steady else None
@@ -154,20 +154,25 @@ class Session:
             if opening or error.code in FATAL:
                 self._abandon()
             raise
-        except (OSError, *_PROTOCOL_FAILURES):
-            line = self._wire.last_line if self._wire else b""
+        except _NOT_UNDERSTOOD:
+            reply = self._last_words()
             self._abandon()
-            raise self._incomprehensible(line) from None
+            raise MailError(ErrorCode.PROTOCOL_ERROR, reply=reply) from None
 
-    def _incomprehensible(self, line: bytes) -> MailError:
-        reply = readable(line, self._secrets)
-        return MailError(ErrorCode.PROTOCOL_ERROR, reply=_words(reply))
+    def _last_words(self) -> ServerReply | None:
+        """Return the line that came last, if there is one."""
+        line = self._wire.last_line if self._wire else b""
+        text = readable(line, self._secrets)
+        return ServerReply(None, "", text) if text else None
 
     def _connect(self) -> Wire:
         """Connect, and encrypt if TLS comes first; then wait for the first bytes."""
         deadline = self._until(0.0)
-        endpoints = network.resolve(self.server, deadline)
-        sock, endpoint = network.connect(endpoints, deadline)
+        server = self.server
+        endpoints = resolve(
+            server.host, server.port, deadline, allow_private=server.allow_private
+        )
+        sock, endpoint = connect(endpoints, deadline)
         self._wire = Wire(sock, endpoint, deadline)
         if self.server.security is Security.SSL:
             self._wire.encrypt(self.server)
@@ -180,8 +185,7 @@ class Session:
         line = self._connection.last_line
         if line[:2] in (b"\x15\x03", b"\x16\x03"):  # TLS records
             return MailError(ErrorCode.PLAIN_EXPECTED_TLS)
-        reply = _words(readable(line, self._secrets))
-        return MailError(ErrorCode.NOT_MAIL_SERVER, reply=reply)
+        return MailError(ErrorCode.NOT_MAIL_SERVER, reply=self._last_words())
 
     def _abandon(self) -> None:
         if self._wire is not None:
@@ -201,12 +205,79 @@ class Session:
             return
         until = wire.deadline.within(self.server.timeout * _TLS_QUESTION)
         try:
-            sock, _endpoint = network.connect([wire.endpoint], until)
+            sock, _endpoint = connect([wire.endpoint], until)
         except MailError:
             return
-        if tls.speaks_tls(sock, self.server, until):
+        if speaks_tls(sock, self.server, until):
             raise MailError(ErrorCode.PLAIN_EXPECTED_TLS)
 
 
-def _words(text: str) -> ServerReply | None:
-    return ServerReply(None, "", text) if text else None
+# The ways to sign in (RFC 4422)
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A way to sign in, for one login; all that is said is base64.
+
+    `initial`: what is said first; None where the server begins. `answers`: one to each
+    challenge that follows, as far as there are challenges.
+    """
+
+    name: str
+    initial: bytes | None
+    answers: tuple[Answering, ...] = ()
+
+    @property
+    def all_answers(self) -> tuple[Answering, ...]:
+        """The same where `initial` has to wait for the server's go-ahead."""
+        initial = self.initial
+        if initial is None:
+            return self.answers
+        return (lambda _go_ahead: initial, *self.answers)
+
+
+def usable_mechanisms(
+    server: Server, credentials: Credentials, offered: Collection[str]
+) -> list[Mechanism]:
+    """Return the mechanisms to try, of those in `offered`, the best first.
+
+    Many servers offer CRAM-MD5 and cannot do it, since they keep hashes only; but in
+    plain text it is the one that does not give the password away. smtplib's own
+    login() tries it first everywhere, and takes ASCII only.
+    """
+    names = list(_TRIED[server.protocol])
+    if server.security is Security.NONE:
+        names.sort(key=lambda name: name != "CRAM-MD5")
+    return [_MECHANISMS[name](credentials) for name in names if name in offered]
+
+
+def _plain(credentials: Credentials) -> Mechanism:
+    """RFC 4616."""
+    token = _b64(f"\0{credentials.login}\0{credentials.password}")
+    return Mechanism("PLAIN", token)
+
+
+def _login(credentials: Credentials) -> Mechanism:
+    login, password = _b64(credentials.login), _b64(credentials.password)
+    return Mechanism("LOGIN", None, (lambda _: login, lambda _: password))
+
+
+def _cram_md5(credentials: Credentials) -> Mechanism:
+    """RFC 2195."""
+
+    def answer(challenge: bytes) -> bytes:
+        key, text = credentials.password.encode(), base64.b64decode(challenge)
+        return _b64(f"{credentials.login} {hmac.new(key, text, 'md5').hexdigest()}")
+
+    return Mechanism("CRAM-MD5", None, (answer,))
+
+
+def _b64(text: str) -> bytes:
+    return base64.b64encode(text.encode())
+
+
+_MECHANISMS: dict[str, Callable[[Credentials], Mechanism]] = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "CRAM-MD5": _cram_md5,
+}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
-import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 
-import idna
-
 from ..errors import ErrorCode, MailError
+from ..message.address import ascii_domain
 
 
 class Security(str, Enum):
@@ -28,13 +26,6 @@ class Protocol(str, Enum):
     SMTP = "smtp"
     IMAP = "imap"
     POP3 = "pop3"
-
-
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_LOCAL_FORBIDDEN = frozenset(' ()<>[]:;@\\,"')
-_MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
-_MAX_ADDRESS = 254  # octets, RFC 5321 section 4.5.3.1.3 less the angle brackets
-_MAX_DOMAIN = 253
 
 
 @dataclass(frozen=True)
@@ -80,47 +71,6 @@ class Credentials:
                 raise MailError(ErrorCode.SETTINGS_INVALID, field=name)
 
 
-def normalize_address(text: str) -> str:
-    """Return the one address in `text`: domain in lower-case A-labels (IDNA 2008).
-
-    The local part is kept as it is, internationalised ones too (RFC 6531). Raises
-    MailError ADDRESS_INVALID for anything else: display names, several addresses,
-    quoted local parts, address literals, control characters.
-    """
-    local, at, domain = text.strip(" \t").rpartition("@")
-    if not at or not _is_local_part(local):
-        raise MailError(ErrorCode.ADDRESS_INVALID)
-    try:
-        address = f"{local}@{_domain(domain)}"
-    except ValueError:
-        raise MailError(ErrorCode.ADDRESS_INVALID) from None
-    if len(address.encode()) > _MAX_ADDRESS:
-        raise MailError(ErrorCode.ADDRESS_INVALID)
-    return address
-
-
-def same_address(a: str, b: str) -> bool:
-    """Whether both are the same mailbox, the case of letters set aside.
-
-    An ASCII address never equals an internationalised one: some characters turn
-    into ASCII letters in lower case (the Kelvin sign), and are still other mailboxes.
-    """
-    try:
-        first, second = normalize_address(a), normalize_address(b)
-    except MailError:
-        return False
-    return first.isascii() == second.isascii() and first.lower() == second.lower()
-
-
-def _is_local_part(local: str) -> bool:
-    if not local or not _encodable(local) or len(local.encode()) > _MAX_LOCAL:
-        return False
-    return not any(
-        char in _LOCAL_FORBIDDEN or unicodedata.category(char)[0] in "CZ"
-        for char in local
-    )
-
-
 def _encodable(text: str) -> bool:
     """Whether `text` is free of lone surrogates."""
     try:
@@ -130,19 +80,6 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _domain(text: str) -> str:
-    """Return `text` as lower-case A-labels, or raise ValueError."""
-    if len(text) > 4 * _MAX_DOMAIN:  # idna needs long for what it refuses in the end
-        raise ValueError("not a domain name")
-    if not text.isascii():
-        text = idna.encode(text, uts46=True).decode("ascii")
-    text = text.lower()
-    labels = text.split(".")
-    if len(text) > _MAX_DOMAIN or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("not a domain name")
-    return text
-
-
 def _host(text: str) -> str:
     text = text.strip()
     try:
@@ -150,7 +87,7 @@ def _host(text: str) -> str:
     except ValueError:
         pass
     try:
-        return _domain(text.removesuffix("."))
+        return ascii_domain(text.removesuffix("."))
     except ValueError:
         raise MailError(ErrorCode.SETTINGS_INVALID, field="host") from None
 

@@ -1,13 +1,14 @@
-"""The folders of an IMAP mailbox, and what each is for (RFC 6154)."""
+"""The folders of an IMAP mailbox: what each is for, and up to where it was read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import Enum
 
 from . import grammar
-from .dialog import Untagged
+from .grammar import Untagged
 
 
 class FolderUse(str, Enum):
@@ -36,6 +37,51 @@ class Folder:
     name: str
     use: FolderUse = FolderUse.NONE
     delimiter: str = ""
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """A folder at this moment. `uid_next` 0: the server does not tell."""
+
+    uid_validity: int
+    uid_next: int
+    messages: int
+
+    @classmethod
+    def of(cls, items: Mapping[str, int]) -> FolderStatus:
+        """Return what stands in `items`, by the names of STATUS."""
+        return cls(
+            items.get("UIDVALIDITY", 0),
+            items.get("UIDNEXT", 0),
+            items.get("MESSAGES", 0),
+        )
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """Up to where a folder was read; `dataclasses.asdict` gives JSON.
+
+    `next_uid`: the first UID that was not looked at. Of those below `backlog_end`
+    only what arrived on `backlog_since` (ISO date) or later is looked at; 0 and ""
+    when there are none.
+    """
+
+    path: str
+    uid_validity: int
+    next_uid: int
+    backlog_end: int = 0
+    backlog_since: str = ""
+
+    def is_current(self, status: FolderStatus) -> bool:
+        """Whether nothing came since, so that the folder needs no look."""
+        same = self.uid_validity == status.uid_validity
+        return same and self.next_uid == status.uid_next
+
+    def advanced(self, next_uid: int) -> FolderState:
+        """Return the state after everything below `next_uid` was looked at."""
+        if next_uid < self.backlog_end:
+            return replace(self, next_uid=next_uid)
+        return FolderState(self.path, self.uid_validity, next_uid)
 
 
 # What mail programs and services call it, without regard to case.
@@ -128,6 +174,20 @@ def likely_first(folders: Iterable[Folder]) -> list[Folder]:
         known,
         key=lambda folder: 1 if folder == sent else _ORDER.get(folder.use, 4),
     )
+
+
+def follow(
+    state: FolderState, status: FolderStatus, end: int, since: date
+) -> FolderState:
+    """Return `state`, or where to begin again when it speaks of other UIDs.
+
+    That is so when UIDVALIDITY changed, and when UIDNEXT fell, which happens to a
+    mailbox restored from a backup. `end`: one more than the highest UID there is.
+    """
+    fell = 0 < status.uid_next < state.next_uid
+    if status.uid_validity == state.uid_validity and not fell:
+        return state
+    return FolderState(state.path, status.uid_validity, 1, end, since.isoformat())
 
 
 def _use(attributes: frozenset[str]) -> FolderUse:

@@ -10,25 +10,17 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
-
-from .dialog import Literal, Untagged
+from datetime import date, datetime
 
 _QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_MONTH_NUMBERS = {name.lower().encode(): n for n, name in enumerate(_MONTHS, 1)}
-_DATE = re.compile(
-    rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"
-)
 _FETCH = re.compile(rb"\d{1,10} FETCH \(", re.IGNORECASE)
 # In the order in which they are met; flags only so that nothing in them counts.
 _ITEM = re.compile(
     rb"(?<![\w.-])(?:"
     rb"UID (?P<uid>\d{1,10})\b"
     rb"|RFC822\.SIZE (?P<size>\d{1,20})\b"
-    rb'|INTERNALDATE "(?P<date>[^"]{0,40})"'
     rb"|BODY\[[^\[\]]*\](?:<(?P<origin>\d{1,20})>)? "
     rb"(?:\{(?P<literal>\d{1,10})\}|"
     + _QUOTED.replace(b"(", b"(?P<quoted>", 1)
@@ -47,10 +39,29 @@ _LIST = re.compile(
 )
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 _CODE = re.compile(rb"OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
+_CAPABILITY = re.compile(rb"(?:OK \[)?CAPABILITY ([^\]\r\n]*)", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d{1,10}) EXISTS\b", re.IGNORECASE)
 _MOST_DIGITS = 20
 _UTF7 = re.compile("&([^&-]*)-")
 _NOT_PRINTABLE = re.compile("&|[^ -~]+")
+
+
+@dataclass(frozen=True)
+class Literal:
+    """An argument that is sent as it is, behind its size."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Untagged:
+    """An untagged response without the asterisk.
+
+    Where a literal stood `text` has its place in `literals` in braces.
+    """
+
+    text: bytes
+    literals: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,6 @@ class Fetched:
 
     uid: int
     size: int
-    received: datetime | None
     body: bytes | None
     origin: int | None
 
@@ -72,20 +82,17 @@ def fetched(untagged: Iterable[Untagged]) -> Iterator[Fetched]:
             continue
         uid = size = 0
         origin = body = None
-        arrival = b""
         for item in _ITEM.finditer(response.text):
             kind = item.lastgroup
             if kind == "uid":
                 uid = int(item["uid"])
             elif kind == "size":
                 size = int(item["size"])
-            elif kind == "date":
-                arrival = item["date"]
             elif kind in ("literal", "quoted"):
                 body = _content(item, response.literals)
                 origin = None if item["origin"] is None else int(item["origin"])
         if uid:
-            yield Fetched(uid, size, internal_date(arrival), body, origin)
+            yield Fetched(uid, size, body, origin)
 
 
 def _content(item: re.Match[bytes], literals: Sequence[bytes]) -> bytes:
@@ -111,6 +118,15 @@ def _number(word: bytes) -> int:
     if len(word) > _MOST_DIGITS:
         raise ValueError("not a number of IMAP")
     return int(word)
+
+
+def capabilities(untagged: Iterable[Untagged]) -> frozenset[str]:
+    """Return what the server told last that it can do, in upper case."""
+    told = b""
+    for response in untagged:
+        if found := _CAPABILITY.match(response.text):
+            told = found.group(1)
+    return frozenset(told.decode("latin-1").upper().split())
 
 
 def status_items(untagged: Iterable[Untagged]) -> dict[str, int]:
@@ -156,32 +172,6 @@ def listed(
         words = frozenset(attributes.decode("latin-1").lower().split())
         sign = _ESCAPE.sub(rb"\1", delimiter or b"").decode("latin-1")
         yield words, sign, name
-
-
-def internal_date(text: bytes) -> datetime | None:
-    """Return the moment; None when it is none."""
-    found = _DATE.fullmatch(text)
-    if not found:
-        return None
-    day, month, year, hour, minute, second, *zone = found.groups()
-    try:
-        return datetime(
-            int(year),
-            _MONTH_NUMBERS[month.lower()],
-            int(day),
-            int(hour),
-            int(minute),
-            int(second),
-            tzinfo=_zone(*zone),
-        )
-    except (KeyError, ValueError):
-        return None
-
-
-@lru_cache(maxsize=100)
-def _zone(sign: bytes, hours: bytes, minutes: bytes) -> timezone:
-    east = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(-east if sign == b"-" else east)
 
 
 def date_time(moment: datetime) -> bytes:

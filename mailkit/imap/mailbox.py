@@ -11,20 +11,20 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date, datetime
-from io import BytesIO
 from typing import BinaryIO
 
+from ..connection.network import MAX_READ, OCTETS_PER_SECOND
 from ..connection.replies import Stage, mailbox_error
-from ..connection.wire import MAX_READ
 from ..errors import FATAL, ErrorCode, MailError
-from ..message.reading import FIELDS, OCTETS_PER_SECOND, SECONDS_PER_HEADER
+from ..message.fields import FIELDS
 from . import folders as imap_folders
 from . import grammar
-from .dialog import Answer, Literal, Spill
-from .folders import Folder
-from .reading import ImapReading, mailbox_name
-from .state import Batch, FolderState, Header, Place, follow
+from .folders import Folder, FolderState, FolderStatus, follow
+from .grammar import Literal
+from .session import Answer, ImapSession, Spill
 
 # Octets of one FETCH of a message; of a slow server as many as come in a few seconds,
 # so that little is lost when the time is over.
@@ -35,14 +35,62 @@ _CHUNK_SECONDS = 2.0
 _SET = 7000
 # Octets that are read of a header's fields.
 _MAX_HEADER = 64 * 1024
+# A slower server counts as hung.
+_SECONDS_PER_HEADER = 0.05
 # So many messages in a row are not unreadable: the server has another trouble.
 _MAX_REFUSED = 20
-_HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[%b]%b)"
+_HEADER_ITEMS = b"(UID RFC822.SIZE BODY.PEEK[%b]%b)"
 _LOOKED_AT = b"HEADER.FIELDS (%b)" % FIELDS
 _WHOLE = b"HEADER"
+# Folders that are looked into for one message.
+_MOST_SEARCHED = 40
+# So many STATUS at once: what they and their answers take fits into any buffer.
+_AT_ONCE = 40
+_LAST_UID = 2**32 - 1
 
 
-class ImapMailbox(ImapReading):
+@dataclass(frozen=True)
+class ImapHeader:
+    """The fields `fields.FIELDS` of a message as they stand there.
+
+    `size`: octets of the message, 0 if unknown; not always exact. `truncated`: `raw`
+    is only the beginning.
+    """
+
+    uid: int
+    size: int
+    raw: bytes
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class ImapBatch:
+    """Some new messages, and the state to keep once they are dealt with.
+
+    `unreadable`: UIDs of messages that the server itself cannot read. `start`: the
+    state before these messages; None when there are none.
+    """
+
+    state: FolderState
+    headers: tuple[ImapHeader, ...] = ()
+    unreadable: tuple[int, ...] = ()
+    start: FolderState | None = None
+
+    def after(self, uid: int) -> FolderState:
+        """Return the state to keep when only what comes up to `uid` is dealt with."""
+        return self.start.advanced(uid + 1) if self.start else self.state
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a message is."""
+
+    path: str
+    uid_validity: int
+    uid: int
+
+
+class ImapMailbox(ImapSession):
     """A signed-in session that reads. Folders are named by `Folder.path`.
 
     Every method raises MailError; FOLDER_MISSING when there is no such folder.
@@ -52,6 +100,47 @@ class ImapMailbox(ImapReading):
     _partial = True
     # The message whose header, and no other's, `scan` waits for.
     reading: Place | None = None
+    # The folder that is open, and what it was when it was opened.
+    _examined: tuple[str, FolderStatus] | None = None
+
+    def count_inbox(self) -> int:
+        """Return how many messages there are in INBOX. LISTING_FAILED and the like."""
+        with self._operation():
+            items = self._open_folder("INBOX", Stage.LISTING)
+            if "MESSAGES" not in items:
+                raise MailError(ErrorCode.LISTING_FAILED)
+            return items["MESSAGES"]
+
+    def folders(self) -> tuple[Folder, ...]:
+        """Return the folders that can be opened, INBOX first. Raises MailError."""
+        with self._operation(allowance=MAX_READ):
+            if not self._told_signed_in:
+                self.capabilities = self._ask_capabilities()
+                self._told_signed_in = True
+            answer = None
+            if {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities:
+                wanted = b"RETURN (SPECIAL-USE)"
+                answer = self._dialog.ask(b"LIST", b'""', b'"*"', wanted)
+            if answer is None or not answer.ok:
+                answer = self._dialog.ask(b"LIST", b'""', b'"*"')
+            self._demand(answer, Stage.LISTING)
+            return imap_folders.parse(answer.untagged)
+
+    def status(self, paths: Sequence[str]) -> dict[str, FolderStatus | MailError]:
+        """Look at folders without opening them: one command each, sent together.
+
+        What is wrong with one folder (FOLDER_MISSING, LISTING_FAILED, ...) stands in
+        its place. Raises MailError for what is wrong with all.
+        """
+        found: dict[str, FolderStatus | MailError] = {}
+        for start in range(0, len(paths), _AT_ONCE):
+            some = paths[start : start + _AT_ONCE]
+            items = b"(MESSAGES UIDNEXT UIDVALIDITY)"
+            commands = [(b"STATUS", _mailbox_name(path), items) for path in some]
+            with self._operation(allowance=MAX_READ):
+                answers = self._dialog.ask_all(commands)
+            found.update(zip(some, map(self._status_told, answers), strict=True))
+        return found
 
     def start(self, path: str, since: date | None = None) -> FolderState:
         """Return the state of a folder that is read from now on.
@@ -67,7 +156,7 @@ class ImapMailbox(ImapReading):
 
     def scan(
         self, state: FolderState, *, since: date, count: int = 1000
-    ) -> Iterator[Batch]:
+    ) -> Iterator[ImapBatch]:
         """Read the headers of what came since `state`, by ascending UID.
 
         `since`: the day to begin from when the UIDs are no longer those of `state`;
@@ -87,22 +176,9 @@ class ImapMailbox(ImapReading):
             headers, unreadable = self._headers(after, part)
             self.reading = None
             after = after.advanced(end if part[-1] == uids[-1] else part[-1] + 1)
-            yield Batch(after, headers, unreadable, start)
+            yield ImapBatch(after, headers, unreadable, start)
         if not uids and after.advanced(end) != state:
-            yield Batch(after.advanced(end))
-
-    def fetch(
-        self, path: str, uid: int, *, uid_validity: int, max_octets: int
-    ) -> bytes:
-        """Return a whole message as it lies there.
-
-        Raises as `fetch_into`.
-        """
-        content = BytesIO()
-        self.fetch_into(
-            content, path, uid, uid_validity=uid_validity, max_octets=max_octets
-        )
-        return content.getvalue()
+            yield ImapBatch(after.advanced(end))
 
     def fetch_into(
         self,
@@ -145,7 +221,7 @@ class ImapMailbox(ImapReading):
 
         Raises MailError MESSAGE_GONE when it isn't there (any more).
         """
-        found: dict[int, Header] = {}
+        found: dict[int, ImapHeader] = {}
         with self._operation(allowance=MAX_READ):
             self._enter(place.path, place.uid_validity)
             error = self._read_headers([place.uid], found, _WHOLE)
@@ -157,17 +233,16 @@ class ImapMailbox(ImapReading):
         self,
         message_id: str,
         folders: Sequence[Folder] | None = None,
-        limit: int = 40,
-        *,
         since: date | None = None,
     ) -> Place | None:
         """Return where the message with this Message-ID is now, or None.
 
-        Looks into at most `limit` folders, the likely ones first. `since`: the day on
-        which it came, or one before, so that a server needs not open older ones.
+        Looks into the likely folders, of `folders` if given, the likeliest first.
+        `since`: the day on which it came, or one before, so that a server needs not
+        open older ones.
         """
         everything = self.folders() if folders is None else folders
-        for folder in imap_folders.likely_first(everything)[:limit]:
+        for folder in imap_folders.likely_first(everything)[:_MOST_SEARCHED]:
             try:
                 with self._searching():
                     status = self._examine(folder.path)
@@ -201,7 +276,7 @@ class ImapMailbox(ImapReading):
             ):
                 answer = self._dialog.ask(
                     b"APPEND",
-                    mailbox_name(path),
+                    _mailbox_name(path),
                     rb"(\Seen)",
                     grammar.date_time(moment),
                     Literal(lines),
@@ -212,6 +287,66 @@ class ImapMailbox(ImapReading):
             raise
 
     # Within an operation
+
+    def _status_told(self, answer: Answer) -> FolderStatus | MailError:
+        if not answer.ok:
+            return mailbox_error(Stage.FOLDER, answer.text, self._secrets)
+        return FolderStatus.of(grammar.status_items(answer.untagged))
+
+    def _examine(self, path: str) -> FolderStatus:
+        """Open a folder for reading only. `uid_next` is 0 when no command tells it."""
+        items = self._open_folder(path, Stage.FOLDER)
+        if "UIDNEXT" not in items:
+            # Winmail tells it by this command only, NetEase not at all.
+            answer = self._dialog.ask(b"STATUS", _mailbox_name(path), b"(UIDNEXT)")
+            items = {**grammar.status_items(answer.untagged), **items}
+        status = FolderStatus.of(items)
+        self._examined = (path, status)
+        return status
+
+    def _open_folder(self, path: str, stage: Stage) -> dict[str, int]:
+        """Return what EXAMINE tells, by the names of STATUS; UIDVALIDITY is there."""
+        self._examined = None
+        answer = self._dialog.ask(b"EXAMINE", _mailbox_name(path))
+        self._demand(answer, stage)
+        items = grammar.examined_items(answer.untagged)
+        if "UIDVALIDITY" not in items:
+            raise MailError(ErrorCode.LISTING_FAILED)
+        return items
+
+    def _enter(self, path: str, uid_validity: int) -> None:
+        """Open a folder unless it is open; MESSAGE_GONE when its UIDs are others."""
+        if self._examined is None or self._examined[0] != path:
+            self._examine(path)
+        if self._examined is None or self._examined[1].uid_validity != uid_validity:
+            raise MailError(ErrorCode.MESSAGE_GONE)
+
+    def _searching(self) -> AbstractContextManager[None]:
+        """Return an operation that may take three times the timeout.
+
+        A server without an index opens every message of a folder.
+        """
+        return self._operation(extra=2 * self.server.timeout, allowance=MAX_READ)
+
+    def _search(self, *criteria: bytes | Literal) -> list[int]:
+        answer = self._dialog.ask(b"UID SEARCH", *criteria)
+        self._demand(answer, Stage.FETCH)
+        return grammar.searched(answer.untagged)
+
+    def _search_id(self, message_id: str, since: date | None = None) -> list[int]:
+        """Search the open folder. No server finds what isn't printable ASCII."""
+        wanted = message_id.strip()
+        if not wanted or not (wanted.isascii() and wanted.isprintable()):
+            return []
+        came = b"SINCE %b " % grammar.day(since) if since else b""
+        name = grammar.string(wanted.encode())
+        return self._search(came + b"HEADER Message-ID", name)
+
+    def _end(self, status: FolderStatus) -> int:
+        """Return one more than the highest UID of the open folder."""
+        if status.uid_next or not status.messages:
+            return status.uid_next or 1
+        return max(self._search(b"UID %d:*" % _LAST_UID), default=0) + 1
 
     def _new_uids(self, state: FolderState, end: int, count: int) -> Sequence[int]:
         """Return the UIDs to look at, ascending; a short range needs no search."""
@@ -233,19 +368,19 @@ class ImapMailbox(ImapReading):
 
     def _headers(
         self, state: FolderState, uids: Sequence[int]
-    ) -> tuple[tuple[Header, ...], tuple[int, ...]]:
+    ) -> tuple[tuple[ImapHeader, ...], tuple[int, ...]]:
         """Return the headers, and the UIDs that the server refuses to read.
 
         One message that is broken there must not stop the others. But where it can
         read none, or may do so later, nothing is passed by: MailError.
         """
-        found: dict[int, Header] = {}
+        found: dict[int, ImapHeader] = {}
         refused: list[int] = []
         waiting = [uids]
         while waiting:
             part = waiting.pop()
             with self._operation(
-                extra=len(part) * SECONDS_PER_HEADER,
+                extra=len(part) * _SECONDS_PER_HEADER,
                 allowance=MAX_READ + 2 * len(part) * _MAX_HEADER,
                 steady=True,
             ):
@@ -266,7 +401,7 @@ class ImapMailbox(ImapReading):
     def _read_headers(
         self,
         uids: Sequence[int],
-        found: dict[int, Header],
+        found: dict[int, ImapHeader],
         section: bytes = _LOOKED_AT,
     ) -> MailError | None:
         """Add to `found`; return the server's refusal, if it is one."""
@@ -278,9 +413,7 @@ class ImapMailbox(ImapReading):
         for part in grammar.fetched(answer.untagged):
             if part.body is not None and part.uid in wanted:
                 cut = len(part.body) >= _MAX_HEADER
-                found[part.uid] = Header(
-                    part.uid, part.size, part.received, part.body, cut
-                )
+                found[part.uid] = ImapHeader(part.uid, part.size, part.body, cut)
         if answer.ok or answer.only_expunged:
             return None
         return mailbox_error(Stage.FETCH, answer.text, self._secrets)
@@ -339,3 +472,8 @@ def _add(
     # Some tell another size than they send (Exchange): what comes counts.
     whole = size < chunk and file.tell() >= part.size
     return whole or not body or knows_no_parts
+
+
+def _mailbox_name(path: str) -> bytes | Literal:
+    """Return a folder's path as an argument."""
+    return grammar.string(path.encode("latin-1"))

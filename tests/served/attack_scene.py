@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import steps
-from attackers import Attackers, gather
-from site_setup import Site
+from site_setup import Attackers, Site
 
 from devtools.rpc import OdooClient, OdooRpcError
 
@@ -63,7 +62,7 @@ def prepared(site: Site) -> Iterator[Scene]:
     message = steps.post(site.anna, task, "<p>mine</p>")
     site.bed.wait_for(CLIENT, 1)
     _make_view(site.admin)
-    yield Scene(site, gather(site), task, users[0]["partner_id"][0], message)
+    yield Scene(site, site.attackers, task, users[0]["partner_id"][0], message)
     site.admin.call("res.users", "write", [site.anna.uid], {"email": "anna@corp.test"})
     site.remove_accounts()
 

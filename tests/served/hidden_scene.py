@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import steps
-from attackers import KINDS, Attackers, gather
-from site_setup import Site
+from site_setup import KINDS, Attackers, Site
 
 #: Anna's own, which no message has left from, and a company's for Anna alone.
 HIDDEN = "hidden@brand-a.test"
@@ -76,5 +75,5 @@ def hidden(site: Site) -> Iterator[HiddenScene]:
     [binding] = site.anna.call(
         f"{steps.ADDRESS}.project", "search", [("address_id", "=", own)]
     )
-    yield HiddenScene(site, gather(site), own, board, binding)
+    yield HiddenScene(site, site.attackers, own, board, binding)
     site.remove_accounts()

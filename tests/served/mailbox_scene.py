@@ -7,14 +7,16 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from typing import Any
 
 import pytest
 
 from devtools.testbed.bed import TestBed
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.imap.mailbox import ImapMailbox
-from mailkit.imap.state import Batch, FolderState
-from mailkit.pop3.mailbox import Pop3Mailbox
+from mailkit.imap.folders import FolderState
+from mailkit.imap.mailbox import ImapBatch, ImapMailbox
+from mailkit.pop3 import Pop3Mailbox
 
 TODAY = datetime.now(timezone.utc).date()
 LONG_AGO = TODAY - timedelta(days=3000)
@@ -98,9 +100,16 @@ def open_pop(bed: TestBed, address: str, port: int = 0, **more: object) -> Pop3M
     return mailbox
 
 
+def whole(mailbox: ImapMailbox | Pop3Mailbox, *place: Any, **options: Any) -> bytes:
+    """Return the message that `fetch_into` gives."""
+    content = BytesIO()
+    mailbox.fetch_into(content, *place, **options)
+    return content.getvalue()
+
+
 def look(imap: ImapMailbox, state: FolderState) -> tuple[FolderState, list[str]]:
     """Return the state afterwards and the subjects that came."""
-    batches: list[Batch] = list(imap.scan(state, since=LONG_AGO))
+    batches: list[ImapBatch] = list(imap.scan(state, since=LONG_AGO))
     found = [subject(h.raw) for batch in batches for h in batch.headers]
     return (batches[-1].state if batches else state), found
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pytest
 import steps
-from attackers import gather
 from site_setup import Site
 
 from devtools.rpc import OdooClient
@@ -69,7 +68,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
         projects=((project, True),),
         allowed_user_ids=[[6, 0, [site.anna.uid]]],
     )
-    portal = gather(site).portal
+    portal = site.attackers.portal
     [user] = site.admin.call("res.users", "read", [portal.uid], ["partner_id"])
     followers = (
         *(site.ids["customer"], site.ids["customer_second"]),
@@ -81,7 +80,7 @@ def shared_task(site: Site) -> Iterator[PortalScene]:
     [(token,)] = steps.sql(
         site.odoo, "SELECT access_token FROM project_task WHERE id = %s", task
     )
-    # he may read, and so name, the contacts below his own
+    # they may read, and so name, the contacts below their own
     values = {"name": "Target", "email": TARGET, "parent_id": user["partner_id"][0]}
     [target] = site.admin.call("res.partner", "create", [values])
     visitor = Visitor(site.odoo.url)

@@ -318,11 +318,6 @@ def let_time_pass(odoo: ServedOdoo, admin: OdooClient) -> None:
         "UPDATE mail_mail SET external_next_try = now() AT TIME ZONE 'UTC'"
         " WHERE external_next_try IS NOT NULL",
     )
-    sql(
-        odoo,
-        "UPDATE mail_external_delivery SET next_try = now() AT TIME ZONE 'UTC'"
-        " WHERE next_try IS NOT NULL",
-    )
     sql(odoo, "UPDATE mail_external_account SET delivery_next_try = NULL")
     run_cron(admin, "mail_external_account.ir_cron_deliver")
 

@@ -168,14 +168,7 @@ for values in VALUES:
             "receive_replies": True,
         }
     )
-    context = account._secret_context("incoming")
-    env["mail.external.secret"].create(
-        {
-            "account_id": account.id,
-            "purpose": "incoming",
-            "sealed": vault.seal(env, password, context),
-        }
-    )
+    vault.store_password(account, "incoming", password)
     print("made", account.id)
 env.cr.commit()
 """

@@ -6,9 +6,9 @@ import mailbox_steps as box
 import pytest
 import steps
 from browser_steps import sign_in
+from composer_steps import write
 from playwright.sync_api import Page, expect
 from site_setup import Site
-from test_composer import write
 
 from devtools.testbed import clients
 

@@ -36,7 +36,7 @@ def connect(site: Site, server: FaultServer) -> int:
 
 
 def asked(site: Site, address_id: int) -> tuple[int, bytes]:
-    """A task whose customer was written to, and his answer."""
+    """A task whose customer was written to, and their answer."""
     task = steps.new_task(
         site.admin, site.ids["project_brand_a"], "Answer me", (site.ids["customer"],)
     )

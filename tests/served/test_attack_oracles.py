@@ -7,8 +7,8 @@ import pytest
 import steps
 from hidden_scene import BOARD, HIDDEN, OUTSIDERS, SIGNS
 from hidden_scene import HiddenScene as Scene
+from secret_steps import ask
 from steps import Window
-from test_secrets import ask
 
 from devtools.rpc import OdooClient
 

@@ -9,7 +9,7 @@ import pytest
 import steps
 from portal_scene import CLIENT, SECOND, SUPPORT, TARGET
 from portal_scene import PortalScene as Scene
-from test_secrets import ask
+from secret_steps import ask
 
 from devtools.rpc import OdooClient, OdooRpcError
 

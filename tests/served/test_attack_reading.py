@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import steps
-import test_first_mail as screens
-from attackers import KINDS
+import window_steps as screens
 from browser_steps import sign_in
 from hidden_scene import BOARD, HIDDEN, MANAGERS, OUTSIDERS, PASSWORD, SIGNS
 from hidden_scene import HiddenScene as Scene
 from playwright.sync_api import Page, Route
+from secret_steps import MODELS, ask, leaks
+from site_setup import KINDS
 from steps import Window
-from test_secrets import MODELS, ask, leaks
 
 from devtools.rpc import OdooClient, OdooRpcError
 

@@ -1,7 +1,7 @@
 """Rows of mail for somebody else's message: nobody but Odoo's own code makes them.
 
 ``mail.template.send_mail`` and the mass mailing composer create rows in superuser mode,
-of values that any employee writes. (Defaults in his context ``sudo()`` leaves out.)
+of values that any employee writes. (Defaults in their context ``sudo()`` leaves out.)
 """
 
 import json
@@ -174,10 +174,10 @@ def test_what_waits_at_odoos_own_server_keeps_its_subject(scene: Scene) -> None:
 
 FORGED_ROW = """
 import json
-from odoo.addons.mail_external_account.tools import origin
+from odoo.addons.mail_external_account.tools.trusted_context import Notified, notified
 message = env["mail.message"].browse(MESSAGE)
 rows = env["mail.mail"].with_user(USER).sudo()
-with origin.notifying(message.id):
+with notified.during(Notified(message.id)):
     row = rows.create(
         {
             "mail_message_id": message.id,

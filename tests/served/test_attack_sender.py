@@ -21,7 +21,7 @@ from steps import refusal
 
 from devtools.rpc import OdooRpcError
 
-# The owner himself, and what is nobody's
+# The owner, and what is nobody's
 
 
 def test_the_owner_may(scene: Scene) -> None:

@@ -33,7 +33,7 @@ env.cr.commit()
 print(json.dumps(seen))
 """
 BY_GROUP = "address.allowed_group_ids = allowed; allowed.user_ids = user"
-# How he got the right -> how he loses it
+# How they got the right -> how they lose it
 CHANGES = {
     "list": ("address.allowed_user_ids = user", "address.allowed_user_ids = [OTHER]"),
     "members": (BY_GROUP, "allowed.user_ids -= user"),

@@ -19,7 +19,7 @@ from attack_scene import (
     own_then_from,
     scheduled,
 )
-from attackers import KINDS
+from site_setup import KINDS
 from steps import refusal
 
 from devtools.rpc import OdooClient, OdooRpcError
@@ -133,7 +133,7 @@ TYPED: dict[str, Attack] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_typed_senders_are_refused(scene: Scene, kind: str) -> None:
     client = scene.attackers.each()[kind]
-    if kind == "portal":  # the task is his to write on
+    if kind == "portal":  # the task is theirs to write on
         partner = client.call("res.users", "read", [client.uid], ["partner_id"])
         scene.site.admin.call(
             "project.task",
@@ -149,7 +149,7 @@ def test_typed_senders_are_refused(scene: Scene, kind: str) -> None:
             assert "Error" in error.name or "nothing was" in str(error), error.name
             assert "Traceback" not in str(error)
     if kind == "portal":
-        # Core leaves his From and author away, silently.
+        # Core leaves their From and author away, silently.
         allowed = {name for name in accepted if name.startswith("message_post")}
         accepted = {n: a for n, a in accepted.items() if n not in allowed}
     assert not accepted

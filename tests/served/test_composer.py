@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import steps
 from browser_steps import sign_in
+from composer_steps import PICKER, write
 from playwright.sync_api import Locator, Page, expect
 from site_setup import Site
 
@@ -15,7 +16,6 @@ SUPPORT = "support@brand-b.test"
 BOHDAN = "bohdan@brand-b.test"
 CLIENT = "client@customer.test"
 SECOND = "second@customer.test"
-PICKER = ".o-mail-ExternalSenderPicker"
 #: A picture that mail programs show: one pixel.
 LOGO = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
@@ -66,18 +66,6 @@ def unsigned(clean: Site) -> Iterator[None]:
 def open_task(page: Page, site: Site, task: int) -> None:
     page.goto(f"{site.odoo.url}/odoo/project.task/{task}")
     expect(page.locator(".o-mail-Chatter")).to_be_visible(timeout=20_000)
-
-
-def write(page: Page, text: str, sender: str | None = None) -> Locator:
-    """Open the chatter's composer, pick ``sender`` and type; return the picker."""
-    page.get_by_role("button", name="Send message").click()
-    picker = page.locator(f"{PICKER} select")
-    expect(picker).to_be_visible()
-    if sender:
-        picker.select_option(label=sender)
-    if text:
-        page.locator(".o-mail-Composer-input").fill(text)
-    return picker
 
 
 def open_full_composer(page: Page) -> Locator:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import steps
-from fault_cases import CASES, SLOW_CASES, WORDS, Case
 from site_setup import Site, allow_private_hosts
 from steps import Window
+from window_cases import CASES, SLOW_CASES, WORDS, Case
 
 from devtools.rpc import OdooClient
 from devtools.testbed.bed import PASSWORD

@@ -50,7 +50,7 @@ def opened(site: Site, **values: Any) -> Window:
 
 
 def answered(site: Site, address_id: int) -> tuple[int, bytes]:
-    """A task whose customer was written to, and his answer as Thunderbird makes it."""
+    """A task whose customer was written to, and an answer by Thunderbird."""
     site.bed.clear(CLIENT)
     project, customer = site.ids["project_brand_a"], site.ids["customer"]
     task = steps.new_task(site.admin, project, "Answer me", (customer,))

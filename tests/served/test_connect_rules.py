@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import steps
-from fault_cases import WORDS
 from site_setup import Site
 from steps import Window, refusal
+from window_cases import WORDS
 
 from devtools.testbed.bed import PASSWORD
 from devtools.testbed.ca import TestCA

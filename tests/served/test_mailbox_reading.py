@@ -17,13 +17,13 @@ from mailbox_scene import (
     open_imap,
     open_pop,
     subject,
+    whole,
 )
 
 from devtools.testbed.bed import TestBed
 from mailkit.errors import ErrorCode, MailError
-from mailkit.imap.folders import FolderUse, sent_folder
+from mailkit.imap.folders import FolderState, FolderUse, sent_folder
 from mailkit.imap.mailbox import ImapMailbox
-from mailkit.imap.state import FolderState
 
 
 def snapshot(client: imaplib.IMAP4) -> dict[str, object]:
@@ -70,9 +70,6 @@ def test_looking_back_some_days(
     state = imap.start("INBOX", since=TODAY - timedelta(days=7))
     [batch] = imap.scan(state, since=TODAY)
     assert [subject(h.raw) for h in batch.headers] == ["Letter 2", "Letter 3"]
-    received = batch.headers[0].received
-    assert received is not None
-    assert abs(received - (now - timedelta(days=5))) < timedelta(seconds=2)
     # Afterwards everything counts that comes, whatever its date.
     owner.append("INBOX", "", imaplib.Time2Internaldate(now - timedelta(days=90)), b"")
     owner.append(
@@ -98,7 +95,8 @@ def test_nobody_can_tell_that_a_mailbox_was_read(
             state = imap.start(folder.path, since=LONG_AGO)
             for batch in imap.scan(state, since=TODAY, count=7):
                 for header in batch.headers:
-                    fetched = imap.fetch(
+                    fetched = whole(
+                        imap,
                         folder.path,
                         header.uid,
                         uid_validity=batch.state.uid_validity,
@@ -109,7 +107,7 @@ def test_nobody_can_tell_that_a_mailbox_was_read(
     with open_pop(bed, address) as pop:
         for batch in pop.headers(pop.entries()):
             for header in batch.headers:
-                pop.fetch(header.entry, max_octets=MEGABYTE)
+                whole(pop, header.entry, max_octets=MEGABYTE)
     assert snapshot(owner) == before
     assert any("mine" in key for key in before)
 
@@ -173,12 +171,16 @@ def test_expunged_and_moved_messages(
     validity = batch.state.uid_validity
     for uid in (header.uid, other.uid, 4_000_000_000):
         with pytest.raises(MailError) as caught:
-            imap.fetch("INBOX", uid, uid_validity=validity, max_octets=MEGABYTE)
+            whole(imap, "INBOX", uid, uid_validity=validity, max_octets=MEGABYTE)
         assert caught.value.code is ErrorCode.MESSAGE_GONE
     place = imap.find("<m4@customer.test>")
     assert place is not None and place.path == "Filed"
-    raw = imap.fetch(
-        place.path, place.uid, uid_validity=place.uid_validity, max_octets=MEGABYTE
+    raw = whole(
+        imap,
+        place.path,
+        place.uid,
+        uid_validity=place.uid_validity,
+        max_octets=MEGABYTE,
     )
     assert raw == letter(4)
     assert imap.find("<m2@customer.test>") is None
@@ -218,7 +220,8 @@ def test_new_uid_validity_begins_again_from_the_last_look(
             h.uid for b in batches[1:] for h in b.headers
         ]
         with pytest.raises(MailError) as caught:
-            imap.fetch(
+            whole(
+                imap,
                 "INBOX",
                 header.headers[0].uid,
                 uid_validity=state.uid_validity,

@@ -10,7 +10,6 @@ from devtools.testbed.faults import FaultServer
 from mailkit.connection.network import Deadline
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import ErrorCode, MailError
-from mailkit.imap.folders import FolderUse
 from mailkit.probe import Found, find
 from mailkit.smtp import SmtpSession
 
@@ -80,7 +79,7 @@ def test_alias_that_leaves_as_itself(
     found = look(bed, protocol)
     assert found is not None
     assert found.headers.author.email == ALIAS
-    assert found.headers.return_path == ALIAS
+    assert f"Return-Path: <{ALIAS}>".encode() in found.raw
     assert found.headers.delivered_to == (ANNA,)
     assert found.folder == ("INBOX" if protocol == "imap" else "")
     assert not any(mail.seen for mail in bed.messages(ANNA))
@@ -96,7 +95,7 @@ def test_alias_that_the_service_replaces(
     found = look(bed, protocol)
     assert found is not None
     assert found.headers.author.email == ANNA
-    assert found.headers.return_path == ANNA
+    assert f"Return-Path: <{ANNA}>".encode() in found.raw
     assert f"X-Google-Original-From: Sales <{ALIAS}>".encode() in found.raw
 
 
@@ -115,5 +114,5 @@ def test_message_that_a_filter_put_into_junk(
     bed.put(address, [MESSAGE], folder=".Spam")
     found = look(bed, "imap", address=address)
     assert found is not None
-    assert (found.folder, found.use) == ("Spam", FolderUse.JUNK)
+    assert found.folder == "Spam"
     assert look(bed, "pop3", seconds=1.0, address=address) is None

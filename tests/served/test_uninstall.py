@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import steps
-from attackers import gather
+from secret_steps import dump
 from site_setup import Site, prepare
-from test_secrets import dump
 
 from devtools.odoo import Odoo
 from devtools.rpc import OdooClient, OdooRpcError
@@ -89,7 +88,7 @@ def test_uninstalling(own_site: Site, bench: Odoo) -> None:
     site, odoo, bed = own_site, own_site.odoo, own_site.bed
     bed.clear()
     # what the demo made goes with the addon, so nothing here is from there
-    writer = gather(site).manager
+    writer = site.attackers.manager
     bed.add_mailbox(WRITER)
     [project] = site.admin.call("project.project", "create", [{"name": "Own"}])
     client, second = site.customer("Cora", CLIENT), site.customer("Sam", SECOND)

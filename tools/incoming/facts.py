@@ -1,30 +1,79 @@
-"""What the database knows about the messages of a mailbox: plain functions."""
+"""What messages of a mailbox are, as far as their headers and the database tell.
 
+Plain functions. Anybody can send headers that take long to judge, so each is judged
+with an eye on the clock.
+"""
+
+import time
 from functools import lru_cache
 
-from odoo.tools import SQL
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import SQL, escape_psql
 
 from ...mailkit.answers.matching import (
     Decision,
     Facts,
-    Outcome,
-    Reason,
+    Match,
+    MatchReason,
     base_subject,
-    candidate_ids,
     decide,
 )
-from ...mailkit.message.addresses import same_mailbox
-from ...mailkit.message.from_header import address_key
-from .. import code_mail, vault
-from .judging import timed
+from ...mailkit.answers.token import marks_in_ids, marks_in_parts
+from ...mailkit.message.address import Address, without_subaddress
+from ...mailkit.message.headers import parse_headers
+from .. import vault
 
+# Processor's seconds for one header: far more than any takes. And for those that are
+# judged in one go: others wait for their turn.
+HEAVY_SECONDS = 2.0
+SLICE_SECONDS = 1.0
 # So long after a mail its recipients' answers are looked for by their text, too.
 CORRESPONDENCE_DAYS = 180
 # Recipients with our local part and a domain that is not ASCII: who names more of them
 # writes to nobody.
 _MOST_COSTLY = 20
 # Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
-CODE_MAIL = Decision(Outcome.NONE, Reason.CODE_MAIL)
+CODE_MAIL = Decision(Match.NONE, MatchReason.CODE_MAIL)
+
+
+class TooMuch(Exception):
+    """Several headers take longer than what may be judged in one go."""
+
+
+def timed(judge, spent, *columns):
+    """What ``judge`` returns for each row of ``columns``.
+
+    :param list spent: the processor's seconds of each are added to it
+    :raise TooMuch: there are several, and no time for all of them
+    """
+    results = []
+    before = began = time.thread_time()
+    for number, row in enumerate(zip(*columns, strict=True)):
+        if before - began > SLICE_SECONDS:
+            raise TooMuch
+        results.append(judge(*row))
+        now = time.thread_time()
+        spent[number] += now - before
+        before = now
+    return results
+
+
+def parsed(raws):
+    """The first of these headers: as many as fit into one go, and one at least.
+
+    :return: (list of mailkit.message.headers.Headers, the processor's seconds of each)
+    """
+    headers, spent = [], []
+    before = began = time.thread_time()
+    for raw in raws:
+        headers.append(parse_headers(raw))
+        now = time.thread_time()
+        spent.append(now - before)
+        before = now
+        if now - began > SLICE_SECONDS:
+            break
+    return headers, spent
 
 
 def decide_batch(account, batch, spent=None):
@@ -42,34 +91,68 @@ def decide_batch(account, batch, spent=None):
     def marks(headers):
         return _first(signer.in_headers(headers) for signer in signers)
 
-    tokens = timed(marks, spent, batch)
-    ids = {name for names in timed(candidate_ids, spent, batch) for name in names}
-    marked = {t.message_id for found in tokens for t in found.values()}
+    marks_of = timed(marks, spent, batch)
+    ids = {name for headers in batch for name in headers.all_ids}
+    marked = {message for found in marks_of for message in found.values()}
     messages, addressees = sent_messages(env, ids, marked)
     facts = Facts(messages, addressees, {}, own_emails(account))
     decisions = timed(
-        lambda headers, found: decide(headers, facts, found), spent, batch, tokens
+        lambda headers, found: decide(headers, facts, found), spent, batch, marks_of
     )
     open_ones = {
         headers.author.email
         for headers, decision in zip(batch, decisions, strict=True)
-        if decision.outcome is Outcome.NONE and headers.author.email
+        if decision.match is Match.NONE and headers.author.email
     }
     correspondents = _correspondents(account, open_ones)
     if correspondents:
         facts = Facts(messages, addressees, correspondents, facts.own)
         decisions = [
             decide(headers, facts, found)
-            if decision.outcome is Outcome.NONE
-            and headers.author.email in correspondents
+            if decision.match is Match.NONE and headers.author.email in correspondents
             else decision
-            for headers, found, decision in zip(batch, tokens, decisions, strict=True)
+            for headers, found, decision in zip(batch, marks_of, decisions, strict=True)
         ]
     decisions = [
-        CODE_MAIL if code_mail.names_code_mail(env, headers) else decision
+        CODE_MAIL if names_code_mail(env, headers) else decision
         for headers, decision in zip(batch, decisions, strict=True)
     ]
     return decisions, facts
+
+
+# Code mail: the mail with a code that proves an address (``tools/code_mail.py``)
+
+
+def names_code_mail(env, headers):
+    """Whether a message is a code mail, or says that it answers one.
+
+    :param mailkit.message.headers.Headers headers:
+    """
+    return _is_any_signed(env, marks_in_ids(headers))
+
+
+def carries_code(env, raw):
+    """Whether a message is, answers, quotes or holds a code mail.
+
+    :param bytes raw: the message; its first megabytes are looked at
+    """
+    return names_code_mail(env, parse_headers(raw)) or _is_any_signed(
+        env, marks_in_parts(raw)
+    )
+
+
+def _is_any_signed(env, marks):
+    if not marks:
+        return False  # nearly all mail, for which no key and no setting is read
+    try:
+        signers = vault.signers(env)
+    except UserError:
+        return False  # without a key no code was ever sent
+    now = time.time()
+    return any(signer.is_code_mark(mark, now) for signer in signers for mark in marks)
+
+
+# What the database knows
 
 
 def own_emails(account):
@@ -173,17 +256,12 @@ def addressed(account, headers, message=None):
     :param message: the mail.message that it answers, if any
     :return: mail.external.address, in superuser mode
     """
-    found = named_addresses(account, headers)
+    found = AddressBook(account).named(headers)
     if found:
         return found[:1]
     if message and message.external_address_id in account._all_addresses():
         return message.external_address_id.sudo()
     return account.sudo()._own_address()
-
-
-def named_addresses(account, headers):
-    """See ``AddressBook.named``."""
-    return AddressBook(account).named(headers)
 
 
 class AddressBook:
@@ -209,7 +287,7 @@ class AddressBook:
             key = _key(address.email)
             self._exact.setdefault(key, address.id)
             if "+" not in key:  # which is a subaddress itself gets nobody else's mail
-                self._loose.setdefault(same_mailbox(key), address.id)
+                self._loose.setdefault(without_subaddress(key), address.id)
         self._locals = {_local(key) for key in self._exact}
 
     def named(self, headers):
@@ -217,7 +295,8 @@ class AddressBook:
         emails = [each.email for each in (*headers.to, *headers.cc)]
         keys = _keys_like([*emails, *headers.delivered_to], self._locals)
         found = [
-            self._exact.get(key) or self._loose.get(same_mailbox(key)) for key in keys
+            self._exact.get(key) or self._loose.get(without_subaddress(key))
+            for key in keys
         ]
         return self.addresses.browse(dict.fromkeys(filter(None, found)))
 
@@ -241,9 +320,108 @@ def _local(email):
 
 @lru_cache(maxsize=1024)  # the account's own ones are asked for with each message
 def _key(email):
-    return address_key(email) or email.lower()
+    return Address(email).key or email.lower()
 
 
 def _first(found):
     """The first mapping that is not empty: of the key that signed."""
     return next((marks for marks in found if marks), {})
+
+
+# Who belongs to a record's conversation
+
+
+def colleagues(env, emails):
+    """The internal users with these addresses (sudo)."""
+    users = env["res.users"].sudo()
+    emails = [email for email in emails if email]
+    if not emails:
+        return users
+    return users.search([("share", "=", False), ("email_normalized", "in", emails)])
+
+
+def is_colleague(env, email):
+    """Whether an address is an internal user's, with a subaddress or without."""
+    local, _at, domain = without_subaddress(email).rpartition("@")
+    domains = {domain, "googlemail.com"} if domain == "gmail.com" else {domain}
+    conditions = [
+        [("email_normalized", "=like", f"{escape_psql(local)}{rest}@{each}")]
+        for each in map(escape_psql, domains)
+        for rest in ("", "+%")
+    ]
+    domain = Domain("share", "=", False) & Domain.OR(conditions)
+    # sudo: whoever asks
+    return bool(local) and bool(env["res.users"].sudo().search_count(domain, limit=1))
+
+
+def is_open_to(record, user):
+    """Whether a user may read this record, whatever companies they look at now."""
+    if not (record and user.active):
+        return False
+    companies = user.sudo().company_ids.ids
+    record = record.with_user(user).with_context(allowed_company_ids=companies)
+    return record.has_access("read")
+
+
+def may_follow(record, partners):
+    """Those of ``partners`` who took part already; colleagues if they may read."""
+    partners = partners.sudo().exists()
+    known = took_part(record, partners.mapped("email_normalized"))
+    return partners.filtered(lambda partner: partner.email_normalized in known)
+
+
+def took_part(record, emails):
+    """Those of ``emails`` whose owners are part of this conversation already.
+
+    They follow it, wrote in it, or were sent a message of it. Whom a mail named in
+    To or Cc is not by that, nor who wrote as a stranger; and a colleague only while
+    they may read the record.
+
+    :return: set of normalised addresses
+    """
+    emails = [email for email in emails if email]
+    if not emails:
+        return set()
+    record.env.flush_all()
+    rows = record.env.execute_query(
+        SQL(
+            """
+            WITH messages AS (
+                SELECT id, author_id, external_mark, message_type
+                  FROM mail_message
+                 WHERE model = %(model)s AND res_id = %(res_id)s
+            ), people AS (
+                SELECT partner_id AS id FROM mail_followers
+                 WHERE res_model = %(model)s AND res_id = %(res_id)s
+                 UNION
+                SELECT author_id FROM messages WHERE external_mark IS NULL
+                 UNION
+                SELECT n.res_partner_id FROM messages m
+                  JOIN mail_notification n ON n.mail_message_id = m.id
+                 UNION
+                SELECT r.res_partner_id FROM messages m
+                  JOIN mail_message_res_partner_rel r ON r.mail_message_id = m.id
+                 WHERE m.message_type <> 'email'
+            )
+            SELECT p.email_normalized FROM people
+              JOIN res_partner p ON p.id = people.id
+             WHERE p.email_normalized = ANY(%(emails)s)
+             UNION
+            SELECT lower(n.mail_email_address) FROM messages m
+              JOIN mail_notification n ON n.mail_message_id = m.id
+             WHERE lower(n.mail_email_address) = ANY(%(emails)s)
+             UNION
+            SELECT lower(d.recipient) FROM messages m
+              JOIN mail_external_delivery d ON d.mail_message_id = m.id
+             WHERE lower(d.recipient) = ANY(%(emails)s)
+            """,
+            model=record._name,
+            res_id=record.id,
+            emails=emails,
+        )
+    )
+    found = {email for (email,) in rows}
+    for colleague in colleagues(record.env, found):
+        if not is_open_to(record, colleague):
+            found.discard(colleague.email_normalized)
+    return found

@@ -1,4 +1,4 @@
-"""Mail that would take core's gateway too much memory or time.
+"""The bytes of a message, and mail that would cost core's gateway too much.
 
 Large parts go past its parser, and of a text that is too long or too complicated only
 the beginning is shown, as plain text; the whole of it is a file.
@@ -6,7 +6,10 @@ the beginning is shown, as plain text; the whole of it is a file.
 
 import base64
 import html
+import mmap
+import os
 import re
+import tempfile
 from collections import Counter
 from email.message import EmailMessage
 
@@ -19,6 +22,10 @@ from odoo.tools.mail import SANITIZE_TAGS
 from ...mailkit.message import fields
 from ...mailkit.message.lightening import FIELD, find_mark, lighten
 
+# Larger ones lie on the disk: Odoo's parser needs several times their size in memory.
+LARGE = 1024 * 1024
+# So much of a message tells what it is (headers, and the first texts).
+_HEAD = 2 * LARGE
 _KINDS = {"text/plain": "message.txt", "text/html": "message.html"}
 # What is shown of a text that is too much.
 _KEPT_CHARACTERS, _KEPT_LINES = 64 * 1024, 1000
@@ -80,6 +87,59 @@ _HIDDEN = re.compile(
 _LINE_END = re.compile(r"</?(?:br|p|div|tr|li|h\d|blockquote)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+
+
+class MessageSource:
+    """The bytes of a message; a large one costs no memory until it is asked for.
+
+    ``head``: the beginning, with all headers and the first texts.
+
+    :param raw: bytes, or an open file, which stays the caller's
+    """
+
+    def __init__(self, raw):
+        self._raw, self._file = None, None
+        if isinstance(raw, bytes):
+            self._take_bytes(raw)
+        else:
+            self._take_file(raw)
+
+    def _take_bytes(self, raw):
+        self.head = raw[:_HEAD]
+        if len(raw) < LARGE:
+            self._raw = raw
+            return
+        self._file = tempfile.TemporaryFile()
+        self._file.write(raw)
+        self._file.flush()
+
+    def _take_file(self, file):
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self.head = file.read(_HEAD)
+        if size < LARGE:
+            self._raw = self.head
+            return
+        file.flush()
+        self._file = file
+
+    def buffer(self):
+        """Return what can be sliced and searched like bytes: a large message is read
+        from the disk, as far as it is looked at."""
+        if self._file is None:
+            return self._raw
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @property
+    def is_large(self):
+        return self._file is not None
+
+    def content(self):
+        """Return the whole message. Nothing here keeps what is returned."""
+        if self._file is None:
+            return self._raw
+        self._file.seek(0)
+        return self._file.read()
 
 
 class HeavyParts:

@@ -1,39 +1,31 @@
 """One message out of a mailbox: what it is, and what becomes of it."""
 
 import logging
-import re
 
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ...mailkit.answers.loops import automatic
-from ...mailkit.answers.matching import Outcome, Reason, decide, decide_body
+from ...mailkit.answers.loops import is_automatic
+from ...mailkit.answers.matching import Match, MatchReason, decide, decide_body
 from ...mailkit.answers.reports import Kind, classify
-from ...mailkit.message import mime
-from ...mailkit.message.from_header import address_key
+from ...mailkit.message.address import Address
 from ...mailkit.message.headers import Headers, message_key, parse_headers
-from .. import code_mail, vault
-from ..as_odoo import as_odoo
-from ..conversation import is_open_to
+from .. import vault
 from .facts import (
     CODE_MAIL,
     AddressBook,
     addressed,
+    carries_code,
     decide_batch,
+    is_open_to,
     sent_messages,
 )
-from .message_source import MessageSource
+from .heavy import MessageSource
 
 _logger = logging.getLogger(__name__)
 
-# Who writes, and about what, when a mailbox is to be redirected: Gmail, and others.
-_CONFIRMATION = re.compile(
-    r"forwarding-noreply@google\.com|confirm|verif|forward|redirect|підтвер|пересил",
-    re.IGNORECASE,
-)
 # Kinds of mail that are posted in a conversation.
 _SPEAKING = ("answer", "auto_reply", "own_copy")
-_REPORTS = (Kind.DELIVERY_REPORT, Kind.READ_RECEIPT, Kind.OTHER_REPORT)
 
 
 class Intake:
@@ -52,9 +44,9 @@ class Intake:
 
         :param AddressBook book: of the account, where many are asked about
         """
-        if decision.outcome is Outcome.OWN_COPY:
-            return decision.reason is Reason.OWN_ANSWER
-        if decision.outcome is Outcome.NONE:
+        if decision.match is Match.OWN_COPY:
+            return decision.reason is MatchReason.OWN_ANSWER
+        if decision.match is Match.NONE:
             return bool(self._task_address(decision, headers, book))
         return True
 
@@ -70,9 +62,9 @@ class Intake:
         """
         none = self.account.address_ids.browse()
         if not (
-            decision.reason is Reason.UNRELATED
+            decision.reason is MatchReason.UNRELATED
             and any(address.email for address in headers.from_)
-            and automatic(headers) is None
+            and not is_automatic(headers)
         ):
             return none
         book = book or AddressBook(self.account)
@@ -83,11 +75,11 @@ class Intake:
 
         Only there: anybody can send mail into the inbox that looks like a copy.
         """
-        if decision.reason is not Reason.SENT_BY_ODOO:
+        if decision.reason is not MatchReason.SENT_BY_ODOO:
             return
         message = self.env["mail.message"].browse(decision.message).exists()
         address = message.external_address_id
-        shown = address_key(headers.author.email)
+        shown = headers.author.key
         if (
             address.account_id == self.account
             and address.state == "working"
@@ -101,7 +93,8 @@ class Intake:
         sent = self.env["mail.external.delivery"].search(
             [("mail_message_id", "=", message.id), ("address_id", "=", address.id)]
         )
-        return {*map(address_key, (address.email, *sent.mapped("address_email")))}
+        emails = (address.email, *sent.mapped("address_email"))
+        return {Address.of(email).key for email in emails}
 
     def take_in(self, raw, decision, facts, *, place="", is_sent=False, waits=False):
         """Process one whole message; whatever is wrong with it is kept, not raised.
@@ -130,7 +123,7 @@ class Intake:
                     return None
                 key = self._ledger_key(found, kind, headers, raw)
                 address = self.address(found, kind, headers)
-                arrival = self._claim(headers, raw, kind, place, address, key)
+                arrival = self._enter(headers, raw, kind, place, address, key)
                 if arrival and waits:
                     arrival._keep_waiting(source)
                 elif arrival:
@@ -143,7 +136,7 @@ class Intake:
             _logger.exception("Message of mailbox %s", self.account.id)
             self.env.invalidate_all()
             own = self.account._own_address()
-            arrival = self._claim(Headers(), raw, "answer", place, own)
+            arrival = self._enter(Headers(), raw, "answer", place, own)
             if arrival:
                 arrival._quarantine("not_understood", source)
             return arrival
@@ -200,17 +193,17 @@ class Intake:
         :param headers: its ``Headers``, empty ones when they are unknown
         """
         own = self.account._own_address()
-        arrival = self._claim(headers, b"", kind, place, own, key)
+        arrival = self._enter(headers, b"", kind, place, own, key)
         arrival.write({"state": "quarantine", "reason": reason})
 
-    def _claim(self, headers, raw, kind, place, address, key=None):
+    def _enter(self, headers, raw, kind, place, address, key=None):
         """The message's row in the ledger, none when it is there already.
 
         :param bytes raw: b"" when the message itself could not be had
         :param address: which of the account's it was written to
         :param str key: instead of that of the headers and ``raw``
         """
-        return self.env["mail.external.arrival"]._claim(
+        return self.env["mail.external.arrival"]._enter(
             {
                 "key": key or message_key(headers, raw),
                 "account_id": self.account.id,
@@ -226,77 +219,36 @@ class Intake:
             instead_of_place=bool(raw),
         )
 
-    def take_in_forwarded(self, raw):
-        """One message that the mailbox redirected to Odoo's gateway.
-
-        What is not for Odoo is dropped here: it lies in the mailbox. While the account
-        does not work it is kept, and processed when it does again.
-
-        :return: id of the record that it was posted to, or False
-        """
-        account = self.account
-        if not (
-            account.active
-            and account.receives
-            and account.incoming_protocol == "forwarded"
-        ):
-            _logger.info("Dropped: a mailbox redirects what is not read here any more")
-            return False
-        intake = Intake(as_odoo(account))
-        headers = parse_headers(raw)
-        [decision], facts = decide_batch(intake.account, [headers])
-        arrival = None
-        if intake.wants_whole(decision, headers):
-            waits = account.state != "working"
-            arrival = intake.take_in(
-                raw, decision, facts, place="forwarded", waits=waits
-            )
-        if arrival is None:
-            intake._note_confirmation(headers, raw)
-            return False
-        if arrival.mail_message_id:
-            arrival._let_notifications_leave()
-        return arrival.mail_message_id.res_id
-
-    def _note_confirmation(self, headers, raw):
-        """A service that redirects mail asks first: show its code or link."""
-        if not _CONFIRMATION.search(f"{headers.author.email} {headers.subject}"):
-            return
-        parts = [p for p in mime.walk(raw) if p.content_type.startswith("text/")]
-        text = next((text for p in parts if (text := p.plain()).strip()), "")
-        self.account.forward_notice = f"{headers.subject}\n\n{text.strip()[:2000]}"
-
     def look_inside(self, raw, headers, decision, facts):
         """What only the whole message can tell.
 
         :return: (decision, mailkit.answers.reports.Report or None)
         """
         report = None
-        if code_mail.carries_code(self.env, raw):
+        if carries_code(self.env, raw):
             return CODE_MAIL, None
-        if decision.outcome is Outcome.REPORT:
+        if decision.match is Match.REPORT:
             report = classify(raw)
-            if report.kind not in _REPORTS:
+            if report is None:
                 decision = decide(headers, facts, is_report=False)
-        if decision.outcome is Outcome.BODY_NEEDED:
+        if decision.match is Match.BODY_NEEDED:
             found = (signer.in_message(raw) for signer in vault.signers(self.env))
-            tokens = next((tokens for tokens in found if tokens), ())
-            ids = [token.message_id for token in tokens]
-            _names, addressees = sent_messages(self.env, (), ids)
+            marked = next(filter(None, found), ())
+            _names, addressees = sent_messages(self.env, (), marked)
             facts.addressees.update(addressees)
-            decision = decide_body(headers, facts, tokens)
+            decision = decide_body(headers, facts, marked)
         return decision, report
 
     def kind(self, decision, report, headers):
         """Value of mail.external.arrival.kind, or None: not for us."""
-        if decision.outcome is Outcome.REPORT:
-            if report.kind is Kind.DELIVERY_REPORT and report.original:
+        if decision.match is Match.REPORT:
+            if report.kind is Kind.DELIVERY and report.original:
                 return "bounce"
             return "receipt" if report.kind is Kind.READ_RECEIPT else None
-        if decision.outcome is Outcome.ANSWER:
-            return "auto_reply" if decision.automatic else "answer"
-        if decision.outcome is Outcome.OWN_COPY:
-            return "own_copy" if decision.reason is Reason.OWN_ANSWER else None
+        if decision.match is Match.ANSWER:
+            return "auto_reply" if decision.is_automatic else "answer"
+        if decision.match is Match.OWN_COPY:
+            return "own_copy" if decision.reason is MatchReason.OWN_ANSWER else None
         return "new" if self._task_address(decision, headers) else None
 
     def address(self, decision, kind, headers):
@@ -314,26 +266,3 @@ def _makes_tasks(address):
         and not address.user_id
         and bool(address.new_mail_project_id)
     )
-
-
-def pass_by(account, asked, reason):
-    """Show by its place what nobody can judge; nothing of it is looked at.
-
-    :param asked: a ``Seen`` of one header, or a ``Whole``
-    """
-    name = asked.names[0] if hasattr(asked, "names") else asked.name
-    validity = getattr(asked, "uid_validity", 0)
-    keep_place(account, asked.folder, name, reason, validity)
-    _logger.warning(
-        "Message %s of folder %s of mailbox %s is shown by its place: %s",
-        name,
-        asked.folder.id,
-        account.id,
-        reason,
-    )
-
-
-def keep_place(account, folder, name, reason, validity=0):
-    """:param name: UID or UIDL of a message of which nothing is known"""
-    key = f"unreadable:{folder.id}:{validity}:{name}"
-    Intake(account).keep_place(Headers(), False, f"{folder.path} {name}", reason, key)

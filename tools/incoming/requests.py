@@ -1,14 +1,20 @@
-"""What a visit to a mailbox asks the run for, and what it is given to begin with.
+"""What a visit and the run say to each other.
 
-None of it is a record: the thread of a visit has no database.
+A visit is given a ``MailboxJob`` to begin with. Then it puts requests into the queue of
+the run, each in an ``Asked``, and gets their answers. None of it is a record: the
+thread of a visit has no database.
 """
 
+import queue
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from ...mailkit.connection.settings import Credentials, Server
 from ...mailkit.errors import MailError
-from .message_source import MessageSource
+from .heavy import MessageSource
+
+# How a visit ends, unless all went well (None) or the server refused (MailError)
 
 
 class Stopped(Exception):
@@ -30,9 +36,12 @@ class Cut(Stopped):
         self.error, self.early = error, early
 
 
+# What a visit begins with
+
+
 @dataclass(frozen=True)
 class FolderJob:
-    """A folder to look into. ``state``: as ``mail.external.folder`` keeps it.
+    """A folder to read. ``state``: as ``mail.external.folder`` keeps it.
 
     ``transfer``: of the message that earlier visits began to fetch, see ``Held``.
     """
@@ -53,15 +62,17 @@ class MailboxJob:
     while something of this mailbox may have been judged.
     """
 
-    account_id: int
     server: Server
     credentials: Credentials = field(repr=False)
     folders: tuple[FolderJob, ...]
-    since: date  # the day of the last look
-    look_back: date | None = None  # where a folder begins that was never read
-    copies: bool = False  # whether sent mail waits to be put into the Sent folder
-    headers: int = 1000
-    careful: bool = False
+    since: date  # the day of the last visit
+    look_back: date | None  # where a folder begins that was never read
+    copies: bool  # whether sent mail waits to be put into the Sent folder
+    headers: int
+    careful: bool
+
+
+# What it asks for, and what it is answered
 
 
 class Request:
@@ -81,17 +92,17 @@ class Advanced(Request):
 
 
 @dataclass(frozen=True)
-class Seen(Request):
+class Scanned(Request):
     """Headers of one folder, in order; asks which of them to fetch: a ``Choice``.
 
-    ``cut``: those of which only the beginning is known. ``done``: what to keep when
-    all were judged and none is wanted. ``uid_validity``: 0 over POP3.
+    ``truncated``: those of which only the beginning is known. ``done``: what to keep
+    when all were judged and none is wanted. ``uid_validity``: 0 over POP3.
     """
 
     folder: FolderJob
     names: tuple[str, ...]  # UID or UIDL
     headers: tuple[bytes, ...]
-    cut: frozenset[int]
+    truncated: frozenset[int]
     done: Advanced
     uid_validity: int = 0
 
@@ -118,16 +129,17 @@ class Unreadable(Request):
 
 
 @dataclass(frozen=True)
-class Whole(Request):
-    """A fetched message; ``raw`` None: it cannot be had, ``problem`` says why.
+class Fetched(Request):
+    """A message that was chosen; ``source`` None: it cannot be had, ``problem`` says
+    why.
 
     ``keeps``: it took so long that it should not be fetched again.
     """
 
     folder: FolderJob
-    position: int
-    name: str
-    raw: MessageSource | None
+    position: int  # among the headers that were judged last
+    name: str  # UID or UIDL
+    source: MessageSource | None = None
     problem: str = ""
     state: dict | None = None  # how far the folder is with this one
     keeps: bool = False
@@ -155,13 +167,14 @@ class Part(Request):
 
 @dataclass(frozen=True)
 class Held(Request):
-    """The visit ended at this message. ``octets``: how far it came; ``code``: why."""
+    """The visit ended at a message. ``transfer``: what the folder keeps of that, see
+    ``visit.counted``; ``octets``: how far this visit came with it.
+    """
 
     keeps = True
     folder: FolderJob
-    message: str
-    octets: int
-    code: str
+    transfer: dict
+    octets: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,3 +210,37 @@ class CopyFailed(Request):
 
     keeps = True
     copy_id: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is put into the run's queue: a request, or how the visit ended.
+
+    :param MailboxWork work: who answers it
+    :param asked: a Request; None, MailError or Stopped when the visit is over
+    :param replies: where the visit waits for the answer; None: it is over
+    """
+
+    work: Any
+    asked: Any
+    replies: queue.SimpleQueue | None
+
+    @property
+    def is_end(self):
+        return self.replies is None
+
+    @property
+    def messages(self):
+        return int(isinstance(self.asked, Fetched))
+
+    @property
+    def keeps(self):
+        """Whether it is heard to the very end of the run."""
+        return self.is_end or self.asked.keeps
+
+    @property
+    def is_alone(self):
+        """Whether it needs a transaction of its own: what is large, what is marked."""
+        source = self.asked.source if self.messages else None
+        large = source is not None and source.is_large
+        return large or (not self.is_end and self.work.marks.wanted(self.asked))

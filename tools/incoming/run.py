@@ -1,8 +1,37 @@
-"""One run of the fetching: many mailboxes at a time, threads for the network only.
+"""One run of the scheduled action "fetch": many mailboxes at a time.
 
-The thread of the run owns the database; each visit's thread asks it, and waits. What
-is asked meanwhile is answered together, in one transaction: core reads the same users,
-aliases and settings for every message, and then reads them once.
+The map::
+
+    mail server  <->  visit.visit        a thread for each mailbox: no database
+                        |       ^
+        Asked, into one |       | the answer, or Stopped, into a queue
+          queue for all |       | of this visit alone (visit.Asking)
+                        v       |
+                      FetchRun           the thread of the run: no network
+                        |       ^
+                        v       |
+    database     <->  work.MailboxWork   one for each mailbox: what to fetch and keep
+                        |
+                        v
+                      intake.Intake      one message: what it is, its row in the ledger
+                        |
+                        v
+                      gateway            hands it over to core's gateway
+
+- The thread of the run is that of the scheduled action
+  (``mail.external.account._cron_fetch``), and owns the database.
+- Each visit waits for every answer, so a mailbox has one question at a time. What
+  several ask meanwhile is answered together, in one transaction: core reads the same
+  users, aliases and settings for every message, and then reads them once. When that
+  fails, it is answered one by one.
+- An answer is put into its queue after the commit. So what a visit was told is kept,
+  and a message is kept together with how far its folder is.
+- A crash of Odoo leaves mailboxes with the number of a dead run. The next run claims
+  them (``claims.claim_due``), counts the crash, and goes on where the folders are; what
+  it judges then is marked first (``work.Marks``), to leave out what Odoo does not
+  survive three times.
+- A mail server that hangs keeps its thread, not the run: ``_leave_alone``. What such a
+  visit asks for later is answered with Stopped.
 """
 
 import logging
@@ -16,17 +45,16 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
-from ..claims import claim_due
-from .asking import Asked, Asking
-from .requests import Choice, Cut, Failed, Seen, Stopped, Whole
-from .visit import visit
+from .claims import claim_due
+from .requests import Asked, Choice, Cut, Failed, Fetched, Scanned, Stopped
+from .visit import Asking, visit
 from .work import MailboxWork
 
 _logger = logging.getLogger(__name__)
 
 _TRIES = 5
-# Seconds between two looks for mailboxes that have become due meanwhile.
-_LOOK_AGAIN = 1.0
+# Seconds until it is asked again which mailboxes have become due meanwhile.
+_CLAIM_AGAIN = 1.0
 # How much is answered in one transaction: others may wait for its locks.
 _AT_ONCE, _AT_ONCE_SECONDS = 16, 0.5
 
@@ -77,25 +105,30 @@ class FetchRun:
             return
         claimed = self._claimed(free)
         # As many as were asked for: there are more, for the next that are free.
-        self.next_claim = now + (0 if len(claimed) == free else _LOOK_AGAIN)
+        self.next_claim = now + (0 if len(claimed) == free else _CLAIM_AGAIN)
         if len(claimed) == self.threads and not self.woken:
             self.env["ir.cron"]._external_wake_others("fetch")
             self.env.cr.commit()  # pylint: disable=invalid-commit
             self.woken = True
-        for row, job in claimed:
-            work = MailboxWork(self.accounts.browse(row["id"]), row)
-            if isinstance(job, MailError):
-                self.active[work.account.id] = (work, None)
-                self.held.append(Asked(work, job, None))
-                continue
-            asking = Asking(work, self.requests)
-            self.active[work.account.id] = (work, asking)
-            threading.Thread(
-                target=self._visit,
-                args=(work, job, asking),
-                name=f"mailbox-{work.account.id}",
-                daemon=True,
-            ).start()
+        for row in claimed:
+            self._begin(MailboxWork(self.accounts.browse(row["id"]), row))
+
+    def _begin(self, work):
+        """Visit the mailbox, in a thread."""
+        try:
+            job = work.job()
+        except MailError as error:
+            self.active[work.account.id] = (work, None)
+            self.held.append(Asked(work, error, None))
+            return
+        asking = Asking(work, self.requests)
+        self.active[work.account.id] = (work, asking)
+        threading.Thread(
+            target=self._visit,
+            args=(work, job, asking),
+            name=f"mailbox-{work.account.id}",
+            daemon=True,
+        ).start()
 
     def _troubled(self):
         """How many more mailboxes of slow servers may be read at the same time.
@@ -147,7 +180,7 @@ class FetchRun:
         waiting = self.held
         with suppress(queue.Empty):
             if not waiting:
-                waiting.append(self.requests.get(timeout=_LOOK_AGAIN))
+                waiting.append(self.requests.get(timeout=_CLAIM_AGAIN))
             while len(waiting) < _AT_ONCE:
                 waiting.append(self.requests.get_nowait())
         count = next((n for n, each in enumerate(waiting) if each.is_alone), _AT_ONCE)
@@ -226,9 +259,9 @@ class FetchRun:
 
     def _without(self, request):
         """The answer to what nobody can judge, whatever it is that it holds."""
-        if not isinstance(request.asked, Seen | Whole):
+        if not isinstance(request.asked, Scanned | Fetched):
             return Failed()
-        if isinstance(request.asked, Seen) and len(request.asked.names) > 1:
+        if isinstance(request.asked, Scanned) and len(request.asked.names) > 1:
             return Choice((), 0)  # one by one
         try:
             answer = request.work.pass_by(request.asked, "not_understood")
@@ -265,16 +298,7 @@ class FetchRun:
         answers, end = [], time.monotonic() + _AT_ONCE_SECONDS
         for request in requests:
             work, asked = request.work, request.asked
-            if not request.is_end:
-                answers.append(work.answer(asked))
-            elif isinstance(asked, Failed):
-                answers.append(work.finish(MailError(ErrorCode.TEMPORARY)))
-            elif isinstance(asked, Cut):
-                answers.append(work.cut_off(asked))
-            elif isinstance(asked, Stopped):
-                answers.append(work.put_back())
-            else:
-                answers.append(work.finish(asked))
+            answers.append(work.end(asked) if request.is_end else work.answer(asked))
             if time.monotonic() > end:
                 break
         return answers

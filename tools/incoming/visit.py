@@ -1,34 +1,65 @@
 """A visit to one mailbox: the network's part of reading, run in a thread.
 
-No database here. What has to be decided or kept is asked of the run (``fetching``),
-which owns the transaction: the thread waits for each answer, so that at most one
+No database here. What has to be decided or kept is asked of the run, which owns the
+transaction (``requests``): the thread waits for each answer, so that at most one
 message of a mailbox is in memory.
+
+A slow server gives a large message piece by piece, over several visits: IMAP goes on
+where it stopped. What does not get on is told as too slow, so that it does not hold up
+what lies behind it.
 """
+
+import os
+import queue
+import tempfile
+import threading
+import time
+from contextlib import nullcontext
+from dataclasses import replace
 
 from ...mailkit.connection.settings import Protocol
 from ...mailkit.errors import FATAL, ErrorCode, MailError
-from ...mailkit.imap.folders import sent_folder
-from ...mailkit.imap.mailbox import ImapMailbox
-from ...mailkit.imap.state import FolderState
+from ...mailkit.imap.folders import FolderState, sent_folder
+from ...mailkit.imap.mailbox import SMALL_CHUNK, ImapMailbox
 from ...mailkit.message.headers import parse_headers
-from ...mailkit.pop3.mailbox import MaildropStatus, Pop3Mailbox
+from ...mailkit.pop3 import MaildropStatus, Pop3Mailbox
+from .heavy import LARGE, MessageSource
 from .requests import (
     Advanced,
+    Asked,
+    Begun,
     CopyFailed,
+    Fetched,
     FolderFailed,
     Held,
     Listed,
     NextCopy,
+    Part,
+    Scanned,
+    Stopped,
     Unreadable,
-    Whole,
 )
-from .slices import Slices
-from .transfer import HEADER, given_up, hand_over
 
 # Larger ones are told of, not fetched: Odoo holds a message in memory several times.
 MAX_OCTETS = 64 * 1024 * 1024
 # POP3 answers one header after the other.
 _POP3_SHARE = 5
+# Of large messages one at a time is processed, whatever mailbox it is in; they are
+# fetched to the disk, so that nobody waits for a slow server.
+_one_large = threading.Semaphore()
+# Octets of a message that go into one row.
+_PIECE = 4 * 1024 * 1024
+# Octets to ask for first: a slow server may not get on with more.
+_FIRST_CHUNK = 64 * 1024
+# Visits that brought nothing of a message: of a slow server, of one that breaks off. A
+# header is small, so that the server has rather another trouble at this moment.
+_SLOW_VISITS, _BROKEN_VISITS = 3, 6
+# A message that took so many seconds is taken in even when the run is over.
+_SLOW_SECONDS = 3.0
+# Visits for one message, whatever they bring.
+_MOST_VISITS = 200
+# Ends the name of a message of which not even the header came.
+HEADER = " header"
 
 
 def visit(job, ask, deadline):
@@ -89,17 +120,12 @@ def _visit_folder(mailbox, folder, job, ask):
         ask(FolderFailed(folder, error))
 
 
-def _header_name(place):
-    return f"{place.uid_validity} {place.uid}{HEADER}"
-
-
 def _behind_what_holds_up(state, folder, ask):
     """The state behind a message of which no visit got even the header."""
-    transfer = folder.transfer or {}
-    reason = transfer.get("header") and given_up(transfer)
+    name, reason = _held_header(folder)
     if not reason:
         return state
-    validity, uid = map(int, transfer["message"].removesuffix(HEADER).split())
+    validity, uid = map(int, name.split())
     if validity != state.uid_validity or uid < state.next_uid:
         return state
     ask(Unreadable(folder, (str(uid),), validity, reason))
@@ -128,8 +154,9 @@ def _take_batches(mailbox, job, folder, batches, ask):
         careful = False  # what Odoo did not survive was in the first batch
     if broken:
         if broken.code in FATAL and mailbox.reading:
-            name = _header_name(mailbox.reading)
-            ask(Held(folder, name, 0, broken.code.value))
+            place = mailbox.reading
+            name = f"{place.uid_validity} {place.uid}{HEADER}"
+            _hold(folder, name, 0, broken, ask)
         raise broken
 
 
@@ -164,11 +191,10 @@ def _hand_over_batch(mailbox, folder, batch, slices, ask):
                 lambda file, chunk, h=header, v=validity: _fetch_imap(
                     mailbox, folder, v, h, file, chunk
                 ),
-                Whole(
+                Fetched(
                     folder,
                     position,
                     str(header.uid),
-                    None,
                     state=vars(batch.after(header.uid)),
                 ),
                 f"{validity} {header.uid} {header.size}",
@@ -253,32 +279,28 @@ def _visit_maildrop(mailbox, folder, job, ask):
             careful = False
     except MailError as error:
         if error.code in FATAL and mailbox.reading:
-            name = f"{mailbox.reading.uidl}{HEADER}"
-            ask(Held(folder, name, 0, error.code.value))
+            _hold(folder, f"{mailbox.reading.uidl}{HEADER}", 0, error, ask)
         raise
     ask(Advanced(folder, vars(status), listed=True))
 
 
 def _without_what_holds_up(entries, folder, ask):
     """The entries but for one of which no visit got even the header."""
-    transfer = folder.transfer or {}
-    reason = transfer.get("header") and given_up(transfer)
-    held = transfer["message"].removesuffix(HEADER) if reason else None
-    for entry in entries:
-        if entry.uidl == held:
-            _pass_by(folder, (held,), ask, reason)
-            return [each for each in entries if each is not entry]
-    return entries
+    name, reason = _held_header(folder)
+    if not (reason and any(entry.uidl == name for entry in entries)):
+        return entries
+    _leave_out(folder, (name,), ask, reason)
+    return [entry for entry in entries if entry.uidl != name]
 
 
-def _pass_by(folder, names, ask, reason="unreadable"):
+def _leave_out(folder, names, ask, reason="unreadable"):
     ask(Unreadable(folder, names, reason=reason))
     ask(Advanced(folder, folder.state or {}, names))
 
 
 def _take_pop3_batch(mailbox, folder, batch, ask, careful):
     if batch.unreadable:
-        _pass_by(folder, tuple(entry.uidl for entry in batch.unreadable), ask)
+        _leave_out(folder, tuple(entry.uidl for entry in batch.unreadable), ask)
     names = [header.entry.uidl for header in batch.headers]
 
     def done(begin, end):
@@ -292,8 +314,205 @@ def _take_pop3_batch(mailbox, folder, batch, ask, careful):
                 lambda file, _chunk, e=entry: mailbox.fetch_into(
                     file, e, max_octets=MAX_OCTETS
                 ),
-                Whole(folder, position, entry.uidl, None),
+                Fetched(folder, position, entry.uidl),
                 entry.uidl,
                 ask,
                 goes_on=False,
             )
+
+
+# Headers, slice by slice
+
+
+class Slices:
+    """Headers of one batch; iterating gives (begin, wanted) for each slice of them.
+
+    ``wanted``: positions from ``begin`` on. What is wanted is handed over before the
+    next slice is asked for. The first one is judged from now on.
+
+    :param names: UIDs or UIDLs
+    :param headers: list of mailkit headers, with ``raw`` and ``truncated``
+    :param done: returns what to keep after these positions, given (begin, end)
+    :param bool one_by_one: whether each is asked for alone
+    """
+
+    def __init__(
+        self, folder, names, headers, done, ask, *, one_by_one=False, validity=0
+    ):
+        self._folder, self._names, self._headers = folder, names, headers
+        self._done, self._ask, self._validity = done, ask, validity
+        self._one_by_one = one_by_one
+        self._answer = self._begin(0) if headers else None
+
+    def __iter__(self):
+        begin = 0
+        while begin < len(self._headers):
+            choice = self._answer()
+            if not choice.judged:  # one of them makes trouble: which one?
+                self._one_by_one = True
+                self._answer = self._begin(begin)
+                continue
+            end = begin + choice.judged
+            yield begin, choice.wanted
+            if choice.wanted or end < self._end(begin):
+                self._ask(self._done(begin, end))
+            begin = end
+            if begin < len(self._headers):
+                self._answer = self._begin(begin)
+
+    def _end(self, begin):
+        return begin + 1 if self._one_by_one else len(self._headers)
+
+    def _begin(self, begin):
+        end = self._end(begin)
+        some = self._headers[begin:end]
+        return self._ask.later(
+            Scanned(
+                self._folder,
+                tuple(self._names[begin:end]),
+                tuple(header.raw for header in some),
+                frozenset(n for n, header in enumerate(some) if header.truncated),
+                self._done(begin, end),
+                self._validity,
+            )
+        )
+
+
+# One whole message, over several visits if need be
+
+
+def hand_over(fetch, empty, message, ask, *, goes_on=True):
+    """Fetch one message and wait until the run is done with it.
+
+    :param fetch: adds it to the file that it is given; its second argument says how
+        many octets to ask for first, when that can be chosen
+    :param Fetched empty: what to tell the run, but for the content
+    :param str message: names it for later visits
+    :param bool goes_on: whether it can be fetched from the middle on
+    """
+    transfer = empty.folder.transfer or {}
+    if transfer.get("message") != message:
+        transfer = {}
+    if problem := given_up(transfer):
+        ask(replace(empty, problem=problem))
+        return
+    with tempfile.SpooledTemporaryFile(max_size=LARGE) as file:
+        if transfer and goes_on:
+            _recall(file, empty.folder, message, ask)
+        begun, started = file.tell(), time.monotonic()
+        try:
+            fetch(file, SMALL_CHUNK if transfer else _FIRST_CHUNK)
+        except MailError as error:
+            if error.code not in FATAL:
+                ask(replace(empty, problem=error.code.value))
+                return
+            octets = (
+                _keep_parts(file, begun, empty.folder, message, ask) if goes_on else 0
+            )
+            _hold(empty.folder, message, octets, error, ask)
+            raise
+        slow = bool(transfer) or time.monotonic() - started > _SLOW_SECONDS
+        source = MessageSource(file)
+        with _one_large if source.is_large else nullcontext():
+            ask(replace(empty, source=source, keeps=slow))
+
+
+def _recall(file, folder, message, ask):
+    while content := ask(Begun(folder, message, file.tell())):
+        file.write(content)
+
+
+def _keep_parts(file, begun, folder, message, ask):
+    """:return: how many octets this visit brought"""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(begun)
+    for position in range(begun, size, _PIECE):
+        ask(Part(folder, message, position, file.read(_PIECE)))
+    return max(size - begun, 0)
+
+
+def given_up(transfer):
+    """Whether a message held up enough visits.
+
+    :param dict transfer: see ``counted``
+    :return: the reason, or ""
+    """
+    slow = transfer.get("slow", 0)
+    broken = transfer.get("broken", 0)
+    if slow >= _SLOW_VISITS and not transfer.get("header"):
+        return "too_slow"
+    if slow + broken >= _BROKEN_VISITS:
+        return "too_slow" if slow >= broken else "unreadable"
+    return "too_slow" if transfer.get("visits", 0) >= _MOST_VISITS else ""
+
+
+def counted(transfer, message, octets, code):
+    """How a message stands after one more visit that ended at it.
+
+    :param dict transfer: how the folder's message stood before, another one perhaps
+    :param str message: its name
+    :param int octets: how far this visit came with it
+    :param str code: why it ended
+    :return: dict, as ``mail.external.folder`` keeps it
+    """
+    if not transfer or transfer["message"] != message:
+        transfer = {"message": message, "visits": 0, "slow": 0, "broken": 0}
+        transfer["header"] = message.endswith(HEADER)
+    name = "slow" if code == ErrorCode.TIMEOUT.value else "broken"
+    return {
+        **transfer,
+        "visits": transfer["visits"] + 1,
+        name: transfer[name] + int(octets < SMALL_CHUNK),
+    }
+
+
+def _hold(folder, message, octets, error, ask):
+    """The visit ends at this message."""
+    transfer = counted(folder.transfer, message, octets, error.code.value)
+    ask(Held(folder, transfer, octets))
+
+
+def _held_header(folder):
+    """:return: name of a message of which no visit got even the header, and the reason
+    to leave it out; the reason is "" when there is none
+    """
+    transfer = folder.transfer or {}
+    reason = given_up(transfer) if transfer.get("header") else ""
+    return transfer.get("message", "").removesuffix(HEADER), reason
+
+
+# Asking the run
+
+
+class Asking:
+    """What a visit asks the run with, one thing at a time.
+
+    Called it waits for the answer. ``later`` returns a function that does: the mail
+    server can be asked meanwhile.
+    """
+
+    def __init__(self, work, requests):
+        self._work = work
+        self._requests = requests
+        self._replies = queue.SimpleQueue()
+        self._ended = False
+
+    def end(self):
+        """Nobody answers any more: the run is over before the visit."""
+        self._ended = True
+        self._replies.put(Stopped())
+
+    def __call__(self, asked):
+        return self.later(asked)()
+
+    def later(self, asked):
+        if self._ended:
+            raise Stopped
+        self._requests.put(Asked(self._work, asked, self._replies))
+        return self._wait
+
+    def _wait(self):
+        answer = self._replies.get()
+        if isinstance(answer, Stopped):
+            raise answer
+        return answer

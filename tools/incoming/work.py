@@ -1,56 +1,143 @@
-"""The database's part of reading one mailbox: what to fetch, what becomes of it.
+"""The database's part of reading one mailbox, in the thread of the run.
 
-A message and how far its folder is with it are kept in one transaction, or not at all.
+What a visit needs to begin with, what to fetch, what becomes of it, and when the next
+visit comes. A message and how far its folder is with it are kept in one transaction, or
+not at all.
 """
 
 import base64
+import json
+import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
 from odoo import fields
+from odoo.exceptions import UserError
 
-from ...mailkit.answers.matching import Outcome
-from ...mailkit.errors import ErrorCode
-from ...mailkit.message.headers import parse_headers
+from ...mailkit.answers.matching import Match
+from ...mailkit.errors import ErrorCode, MailError
+from ...mailkit.message.headers import Headers, parse_headers
+from .. import vault
+from ..outgoing.session import SIGN_IN_CODES
 from . import requests as visit
-from .facts import AddressBook, decide_batch
-from .intake import Intake, keep_place, pass_by
-from .judging import (
+from .facts import (
     HEAVY_SECONDS,
     SLICE_SECONDS,
+    AddressBook,
     TooMuch,
+    decide_batch,
     parsed,
 )
-from .judging_marks import Marks
-from .transfers import Transfers
-from .visit_end import VisitEnd
+from .intake import Intake
 
-# Sent mail waits so long before its copy is made: the service may make one itself.
-COPY_MINUTES = 1
-_COPY_ATTEMPTS = 5
+_logger = logging.getLogger(__name__)
+
+# Seconds that one command of a mailbox may take.
+STEP_TIMEOUT = 20.0
+# Headers that a server is asked for at once.
+_HEADERS_AT_ONCE = 1000
 # Headers that are judged together: they share what is asked of the database.
 _FIRST_SLICE, _MOST_SLICE = 50, 400
+# So often may Odoo end while it judges one and the same message.
+CRASHES = 3
+# Sent mail waits so long before its copy is made: the service may make one itself.
+_COPY_MINUTES = 1
+_COPY_ATTEMPTS = 5
+# Minutes until the next visit: soon after something came or was sent, later when quiet.
+_SOON, _LATE = 1, 10
+_RETRY_MINUTES = (1, 2, 5, 10, 20, 30)
 
 
-class MailboxWork(VisitEnd):
-    """One mailbox during a run.
+@dataclass(frozen=True)
+class Progress:
+    """What was done in a mailbox; put back when a transaction fails.
+
+    ``octets``: what came of a message that is not whole yet. ``states``: id of a
+    folder -> its state, as it was kept last.
+    """
+
+    answers: int = 0
+    unrelated: int = 0
+    octets: int = 0
+    states: dict[int, dict] = field(default_factory=dict)
+
+    @property
+    def is_some(self):
+        return bool(self.answers or self.unrelated or self.octets or self.states)
+
+
+class MailboxWork:
+    """One mailbox during a run. ``marks``: what is being judged, see ``Marks``.
 
     :param account: mail.external.account in superuser mode
-    :param row: the columns that the claim read, see ``mailbox_claims``
+    :param dict row: the columns that the claim read, see ``claims.claim_due``
     """
 
     def __init__(self, account, row):
-        super().__init__(account, row)
+        self.account = account
+        self.env = account.env
+        self.row = row
+        self.folders = row["folders"] or []
         self.intake = Intake(account)
-        self.batch, self.cut = (), frozenset()
-        self.transfers = Transfers(self.env, row)
+        self.transfers = {each["id"] for each in self.folders if each["transfer"]}
         self.marks = Marks(account, row)
+        self.batch, self.truncated = (), frozenset()  # of the headers judged last
+        self.progress = Progress()
+
+    @property
+    def is_troubled(self):
+        """Whether its server was slow or failed the last time."""
+        return bool(self.row["attempts"] or self.row["cuts"])
+
+    def job(self):
+        """What a visit begins with, its password opened.
+
+        :raise MailError: there can be no visit
+        """
+        row, look_back = self.row, None
+        credentials = self._credentials()
+        if row["look_back_days"] and row["reading_since"] and not row["last_look"]:
+            look_back = row["reading_since"].date()
+        last = row["last_look"] or row["reading_since"] or fields.Datetime.now()
+        return visit.MailboxJob(
+            server=vault.server(row, "incoming", STEP_TIMEOUT),
+            credentials=credentials,
+            folders=tuple(map(_folder_job, self._in_turn())),
+            since=last.date() - timedelta(days=1),
+            look_back=look_back,
+            copies=row["copies"],
+            headers=self._headers_at_once(),
+            careful=bool(row["crashes"]),
+        )
+
+    def _credentials(self):
+        try:
+            return vault.stored_credentials(self.env, self.row, "incoming")
+        except vault.UnsealError as error:
+            raise MailError(ErrorCode.LOGIN_REQUIRED) from error
+        except UserError as error:  # no key now, see ``vault``
+            raise MailError(ErrorCode.TEMPORARY) from error
+
+    def _headers_at_once(self):
+        """Fewer of a server that did not give as many in time."""
+        slow = self.row["failure_code"] == ErrorCode.TIMEOUT.value
+        tries = min(self.row["attempts"] or 0, 3) if slow else 0
+        return _HEADERS_AT_ONCE // 10**tries
+
+    def _in_turn(self):
+        """Another folder first after each visit that ended in the middle: one of them
+        that the server is slow with does not hold up the others."""
+        turn = (self.row["attempts"] or 0) + (self.row["cuts"] or 0)
+        first = turn % len(self.folders) if self.folders else 0
+        return self.folders[first:] + self.folders[:first]
+
+    # What a visit asks for
 
     def answer(self, request):
         """Do what a visit asks for; the caller commits.
 
-        :param request: one of the classes of ``visit_requests``
+        :param requests.Request request:
         """
         if self.marks.is_suspect(request):
             answer = self.pass_by(request, "too_heavy")
@@ -61,47 +148,53 @@ class MailboxWork(VisitEnd):
 
     def _handler(self, request):
         return {
-            visit.Seen: self._choose,
+            visit.Scanned: self._choose,
             visit.Unreadable: self._note_unreadable,
-            visit.Whole: self._take_in,
+            visit.Fetched: self._give_to_intake,
             visit.Advanced: self._advance,
             visit.Listed: self._compare,
             visit.FolderFailed: self._note_failed_folder,
-            visit.Begun: self.transfers.content,
-            visit.Part: self.transfers.keep,
+            visit.Begun: self._recall,
+            visit.Part: self._keep_part,
             visit.Held: self._hold,
             visit.NextCopy: self._next_copy,
             visit.CopyFailed: self._note_failed_copy,
         }[type(request)]
 
-    def _choose(self, seen):
-        self.batch, spent = self._judge(seen.headers)
-        if seen.folder.is_sent:
+    # Headers
+
+    def _choose(self, scanned):
+        self.batch, spent = self._judge(scanned.headers)
+        self.truncated = scanned.truncated
+        if scanned.folder.is_sent:
             for decision, header, _facts in self.batch:
                 self.intake.note_sender(decision, header)
         heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
         for position in heavy:
-            name = seen.names[position]
-            keep_place(self.account, seen.folder, name, "too_heavy", seen.uid_validity)
+            self._show_place(
+                scanned.folder,
+                scanned.names[position],
+                "too_heavy",
+                scanned.uid_validity,
+            )
         # Most of a mailbox is left alone: that is decided with the least of questions.
         book = self.intake.makes_tasks() and AddressBook(self.account)
         wanted = tuple(
             position
             for position, (decision, header, _facts) in enumerate(self.batch)
             if position not in heavy
-            and (position in seen.cut or self._wants(decision, header, book))
+            and (position in self.truncated or self._wants(decision, header, book))
         )
-        self.cut = seen.cut
         judged = len(self.batch)
         self._count(unrelated=judged - len(wanted) - len(heavy))
-        if not wanted and judged == len(seen.headers):
-            self._advance(seen.done)
+        if not wanted and judged == len(scanned.headers):
+            self._advance(scanned.done)
         return visit.Choice(wanted, judged)
 
     def _wants(self, decision, header, book):
         """:param book: an AddressBook, or False: no address makes tasks of new mail"""
         return (
-            (decision.outcome is not Outcome.NONE or book)
+            (decision.match is not Match.NONE or book)
             and self.intake.wants_whole(decision, header, book)
             and not self._is_old(header)
         )
@@ -125,15 +218,6 @@ class MailboxWork(VisitEnd):
             size = min(2 * size, _MOST_SLICE)
         return batch, seconds
 
-    def pass_by(self, asked, reason):
-        """Answer without looking at it: it is shown by its place."""
-        pass_by(self.account, asked, reason)
-        if isinstance(asked, visit.Seen):
-            self._advance(asked.done)
-            return visit.Choice((), 1)
-        self._done_with(asked)
-        return None
-
     def _is_old(self, header):
         """POP3 does not tell when a message came: what was written long before the
         mailbox was connected is none of ours, though its UIDL is new."""
@@ -143,54 +227,108 @@ class MailboxWork(VisitEnd):
         since = since.replace(tzinfo=timezone.utc) - timedelta(days=1)
         return header.date < since
 
-    def _take_in(self, whole):
-        decision, header, facts = self.batch[whole.position]
-        place = f"{whole.folder.path} {whole.name}"
-        if whole.raw is None:
-            self._keep_header(whole, header, place)
+    # Messages
+
+    def _give_to_intake(self, fetched):
+        decision, header, facts = self.batch[fetched.position]
+        place = f"{fetched.folder.path} {fetched.name}"
+        if fetched.source is None:
+            self._keep_header(fetched, header, place)
         else:
-            if whole.position in self.cut:  # now its whole header is there
-                header = parse_headers(whole.raw.head)
+            if fetched.position in self.truncated:  # now its whole header is there
+                header = parse_headers(fetched.source.head)
                 [decision], facts = decide_batch(self.account, [header])
             arrival = self.intake.take_in(
-                whole.raw, decision, facts, place=place, is_sent=whole.folder.is_sent
+                fetched.source,
+                decision,
+                facts,
+                place=place,
+                is_sent=fetched.folder.is_sent,
             )
             if arrival is None:
                 self._count(unrelated=1)
             else:
                 self._count(answers=1)
-        self._done_with(whole)
+        self._done_with(fetched)
 
-    def _done_with(self, whole):
-        self.transfers.forget(whole.folder)
-        if whole.state:
-            self._keep(whole.folder, whole.state)
+    def _keep_header(self, fetched, header, place):
+        """What cannot be fetched is told in the quarantine, unless it is gone."""
+        if fetched.problem == ErrorCode.MESSAGE_GONE.value:
+            return
+        told = (ErrorCode.MESSAGE_OVERSIZED.value, "too_slow")
+        reason = fetched.problem if fetched.problem in told else "unreadable"
+        self.intake.keep_place(header, "answer", place, reason)
+
+    def _done_with(self, fetched):
+        self._forget_transfer(fetched.folder)
+        if fetched.state:
+            self._keep(fetched.folder, fetched.state)
         elif self.row["incoming_protocol"] == "pop3":
-            self._note_seen(whole.folder, (whole.name,))
+            self._note_seen(fetched.folder, (fetched.name,))
+
+    def _recall(self, begun):
+        return self.env["mail.external.part"]._content(
+            begun.folder.id, begun.message, begun.position
+        )
+
+    def _keep_part(self, part):
+        self.env["mail.external.part"]._keep(
+            part.folder.id, part.message, part.position, part.content
+        )
 
     def _hold(self, held):
-        self.transfers.count(held)
+        self._folder(held.folder).transfer = held.transfer
         if held.octets:
             self.progress = replace(self.progress, octets=held.octets)
 
-    def _keep_header(self, whole, header, place):
-        """What cannot be fetched is told in the quarantine, unless it is gone."""
-        if whole.problem == ErrorCode.MESSAGE_GONE.value:
-            return
-        told = (ErrorCode.MESSAGE_OVERSIZED.value, "too_slow")
-        reason = whole.problem if whole.problem in told else "unreadable"
-        self.intake.keep_place(header, "answer", place, reason)
+    def _forget_transfer(self, folder):
+        """The message that earlier visits ended at came whole, was given up, or the
+        folder is past it."""
+        if folder.id in self.transfers:
+            self.env["mail.external.part"]._forget(folder.id)
+            self._folder(folder).transfer = False
+
+    # What nobody can judge is shown by its place; nothing of it is looked at.
+
+    def pass_by(self, asked, reason):
+        """Answer without looking at it.
+
+        :param asked: a ``Scanned`` of one header, or a ``Fetched``
+        """
+        name, scanned = _name(asked), isinstance(asked, visit.Scanned)
+        validity = asked.uid_validity if scanned else 0
+        self._show_place(asked.folder, name, reason, validity)
+        _logger.warning(
+            "Message %s of folder %s of mailbox %s is shown by its place: %s",
+            name,
+            asked.folder.id,
+            self.account.id,
+            reason,
+        )
+        if scanned:
+            self._advance(asked.done)
+            return visit.Choice((), 1)
+        self._done_with(asked)
+        return None
 
     def _note_unreadable(self, told):
         """Nobody knows what these are: the owner is told where they lie."""
         for name in told.names:
-            keep_place(self.account, told.folder, name, told.reason, told.uid_validity)
+            self._show_place(told.folder, name, told.reason, told.uid_validity)
+
+    def _show_place(self, folder, name, reason, validity):
+        """:param name: UID or UIDL of a message of which nothing is known"""
+        key = f"unreadable:{folder.id}:{validity}:{name}"
+        place = f"{folder.path} {name}"
+        self.intake.keep_place(Headers(), False, place, reason, key)
+
+    # Folders
 
     def _advance(self, advanced):
         values = {"failure_code": False} if self._failed(advanced.folder) else {}
         if advanced.listed:
             values["last_listing"] = fields.Datetime.now()
-        self.transfers.outdated(advanced.folder)
+        self._forget_transfer(advanced.folder)
         self._keep(advanced.folder, advanced.state, **values)
         self._note_seen(advanced.folder, advanced.names)
 
@@ -225,33 +363,6 @@ class MailboxWork(VisitEnd):
     def _note_failed_folder(self, failed):
         self._folder(failed.folder).failure_code = failed.error.code.value
 
-    def _note_failed_copy(self, failed):
-        copy = self.env["mail.external.sent.copy"].browse(failed.copy_id)
-        if copy.attempts + 1 >= _COPY_ATTEMPTS:
-            copy.unlink()
-        else:
-            copy.attempts += 1
-
-    def _next_copy(self, asked):
-        copies = self.env["mail.external.sent.copy"]
-        if asked.problem:
-            self._note_failed_copy(visit.CopyFailed(asked.done))
-        elif asked.done:
-            copies.browse(asked.done).unlink()
-        limit = fields.Datetime.now() - timedelta(minutes=COPY_MINUTES)
-        copy = copies.search(
-            [
-                ("account_id", "=", self.account.id),
-                ("id", ">", asked.done),
-                ("sent", "<=", limit),
-            ],
-            limit=1,
-        )
-        if not copy:
-            return None
-        moment = copy.sent.replace(tzinfo=timezone.utc)
-        return copy.id, copy.message_id_header, moment, base64.b64decode(copy.content)
-
     def _keep(self, folder, state, **values):
         states = self.progress.states
         if state and state != states.get(folder.id):
@@ -272,6 +383,189 @@ class MailboxWork(VisitEnd):
 
     def _failed(self, folder):
         return any(
-            each["id"] == folder.id and each["failure_code"]
-            for each in self.row["folders"]
+            each["id"] == folder.id and each["failure_code"] for each in self.folders
+        )
+
+    # Copies for the Sent folder
+
+    def _note_failed_copy(self, failed):
+        copy = self.env["mail.external.sent.copy"].browse(failed.copy_id)
+        if copy.attempts + 1 >= _COPY_ATTEMPTS:
+            copy.unlink()
+        else:
+            copy.attempts += 1
+
+    def _next_copy(self, asked):
+        copies = self.env["mail.external.sent.copy"]
+        if asked.problem:
+            self._note_failed_copy(visit.CopyFailed(asked.done))
+        elif asked.done:
+            copies.browse(asked.done).unlink()
+        limit = fields.Datetime.now() - timedelta(minutes=_COPY_MINUTES)
+        copy = copies.search(
+            [
+                ("account_id", "=", self.account.id),
+                ("id", ">", asked.done),
+                ("sent", "<=", limit),
+            ],
+            limit=1,
+        )
+        if not copy:
+            return None
+        moment = copy.sent.replace(tzinfo=timezone.utc)
+        return copy.id, copy.message_id_header, moment, base64.b64decode(copy.content)
+
+    # The end of a visit, and when the next one comes
+
+    def end(self, how):
+        """:param how: None, MailError, or one of the kinds of ``Stopped``"""
+        if isinstance(how, visit.Failed):
+            self.finish(MailError(ErrorCode.TEMPORARY))
+        elif isinstance(how, visit.Cut):
+            self.cut_off(how)
+        elif isinstance(how, visit.Stopped):
+            self.put_back()
+        else:
+            self.finish(how)
+
+    def finish(self, error):
+        """Say when the next visit comes: one write.
+
+        :param error: MailError, or None when all went well
+        """
+        if error is None:
+            self._finish_well()
+        elif error.code in SIGN_IN_CODES:
+            self.account._stop_reading(error.code.value, str(error.reply or ""))
+        else:
+            attempts = (self.row["attempts"] or 0) + 1
+            minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES)) - 1]
+            self._write(
+                minutes,
+                attempts=attempts,
+                failure_code=error.code.value,
+                failure_reply=str(error.reply or "") or None,
+                **self._counts(),
+            )
+
+    def put_back(self):
+        """The run ends in the middle of this mailbox: the next one goes on."""
+        self._write(0, **self._counts())
+
+    def cut_off(self, cut):
+        """It took more time than a mailbox may take at once, or than the run had.
+
+        What it brought is kept, and the next visit goes on; others go first.
+        """
+        if self.progress.is_some or cut.early:
+            self._write(0, cuts=(self.row["cuts"] or 0) + 1, **self._counts())
+        else:
+            self.finish(cut.error)
+
+    def _finish_well(self):
+        came = bool(self.progress.answers)
+        quiet = 0 if came else (self.row["quiet_looks"] or 0) + 1
+        values = self._counts()
+        if self.row["attempts"]:
+            values |= {"attempts": 0, "failure_code": None, "failure_reply": None}
+        for name in ("cuts", "crashes", "judging"):
+            if self.row[name]:
+                values[name] = None
+        self._write(
+            min(_SOON + quiet // 5, _LATE),
+            looked=True,
+            quiet_looks=quiet,
+            **values,
+        )
+
+    def _counts(self):
+        return {
+            name: (self.row[name] or 0) + count
+            for name, count in (
+                ("answer_count", self.progress.answers),
+                ("unrelated_count", self.progress.unrelated),
+            )
+            if count
+        }
+
+    def _write(self, minutes, *, looked=False, **values):
+        """Plain SQL: nobody reads these fields by the ORM here, and it is all that a
+        visit to a quiet mailbox writes. Who asked to fetch meanwhile is heard."""
+        values["run"] = 0
+        names = [*values]
+        assignments = ", ".join(f"{name} = %s" for name in names)
+        if looked:
+            assignments += ", last_look = clock_timestamp() AT TIME ZONE 'UTC'"
+        self.env.cr.execute(
+            f"UPDATE mail_external_mailbox SET {assignments},"  # noqa: S608
+            " next_look = CASE WHEN next_look IS DISTINCT FROM %s THEN next_look"
+            " ELSE now() AT TIME ZONE 'UTC' + %s * interval '1 minute' END"
+            " WHERE account_id = %s AND next_look IS NOT NULL",
+            [*values.values(), self.row["next_look"], minutes, self.account.id],
+        )
+
+
+def _folder_job(folder):
+    return visit.FolderJob(
+        folder["id"],
+        folder["path"],
+        bool(folder["is_sent"]),
+        folder["state"],
+        list_anew=(folder["age"] or 3600) >= 3600,
+        transfer=folder["transfer"],
+    )
+
+
+def _name(asked):
+    """UID or UIDL of a ``Fetched``, or of a ``Scanned`` of one header."""
+    return asked.name if isinstance(asked, visit.Fetched) else asked.names[0]
+
+
+class Marks:
+    """What is being judged in one mailbox, in case that Odoo does not survive it.
+
+    A mailbox is claimed with the number of a run, so the next run sees that one ended
+    while it was reading. From then on each message is marked before it is judged, until
+    the mailbox was read to its end.
+
+    :param account, row: as for ``MailboxWork``
+    """
+
+    def __init__(self, account, row):
+        self._account, self._env = account, account.env
+        self._careful = bool(row["crashes"])
+        self._last = row["judging"] or {}
+        self._marked = False
+
+    def wanted(self, asked):
+        """Whether ``asked`` has to be marked first, in a transaction of its own."""
+        one = isinstance(asked, visit.Scanned) and len(asked.names) == 1
+        return self._careful and (one or isinstance(asked, visit.Fetched))
+
+    def is_suspect(self, asked):
+        """Whether Odoo ended too often while it judged this."""
+        return self.wanted(asked) and self._count(asked) >= CRASHES
+
+    def mark(self, asked):
+        """The caller commits."""
+        mark = {**self._key(asked), "count": self._count(asked) + 1}
+        self._write(json.dumps(mark))
+        self._marked = True
+
+    def clear(self):
+        if self._marked:
+            self._write(None)
+            self._marked = False
+
+    def _key(self, asked):
+        return {"folder": asked.folder.id, "name": _name(asked)}
+
+    def _count(self, asked):
+        same = {**self._last, **self._key(asked)} == self._last
+        return self._last["count"] if same else 0
+
+    def _write(self, value):
+        self._env.cr.execute(
+            "UPDATE mail_external_mailbox SET judging = %s WHERE account_id = %s",
+            (value, self._account.id),
         )

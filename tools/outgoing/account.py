@@ -1,25 +1,29 @@
 """Delivery of the mails that wait for one account, over one SMTP session.
 
-A plain class, no model: it holds an open session and, for a moment, the password.
-Core's methods build the content; the ledger decides who still has to be served.
+Plain functions and a class, no model: it holds an open session and, for a moment, the
+password. The ledger decides who still has to be served.
 """
 
+import base64
 import logging
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
 
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
-from ..claims import is_being_delivered
 from .message import InvalidRecipient, build_messages
-from .result import MailResult, Outcome
+from .result import MailResult, RecipientResult
 from .session import SIGN_IN_CODES, KeyMissing, SecretUnusable, open_session
 
 _logger = logging.getLogger(__name__)
 
+# First half of the key of PostgreSQL's advisory lock on an account ("mxac").
+CLAIM_CLASS = 0x6D786163
 # Minutes until the next attempt after a passing failure; after the last one it counts
 # as final. Together about two days, as long as a mail server keeps trying.
 RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
@@ -52,6 +56,53 @@ def retry_delay(attempts):
     return timedelta(minutes=RETRY_MINUTES[max(attempts, 1) - 1])
 
 
+def deliver(account, deadline, last, note_progress):
+    """One batch of one account; whatever goes wrong stays with this account.
+
+    The parameters are those of ``AccountDelivery``.
+
+    :return: whether more is waiting that could leave now
+    """
+    with _claim(account) as claimed:
+        if not claimed:
+            return False
+        try:
+            account.delivery_last_run = fields.Datetime.now()
+            return AccountDelivery(account, deadline, last, note_progress).run()
+        except Exception:
+            # The batch is lost, not the mail: the ledger knows who was served.
+            account.env.cr.rollback()
+            _logger.exception("Delivery of external account %s", account.id)
+            soon = fields.Datetime.add(fields.Datetime.now(), minutes=5)
+            account._delay_delivery(soon, "", "")
+            account.env.cr.commit()  # pylint: disable=invalid-commit
+            return False
+
+
+@contextmanager
+def _claim(account):
+    """Hold the account for this process, on a cursor of its own.
+
+    An advisory lock, unlike a lock on the row, lets users edit the account while its
+    mail is leaving; all processes and hosts see it, and it ends with the cursor, also
+    after a crash.
+
+    :return: whether it is held
+    """
+    account.ensure_one()
+    with account.env.registry.cursor() as cr:
+        key = CLAIM_CLASS, account.id
+        cr.execute(SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", *key))
+        yield cr.fetchone()[0]
+
+
+def _is_claimed(account):
+    """Whether another process sends the mail of this account now."""
+    key = CLAIM_CLASS, account.id
+    lock = SQL("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", *key)
+    return not account.env.execute_query(lock)[0][0]
+
+
 class AccountDelivery:
     """Sends what waits for ``account``; commits after each recipient.
 
@@ -78,12 +129,13 @@ class AccountDelivery:
 
         :return: whether more is waiting that could leave now
         """
-        self.room, self.room_again = self.ledger._room_left(self.account)
+        self.room, self.room_again = self.account._room_by_limits()
+        addresses = self.account.address_ids.filtered(self._leaves_here)
         mails = self.env["mail.mail"].search(
             [
                 *self.env["mail.mail"]._external_due_domain(),
                 # by their ids: thousands may wait for addresses that are stopped
-                ("sending_address_id", "in", self._addresses().ids),
+                ("sending_address_id", "in", addresses.ids),
             ],
             order="id",
             limit=BATCH,
@@ -92,10 +144,11 @@ class AccountDelivery:
             for mail in mails:
                 if time.monotonic() > self.deadline:
                     return True
-                if self.room == 0:
-                    self._wait(self.room_again)
+                if self.room == 0:  # no failure: it goes on by itself
+                    self.account.delivery_next_try = self.room_again
+                    self._commit()
                     return False
-                self._deliver_safely(mail)
+                self._deliver_mail_safely(mail)
         except AccountStopped:
             return False
         except OutOfTime:
@@ -113,10 +166,10 @@ class AccountDelivery:
 
     # One mail
 
-    def _deliver_safely(self, mail):
+    def _deliver_mail_safely(self, mail):
         """A mail that cannot be processed must not hold up those behind it."""
         try:
-            self._deliver(mail)
+            self._deliver_mail(mail)
         except (AccountStopped, OutOfTime, MemoryError):
             raise
         except SenderStopped:
@@ -134,7 +187,7 @@ class AccountDelivery:
             mail.exists()._fail_external("", "not_processed")
             self._commit()
 
-    def _deliver(self, mail):
+    def _deliver_mail(self, mail):
         mail.invalidate_recordset()
         if not mail.exists() or mail.state != "outgoing":
             return  # cancelled meanwhile
@@ -152,22 +205,28 @@ class AccountDelivery:
         results = []
         for partner, addresses, built in build_messages(mail):
             if isinstance(built, InvalidRecipient):
-                results.append((partner, addresses, Outcome("failed", built.code)))
+                results.append(
+                    (partner, addresses, RecipientResult("failed", built.code))
+                )
                 continue
             for recipient in built.recipients:
-                outcome = self._serve(mail, built, recipient)
-                results.append((partner, [recipient], outcome))
+                result = self._send_to(mail, built, recipient)
+                results.append((partner, [recipient], result))
         MailResult(mail, results).apply()
         self._commit()
         self.note_progress()
 
-    def _serve(self, mail, built, recipient):
+    def _send_to(self, mail, built, recipient):
+        """Send one message to one recipient, unless the ledger has them as served.
+
+        :rtype: RecipientResult
+        """
         known = self.ledger._find(built.message_id, recipient)
         if known.state in ("sent", "failed", "bounced"):
             state = "sent" if known.state == "sent" else "failed"
-            return Outcome(state, known.error_code or "", known.reply or "")
+            return RecipientResult(state, known.error_code or "", known.reply or "")
         if self.room == 0:
-            return Outcome("retry", "quota_exceeded", "", self.room_again)
+            return RecipientResult("retry", "quota_exceeded", "", self.room_again)
         if time.monotonic() > self.deadline:
             raise OutOfTime
         if not self._leaves_here(mail.sending_address_id) or self._in_flight(known):
@@ -178,32 +237,35 @@ class AccountDelivery:
         try:
             reply = session.send(built.sender, recipient, built.content)
         except MailError as error:
-            outcome = self._refused(error, row, mail.sending_address_id)
+            result = self._refused(error, row, mail.sending_address_id)
         else:
             self.broken = []
             self.served += 1
-            outcome = Outcome("sent", reply=str(reply))
-            copies = self.env["mail.external.sent.copy"]
-            copies._keep(self.account, built.message_id, built.content)
-        row.write(
-            {
-                "state": outcome.state,
-                "error_code": outcome.code,
-                "reply": outcome.reply,
-                "next_try": outcome.next_try,
-                "date": fields.Datetime.now(),
-            }
-        )
+            result = RecipientResult("sent", reply=reply)
+            self._keep_copy(built)
+        row._end(result.state, result.code, result.reply)
         self._commit()
-        if outcome.state == "sent":
+        if result.state == "sent":
             self.account._note_success()
             self.room = self.room and self.room - 1
         if len(self.broken) >= BROKEN_LIMIT:
             self._account_failed(self.broken[-1])
-        return outcome
+        return result
 
-    def _addresses(self):
-        return self.account.address_ids.filtered(self._leaves_here)
+    def _keep_copy(self, built):
+        """For the Sent folder, where the account wants that: one copy a mail."""
+        account, copies = self.account, self.env["mail.external.sent.copy"]
+        if not (
+            account.keep_sent_copy
+            and account.receives
+            and account.incoming_protocol == "imap"
+        ):
+            return
+        key = {"account_id": account.id, "message_id_header": built.message_id}
+        known = [(name, "=", value) for name, value in key.items()]
+        if not copies.search_count(known, limit=1):
+            content = base64.b64encode(built.content)
+            copies.create({**key, "sent": fields.Datetime.now(), "content": content})
 
     def _leaves_here(self, address):
         """Whether its mail may leave with this account's sign-in now."""
@@ -222,12 +284,12 @@ class AccountDelivery:
         if row.state != "sending" or row.account_id == self.account:
             return False
         if row.account_id:
-            return is_being_delivered(row.account_id)
+            return _is_claimed(row.account_id)
         # The account was deleted; its process ends with the time of its run.
         return row.date > fields.Datetime.now() - _LAST_OF_DELETED
 
     def _refused(self, error, row, address):
-        """Outcome for one recipient; a fault of the account itself stops the batch.
+        """The result of one recipient; a fault of the account itself stops the batch.
 
         :raise SenderStopped: the server does not let the account send from ``address``
         """
@@ -248,14 +310,14 @@ class AccountDelivery:
             raise SenderStopped
         if error.in_doubt and row.attempts > 1:
             # Handed over twice, and twice no answer: it has probably arrived.
-            return Outcome("failed", "in_doubt", reply)
+            return RecipientResult("failed", "in_doubt", reply)
         # In doubt once: the same Message-ID again is better than a mail that is lost.
         passing = error.transient or error.in_doubt
         delay = retry_delay(row.attempts) if passing else None
         if delay is None:
-            return Outcome("failed", error.code.value, reply)
+            return RecipientResult("failed", error.code.value, reply)
         next_try = fields.Datetime.now() + delay
-        return Outcome("retry", error.code.value, reply, next_try)
+        return RecipientResult("retry", error.code.value, reply, next_try)
 
     # The account
 
@@ -316,8 +378,3 @@ class AccountDelivery:
             ]
         )
         mails._fail_external(reply, code)
-
-    def _wait(self, when):
-        """The service's limit is reached: no failure, it goes on by itself."""
-        self.account.delivery_next_try = when
-        self._commit()

@@ -10,6 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+# What a field "From" holds instead of an address's id
+ODOO = 0  # Odoo's own mail server
+EACH_DEFAULT = -1  # the default of each record
+# Parameter of a scheduled message: whose signature is below the text, if nobody picked
+SIGNED_FOR = "external_signed_for"
+
 
 class Policy(str, Enum):
     """What a company wants to go first. The value is stored."""
@@ -23,7 +29,7 @@ class Policy(str, Enum):
     addresses of the employee that are bound to no project."""
 
 
-class Reason(str, Enum):
+class Why(str, Enum):
     """Why an address was chosen, from the strongest to the weakest."""
 
     PICKED = "picked"
@@ -54,26 +60,26 @@ class Candidate:
     addressed: bool = False
 
     @property
-    def rank(self) -> Reason:
+    def rank(self) -> Why:
         """The reason that the address's own settings give."""
         if self.bound_default:
-            return Reason.PROJECT_DEFAULT
+            return Why.PROJECT_DEFAULT
         if self.bound:
-            return Reason.PROJECT
+            return Why.PROJECT
         if self.general_default:
-            return Reason.GENERAL_DEFAULT
-        return Reason.FIRST
+            return Why.GENERAL_DEFAULT
+        return Why.FIRST
 
 
 @dataclass(frozen=True)
-class Choice:
+class SenderChoice:
     """The sender: ``candidate`` is None for Odoo's own server."""
 
     candidate: Candidate | None
-    reason: Reason
+    reason: Why
 
 
-_RANK = {reason: rank for rank, reason in enumerate(Reason)}
+_RANK = {reason: rank for rank, reason in enumerate(Why)}
 
 
 def ordered(
@@ -100,28 +106,28 @@ def choose(
     candidates: Iterable[Candidate],
     policy: Policy = Policy.EMPLOYEE_FIRST,
     picked: int | None = None,
-) -> Choice:
+) -> SenderChoice:
     """Choose the sender.
 
-    :param picked: id of the address that the user chose; 0 for Odoo's own server;
-        None when he chose nothing. An id that is no candidate counts for nothing:
+    :param picked: id of the address that the user chose; ``ODOO``;
+        None when they chose nothing. An id that is no candidate counts for nothing:
         whether to refuse it is the caller's decision.
     """
     ranked = ordered(candidates, policy)
-    if picked == 0:
-        return Choice(None, Reason.PICKED)
+    if picked == ODOO:
+        return SenderChoice(None, Why.PICKED)
     for candidate in ranked:
         if candidate.address_id == picked:
-            return Choice(candidate, Reason.PICKED)
+            return SenderChoice(candidate, Why.PICKED)
     if not ranked:
-        return Choice(None, Reason.NONE)
-    return Choice(ranked[0], reason_of(ranked[0], policy))
+        return SenderChoice(None, Why.NONE)
+    return SenderChoice(ranked[0], reason_of(ranked[0], policy))
 
 
-def reason_of(candidate: Candidate, policy: Policy) -> Reason:
+def reason_of(candidate: Candidate, policy: Policy) -> Why:
     """Why the candidate stands where it stands, when nobody picked it."""
     if _is_addressed(candidate, policy):
-        return Reason.ADDRESSED
+        return Why.ADDRESSED
     return candidate.rank
 
 

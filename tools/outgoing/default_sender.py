@@ -1,8 +1,7 @@
 """Who wrote a message, and so which address it leaves through."""
 
-from .. import arrival, origin
-from .choice import Reason
-from .sender_choice import EACH_DEFAULT
+from .. import trusted_context
+from .choice import Why
 
 _IN_THEIR_NAME = ("comment", "notification", "user_notification")
 
@@ -25,20 +24,13 @@ class DefaultSender:
         By then it was known that a person writes; the author may be a template's.
         """
         values = self._values
-        if values.get("external_address_id") != EACH_DEFAULT:
-            return values
         if not self.may_be_external():
             return {**values, "external_address_id": False}
         best = self._senders._best_address_id(self._thread())
         return {**values, "external_address_id": best}
 
     def with_default(self):
-        """The values completed with the default address, where none was chosen.
-
-        An explicit choice, Odoo's own server (False) included, is kept.
-        """
-        if "external_address_id" in self._values:
-            return self._values
+        """The values with the default address, where nothing was chosen."""
         address_id, written_by = self._choose()
         # Both said explicitly: they need no query when they are read back.
         return {
@@ -69,7 +61,7 @@ class DefaultSender:
         if not self.may_be_external():
             return False, False
         senders, user = self._senders, self._env.user
-        by_itself = origin.is_automatic() or senders._is_odoo_bot()
+        by_itself = trusted_context.automatic.value or senders._is_odoo_bot()
         if not (by_itself or user.share or senders._usable_rows(user.id)):
             return False, False
         if self._is_hidden_from_customers():
@@ -88,7 +80,7 @@ class DefaultSender:
         # What was picked before the full composer was opened comes by the context.
         picked = self._env.context.get("external_sender_id")
         choice = senders._sender_choice(thread, picked)
-        if picked and choice.reason is not Reason.PICKED:
+        if picked and choice.reason is not Why.PICKED:
             return picked, "user"  # refused, with the remedy, when it is created
         return choice.candidate and choice.candidate.address_id, "user"
 
@@ -101,7 +93,7 @@ class DefaultSender:
 
     def _of_mail(self, thread):
         """A mail that came in by the gateway: relayed as what its author may do."""
-        arrived = arrival.current()
+        arrived = trusted_context.arrival.value
         if arrived is not None and arrived.mark:
             return False, False  # only the team is told, or nobody
         # sudo: whether an internal user writes decides, whoever may read their data
@@ -110,7 +102,9 @@ class DefaultSender:
         if author.partner_share or not author:
             return self._senders._project_sender(thread, only_default=False), "project"
         # In an employee's name only when it is proven that they wrote it.
-        writer = self._env["res.users"].browse(origin.proven_writer_id() or [])
+        writer = self._env["res.users"].browse(
+            trusted_context.proven_writer.value or []
+        )
         if writer.sudo().partner_id != author:
             return False, False
         chosen = self._senders.with_user(writer)._sender_choice(thread).candidate

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from odoo.tools.misc import clean_context
 
-from .. import origin
+from .. import trusted_context
 from ..explanations import cause_and_remedy
 
 _CORE_LAYOUTS = ("mail.mail_notification_layout", "mail.mail_notification_light")
@@ -27,7 +27,9 @@ def through_address(env, message, recipients_data):
     partner_ids = frozenset()
     if address_id:
         partner_ids = carried_to(message.sudo(), recipients_data)
-    return origin.notifying(message.id, address_id, partner_ids)
+    return trusted_context.notified.during(
+        trusted_context.Notified(message.id, address_id, partner_ids)
+    )
 
 
 def carried_to(message, recipients_data):
@@ -72,7 +74,7 @@ def split_group(group, outside):
 def address_of_group(env, group):
     """The address (sudo) that this group's mails leave through; none: colleagues."""
     addresses = env["mail.external.address"].sudo()
-    notified = origin.notified()
+    notified = trusted_context.notified.value
     # the groups were split: one has either colleagues or external contacts
     if notified.is_carried_to(group["recipients_ids"]):
         return addresses.browse(notified.address_id)
@@ -99,7 +101,7 @@ def in_look_of(address, message, group, msg_vals, render_values):
         if "email_layout_xmlid" in msg_vals
         else message.email_layout_xmlid
     )
-    if not explicit or (origin.is_automatic() and explicit in _CORE_LAYOUTS):
+    if not explicit or (trusted_context.automatic.value and explicit in _CORE_LAYOUTS):
         msg_vals = {**msg_vals, "email_layout_xmlid": look.layout_xmlid}
         # core decided who can open the record at all
         button = look.show_record_button and group.get("has_button_access")

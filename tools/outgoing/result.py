@@ -6,7 +6,7 @@ from ...mailkit.errors import ErrorCode
 from ..explanations import reason_text
 
 
-class Outcome(NamedTuple):
+class RecipientResult(NamedTuple):
     """What became of one recipient: "sent", "retry" or "failed"."""
 
     state: str
@@ -19,15 +19,15 @@ _WORST_FIRST = ("failed", "retry", "sent")
 
 
 def _by_partner(results):
-    """One result a partner: the worst, when he has several addresses."""
+    """One result a partner: the worst, when they have several addresses."""
     worst = {}
-    for partner, addresses, outcome in results:
+    for partner, addresses, result in results:
         key = partner or tuple(addresses)
         known = worst.get(key)
-        if known is None or _WORST_FIRST.index(outcome.state) < _WORST_FIRST.index(
+        if known is None or _WORST_FIRST.index(result.state) < _WORST_FIRST.index(
             known[2].state
         ):
-            worst[key] = (partner, addresses, outcome)
+            worst[key] = (partner, addresses, result)
     return list(worst.values())
 
 
@@ -35,7 +35,7 @@ class MailResult:
     """Writes what became of the recipients of one mail.
 
     :param mail: one mail.mail
-    :param results: list of (partner or empty recordset, [address], Outcome)
+    :param results: list of (partner or empty recordset, [address], RecipientResult)
     """
 
     def __init__(self, mail, results):
@@ -52,35 +52,35 @@ class MailResult:
         messages = mail.mail_message_id
         waiting = [r for r in self.results if r[2].state == "retry"]
         if waiting:
-            outcome = waiting[0][2]
+            result = waiting[0][2]
             mail.write(
                 {
                     "external_next_try": min(r[2].next_try for r in waiting),
-                    "failure_reason": self._reason(outcome),
+                    "failure_reason": self._reason(result),
                 }
             )
         else:
             self._finish()
-        for partner, addresses, outcome in self.results:
+        for partner, addresses, result in self.results:
             of_recipient = notifications.exists().filtered(
                 lambda n, p=partner, a=addresses: (
                     n.res_partner_id == p if p else n.mail_email_address in a
                 )
             )
-            of_recipient.write(self._notification_values(outcome))
+            of_recipient.write(self._notification_values(result))
         messages.exists()._notify_message_notification_update()
 
     def _finish(self):
         failed = [r for r in self.results if r[2].state == "failed"]
         if not self.results:
-            failed = [(None, [], Outcome("failed", "mail_email_missing"))]
+            failed = [(None, [], RecipientResult("failed", "mail_email_missing"))]
         values = {"state": "sent", "failure_type": False, "failure_reason": False}
         if failed:
-            outcome = failed[0][2]
+            result = failed[0][2]
             values = {
                 "state": "exception",
-                "failure_type": self._failure_type(outcome),
-                "failure_reason": self._reason(outcome),
+                "failure_type": self._failure_type(result),
+                "failure_reason": self._reason(result),
             }
         self.mail.write(values)
         sent = [r for r in self.results if r[2].state == "sent"]
@@ -92,32 +92,32 @@ class MailResult:
             failure_type="unknown" if failed else None,
         )
 
-    def _notification_values(self, outcome):
-        if outcome.state == "sent":
+    def _notification_values(self, result):
+        if result.state == "sent":
             return {
                 "notification_status": "sent",
                 "failure_type": "",
                 "failure_reason": "",
             }
-        if outcome.state == "retry":
+        if result.state == "retry":
             return {
                 "notification_status": "ready",
-                "failure_reason": self._reason(outcome),
+                "failure_reason": self._reason(result),
             }
         return {
             "notification_status": "exception",
-            "failure_type": self._failure_type(outcome),
-            "failure_reason": self._reason(outcome),
+            "failure_type": self._failure_type(result),
+            "failure_reason": self._reason(result),
         }
 
-    def _reason(self, outcome):
-        return reason_text(self.env, outcome.code, outcome.reply)
+    def _reason(self, result):
+        return reason_text(self.env, result.code, result.reply)
 
-    def _failure_type(self, outcome):
+    def _failure_type(self, result):
         return {
             "mail_email_missing": "mail_email_missing",
             "mail_email_invalid": "mail_email_invalid",
             ErrorCode.RECIPIENT_UNKNOWN.value: "mail_email_invalid",
             ErrorCode.CONTENT_REFUSED.value: "mail_spam",
             ErrorCode.SENDER_REFUSED.value: "mail_from_invalid",
-        }.get(outcome.code, "unknown")
+        }.get(result.code, "unknown")

@@ -1,6 +1,6 @@
 """One run of the sending: several accounts at a time.
 
-Each account is served in a thread with a database cursor of its own, so that a slow
+Each account is delivered in a thread with a database cursor of its own, so that a slow
 server, or one that hangs, delays nobody else's mail. The thread of the run only decides
 whose turn it is.
 """
@@ -13,16 +13,20 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from odoo import api
+from odoo import api, fields
+from odoo.tools import SQL
+
+from .account import deliver
 
 _logger = logging.getLogger(__name__)
 
+_NEVER = fields.Datetime.to_datetime("1970-01-01")
 # Seconds between two looks for accounts that have something to send meanwhile.
 _LOOK_AGAIN = 1.0
 
 
-class _Serving(threading.Thread):
-    """Serves one account. ``dbname``: also for Odoo's log.
+class _Delivery(threading.Thread):
+    """Delivers one account. ``dbname``: also for Odoo's log.
 
     ``is_late``: its run is over.
     """
@@ -37,29 +41,59 @@ class _Serving(threading.Thread):
 
 
 def _late_ones(dbname):
-    """Ids of the accounts of a database that threads of earlier runs still serve."""
+    """Ids of the accounts of a database that threads of earlier runs still deliver."""
     return {
         thread.account_id
         for thread in threading.enumerate()
-        if isinstance(thread, _Serving) and thread.is_late and thread.dbname == dbname
+        if isinstance(thread, _Delivery) and thread.is_late and thread.dbname == dbname
     }
 
 
+def due_accounts(env):
+    """The accounts that something waits for now; who waited longest comes first."""
+    mails = env["mail.mail"]
+    groups = mails._read_group(mails._external_due_domain(), ["sending_address_id"])
+    addresses = env["mail.external.address"].union(*(address for [address] in groups))
+    now = fields.Datetime.now()
+    accounts = addresses.account_id.filtered(
+        lambda account: (
+            not account.delivery_next_try or account.delivery_next_try <= now
+        )
+    )
+    return accounts.sorted(lambda a: (a.delivery_last_run or _NEVER, a.id))
+
+
+def next_delivery(env):
+    """When something waits for its time to be sent: the earliest of these times."""
+    rows = env.execute_query(
+        SQL(
+            """
+            SELECT min(greatest(m.scheduled_date, m.external_next_try,
+                                a.delivery_next_try))
+              FROM mail_mail m
+              JOIN mail_external_address e ON e.id = m.sending_address_id
+              JOIN mail_external_account a ON a.id = e.account_id
+             WHERE m.state = 'outgoing' AND e.state = 'working' AND e.active
+            """
+        )
+    )
+    return rows[0][0]
+
+
 class DeliveryRun:
-    """Serves what is due until nothing is, or until its time is over.
+    """Delivers what is due until nothing is, or until its time is over.
 
     It ends in time though a server keeps a mail for long: what is under way then ends
     in its thread, which goes on to hold the account. To give it up would be to send
     its mail twice.
 
-    :param accounts: empty mail.external.account in superuser mode
+    :param env: in superuser mode
     :param int threads: how many accounts at a time
     :param RunTime run_time: how long all of it may take
     """
 
-    def __init__(self, accounts, threads, run_time):
-        self.accounts = accounts
-        self.env = accounts.env
+    def __init__(self, env, threads, run_time):
+        self.env = env
         self.time = run_time
         # Each takes connections to the database, the late ones of earlier runs too.
         late = len(_late_ones(self.env.cr.dbname))
@@ -96,16 +130,16 @@ class DeliveryRun:
             if account_id in self.active:
                 continue
             until = now + (self.time.begin_until - now) / turns
-            self.active[account_id] = thread = _Serving(
-                account_id, self.env.cr.dbname, self._serve, (account_id, until)
+            self.active[account_id] = thread = _Delivery(
+                account_id, self.env.cr.dbname, self._deliver, (account_id, until)
             )
             thread.start()
 
     def _due(self):
-        """Ids of the accounts that something waits for now."""
+        """Ids of the due accounts that nobody delivers and that do not rest."""
         self.env.cr.commit()  # pylint: disable=invalid-commit
         self.env.invalidate_all()
-        due = self.accounts._accounts_with_due_mail().ids
+        due = due_accounts(self.env).ids
         self.env.cr.commit()  # pylint: disable=invalid-commit # no old snapshot waits
         now, late = time.monotonic(), _late_ones(self.env.cr.dbname)
         return [
@@ -148,15 +182,14 @@ class DeliveryRun:
 
     # In the account's thread
 
-    def _serve(self, account_id, deadline):
+    def _deliver(self, account_id, deadline):
         more, env = False, self.env
         try:
             with env.registry.cursor() as cr:
                 # without the scheduled action's own keys: its progress is the run's
                 own = api.Environment(cr, env.uid, {}, su=True)
                 account = own["mail.external.account"].browse(account_id)
-                last = self.time.last
-                more = account._deliver_one(deadline, last, self._note_sent)
+                more = deliver(account, deadline, self.time.last, self._note_sent)
             env.registry.signal_changes()  # what was cleared in this thread's caches
         except Exception:
             _logger.exception("Delivery of external account %s", account_id)

@@ -1,11 +1,10 @@
-"""A signed-in SMTP session of one account: here a stored password is opened."""
+"""A signed-in SMTP session of one account."""
 
 import logging
 from dataclasses import replace
 
 from odoo.exceptions import UserError
 
-from ...mailkit.connection.settings import Credentials
 from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.smtp import SmtpSession
 from .. import vault
@@ -49,7 +48,7 @@ def open_session(account, deadline):
     :raise SecretUnusable, KeyMissing, MailError: there is no session
     """
     session = SmtpSession(
-        account._server("smtp", OPEN_TIMEOUT),
+        vault.server(account, "smtp", OPEN_TIMEOUT),
         _credentials(account),
         deadline=deadline,
     )
@@ -66,13 +65,8 @@ def open_session(account, deadline):
 def _credentials(account):
     if not account.smtp_login:
         return None
-    secret = account.env["mail.external.secret"].search(
-        [("account_id", "=", account.id), ("purpose", "=", "smtp")]
-    )
     try:
-        password = vault.unseal(
-            account.env, secret.sealed or "", account._secret_context("smtp")
-        )
+        return vault.stored_credentials(account.env, account, "smtp")
     except vault.UnsealError as error:
         _logger.warning(
             "Password of external account %s cannot be decrypted: the key, the "
@@ -83,4 +77,3 @@ def _credentials(account):
     except UserError as error:
         _logger.error("Mail of external accounts waits: %s", error)
         raise KeyMissing from error
-    return Credentials(account.smtp_login, password)

@@ -32,7 +32,7 @@ const messagePatch = {
         return texts[this.external_mark] ?? "";
     },
 
-    /** Marks that the reader should think about before he answers. */
+    /** Marks that the reader should think about before they answer. */
     get isExternalMarkWarning() {
         return ["colleague", "stranger", "unproven"].includes(this.external_mark);
     },

@@ -11,7 +11,7 @@ const notificationPatch = {
         this.failure_reason = fields.Attr(undefined);
     },
 
-    /** Why this recipient has no mail (yet); nothing once he was served. */
+    /** Why this recipient has no mail (yet); nothing once they were served. */
     get reasonToShow() {
         const isOpen = this.isFailure || this.notification_status === "ready";
         return (isOpen && this.failure_reason) || "";

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import sre_parse
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("mailkit", "tools", "models", "wizards", "controllers")
+FOLDERS = ("mailkit", "tools", "models", "wizards")
 _MAKERS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split"} | {
     "findall",
     "finditer",

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from mailkit.connection.network import Deadline, Endpoint
-from mailkit.connection.wire import Wire
-from mailkit.imap.dialog import Dialog
+from mailkit.connection.network import Deadline, Endpoint, Wire
+from mailkit.imap.session import Dialog
 
 from . import functions, hostile, patterns
 from .measuring import MOST, Case, Growth, measured
@@ -26,7 +25,7 @@ PATTERNS, LATER = patterns.patterns()
 PUBLIC = functions.public()
 # Expressions whose text is only known when they are used, and why they are harmless.
 MADE_LATER = {
-    "mailkit/connection/redaction.py: re.sub("
+    "mailkit/connection/replies.py: re.sub("
     "re.escape(form), MARK, text, flags=re.IGNORECASE)": (
         "a fixed text, without any repetition"
     ),

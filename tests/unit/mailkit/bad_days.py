@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
 
 from devtools.testbed.faults import (
     Action,
@@ -17,7 +19,7 @@ from devtools.testbed.faults import (
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import MailError
 from mailkit.imap.mailbox import ImapMailbox
-from mailkit.pop3.mailbox import Pop3Mailbox
+from mailkit.pop3 import Pop3Mailbox
 
 SECRET = "hunter22"
 # A server that says nothing may cost this, and twice more where it has to search.
@@ -82,6 +84,13 @@ def with_pop(
             before = len(faulty.commands)
             work(mailbox)
         return faulty.commands[before:]
+
+
+def whole(mailbox: ImapMailbox | Pop3Mailbox, *place: Any, **options: Any) -> bytes:
+    """Return the message that `fetch_into` gives."""
+    content = BytesIO()
+    mailbox.fetch_into(content, *place, **options)
+    return content.getvalue()
 
 
 def failure(run: Callable[[], object]) -> tuple[str, float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailkit.answers.authentication import dmarc_passed
+from mailkit.message.author import dmarc_passed
 
 OURS = "mx.corp.test"
 

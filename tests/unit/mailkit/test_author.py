@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.answers.author import author_of, shown_name
-from mailkit.answers.matching import Facts, Outcome, decide
-from mailkit.message.addresses import parse
+from mailkit.answers.matching import Facts, Match, decide
+from mailkit.message.address_fields import parse
+from mailkit.message.author import author_of, shown_name
 from mailkit.message.headers import parse_headers
 
 C, A = "client@customer.test", "anna@corp.test"
@@ -65,7 +65,7 @@ def test_all_from_fields_count(fields: tuple[str, ...]) -> None:
     assert headers.author.email == ""
     facts = Facts({"<1@odoo.test>": 1}, {1: (C, A)}, {}, ("anna@corp.test",))
     decision = decide(headers, facts)
-    assert decision.outcome is Outcome.ANSWER
+    assert decision.match is Match.ANSWER
     assert not decision.from_addressee
     assert C in headers.author.display, "the quarantine tells what was there"
 

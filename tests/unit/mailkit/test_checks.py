@@ -3,8 +3,8 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from check_cases import FaultCase, cases
 
-from devtools.testbed.fault_cases import FaultCase, cases
 from devtools.testbed.faults import FaultServer
 from mailkit import checks
 from mailkit.checks import CheckResult, Step
@@ -51,6 +51,8 @@ def run_lines(case: FaultCase) -> list[CheckResult]:
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Future[list[CheckResult]]]:
     """Several at once: most of their time is waiting, but TLS is not."""
+    # What takes long the first time only: the test's certificates, the system's CAs.
+    run_lines(FaultCase("", "smtp", "starttls", "", ""))
     with ThreadPoolExecutor(20) as pool:
         return {case.name: pool.submit(run_lines, case) for case in CASES}
 
@@ -73,8 +75,7 @@ def test_case_names_are_unique() -> None:
 def test_facts_of_a_good_account() -> None:
     case = FaultCase("", "imap", "ssl", "", "")
     *_, host, port, _login, listing = run_lines(case)
-    assert host.facts == {"address": "127.0.0.1", "private": True}
-    assert port.facts["address"] == "127.0.0.1"
+    assert host.facts == {"private": True}
     assert port.facts["tls"] == "TLSv1.3"
     assert listing.facts["messages"] == 3
 
@@ -83,7 +84,7 @@ def test_a_public_host_is_not_private() -> None:
     server = Server(Protocol.IMAP, "9.9.9.9", 993, Security.SSL, allow_private=True)
     nobody = Credentials("a", "b")
     result = checks.run(Step.INCOMING_HOST, server, nobody, ADDRESS)
-    assert result.facts == {"address": "9.9.9.9", "private": False}
+    assert result.facts == {"private": False}
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))

@@ -8,15 +8,15 @@ from functools import partial
 from io import BytesIO
 
 import pytest
-from bad_days import FLOODS, SECRET, all_at_once, server
+from bad_days import FLOODS, SECRET, all_at_once, server, whole
 
 from devtools.testbed.faults import Action, Delay, Drip, FaultServer, Hang, InTurn, Raw
 from mailkit.connection.network import Deadline
 from mailkit.connection.settings import Credentials
 from mailkit.errors import ErrorCode, MailError
+from mailkit.imap.folders import FolderState
 from mailkit.imap.mailbox import SMALL_CHUNK, ImapMailbox
-from mailkit.imap.state import FolderState
-from mailkit.pop3.mailbox import Entry, Pop3Mailbox
+from mailkit.pop3 import Entry, Pop3Mailbox
 from mailkit.smtp import SmtpSession
 
 # All of a session may take this; a single step as long as anybody waits.
@@ -34,7 +34,7 @@ def imap(session: ImapMailbox) -> None:
     session.folders()
     list(session.scan(STATE, since=TODAY))
     session.has_message("INBOX", "<a@b>")
-    session.fetch("INBOX", 3, uid_validity=1234, max_octets=10**6)
+    whole(session, "INBOX", 3, uid_validity=1234, max_octets=10**6)
     while True:  # a visit with much to do
         session.status(["INBOX"])
 
@@ -45,7 +45,7 @@ def pop3(session: Pop3Mailbox) -> None:
     session.status()
     entries = session.entries()
     list(session.headers(entries))
-    session.fetch(Entry(1, "id1"), max_octets=10**6)
+    whole(session, Entry(1, "id1"), max_octets=10**6)
     while True:
         session.status()
 

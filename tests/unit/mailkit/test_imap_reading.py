@@ -17,14 +17,15 @@ from bad_days import (
     all_at_once,
     failure,
     server,
+    whole,
     with_imap,
 )
 
 from devtools.testbed.faults import FaultServer, InTurn, Raw, Reply
 from mailkit.connection.settings import Credentials
 from mailkit.errors import ErrorCode, MailError
-from mailkit.imap.mailbox import ImapMailbox
-from mailkit.imap.state import Batch, FolderState
+from mailkit.imap.folders import FolderState
+from mailkit.imap.mailbox import ImapBatch, ImapMailbox
 
 TODAY = date(2024, 5, 6)
 FAST = ("IMAP4rev1", "AUTH=PLAIN")
@@ -36,12 +37,14 @@ def examined(uid_next: int) -> Reply:
     return Reply(EXAMINED.replace("{next}", str(uid_next)) + "{tag} OK done")
 
 
-def scan(state: FolderState = STATE, count: int = 1000) -> Callable[..., list[Batch]]:
+def scan(
+    state: FolderState = STATE, count: int = 1000
+) -> Callable[..., list[ImapBatch]]:
     return lambda mailbox: list(mailbox.scan(state, since=TODAY, count=count))
 
 
 def fetch(mailbox: ImapMailbox) -> bytes:
-    return mailbox.fetch("INBOX", 3, uid_validity=1234, max_octets=10**6)
+    return whole(mailbox, "INBOX", 3, uid_validity=1234, max_octets=10**6)
 
 
 def append(mailbox: ImapMailbox) -> None:
@@ -119,7 +122,8 @@ def test_told_capabilities_are_not_asked_for() -> None:
     told = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready"
     with FaultServer("imap", "ssl", faults={"greeting": Reply(told)}) as faulty:
         with ImapMailbox(server(faulty), Credentials("anna", SECRET)) as mailbox:
-            assert "AUTH=PLAIN" in mailbox.open().capabilities
+            mailbox.open()
+            assert "AUTH=PLAIN" in mailbox.capabilities
             mailbox.login()
             mailbox.status(["INBOX"])
         verbs = [line.split(" ")[1] for line in faulty.commands]
@@ -130,7 +134,8 @@ def test_capabilities_told_in_plain_text_count_for_nothing() -> None:
     told = "* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=INJECTED] ready"
     with FaultServer("imap", "starttls", faults={"greeting": Reply(told)}) as faulty:
         with ImapMailbox(server(faulty), Credentials("anna", SECRET)) as mailbox:
-            assert "AUTH=INJECTED" not in mailbox.open().capabilities
+            mailbox.open()
+            assert "AUTH=INJECTED" not in mailbox.capabilities
 
 
 def test_server_that_never_tells_uidnext() -> None:
@@ -255,7 +260,7 @@ def test_whole_message(parts: list[Raw]) -> None:
     expected = parts[0].data.split(b"}\r\n", 1)[1].rsplit(b")\r\n", 1)[0]
 
     def work(mailbox: ImapMailbox) -> None:
-        raw = mailbox.fetch("INBOX", 3, uid_validity=1234, max_octets=3 * MEGABYTE)
+        raw = whole(mailbox, "INBOX", 3, uid_validity=1234, max_octets=3 * MEGABYTE)
         assert raw == expected
 
     with_imap({"examine": examined(4), "fetch": InTurn(*parts)}, work)
@@ -287,7 +292,7 @@ def test_why_a_message_is_not_read(faults: Faults, code: str) -> None:
 def test_uids_of_another_validity_are_not_read() -> None:
     def work(mailbox: ImapMailbox) -> None:
         with pytest.raises(MailError) as caught:
-            mailbox.fetch("INBOX", 3, uid_validity=1, max_octets=10**6)
+            whole(mailbox, "INBOX", 3, uid_validity=1, max_octets=10**6)
         assert caught.value.code is ErrorCode.MESSAGE_GONE
 
     assert not any("FETCH" in line for line in with_imap({}, work))

@@ -7,13 +7,22 @@ import pytest
 
 from mailkit import checks
 from mailkit.connection import network
-from mailkit.connection.network import Deadline, Endpoint, connect, is_public, resolve
+from mailkit.connection.network import Deadline, Endpoint, connect, is_public
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import ErrorCode, MailError
 
 
 def server(host: str, **more: object) -> Server:
     return Server(Protocol.SMTP, host, 465, Security.SSL, **more)  # type: ignore[arg-type]
+
+
+def resolve(server: Server) -> tuple[Endpoint, ...]:
+    return network.resolve(
+        server.host,
+        server.port,
+        Deadline(server.timeout),
+        allow_private=server.allow_private,
+    )
 
 
 @pytest.mark.parametrize(

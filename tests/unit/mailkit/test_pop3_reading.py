@@ -12,18 +12,19 @@ from bad_days import (
     TIMEOUT,
     all_at_once,
     failure,
+    whole,
     with_pop,
 )
 
 from devtools.testbed.faults import Action, Flood, InTurn, Raw, Reply
 from mailkit.errors import ErrorCode, MailError
-from mailkit.pop3.mailbox import Entry, Pop3Mailbox
+from mailkit.pop3 import Entry, Pop3Mailbox
 
 PIPELINING = ("USER", "UIDL", "TOP", "PIPELINING")
 POP_STEPS: dict[str, Callable[[Pop3Mailbox], object]] = {
     "stat": lambda mailbox: mailbox.status(),
     "uidl": lambda mailbox: mailbox.entries(),
-    "list": lambda mailbox: mailbox.fetch(Entry(1, "id1"), max_octets=10**6),
+    "list": lambda mailbox: whole(mailbox, Entry(1, "id1"), max_octets=10**6),
     "top": lambda mailbox: list(mailbox.headers([Entry(1, "id1"), Entry(2, "id2")])),
 }
 
@@ -158,7 +159,7 @@ def test_pop3_trouble_in_the_middle_of_a_pipeline_ends_the_session() -> None:
 )
 def test_pop3_dots(sent: bytes, content: bytes) -> None:
     def work(mailbox: Pop3Mailbox) -> None:
-        assert mailbox.fetch(Entry(1, "id1"), max_octets=1000) == content
+        assert whole(mailbox, Entry(1, "id1"), max_octets=1000) == content
         assert mailbox.status().messages == 3
 
     with_pop({"top": Raw(b"+OK\r\n" + sent)}, work)
@@ -173,7 +174,7 @@ def test_pop3_dots_across_pieces() -> None:
         expected = expected.replace(b"\r\n...", b"\r\n..")
 
         def work(mailbox: Pop3Mailbox, expected: bytes = expected) -> None:
-            got = mailbox.fetch(Entry(1, "id1"), max_octets=3 * MEGABYTE)
+            got = whole(mailbox, Entry(1, "id1"), max_octets=3 * MEGABYTE)
             assert got == expected
 
         with_pop({"top": Raw(b"+OK\r\n" + sent)}, work)
@@ -186,7 +187,7 @@ def test_pop3_message_above_the_limit() -> None:
     ):
         with pytest.raises(MailError) as caught:
             with_pop(
-                faults, lambda mailbox: mailbox.fetch(Entry(1, "a"), max_octets=1000)
+                faults, lambda mailbox: whole(mailbox, Entry(1, "a"), max_octets=1000)
             )
         assert caught.value.code is ErrorCode.MESSAGE_OVERSIZED
 

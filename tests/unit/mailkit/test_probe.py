@@ -20,8 +20,8 @@ from devtools.testbed.faults import (
 from mailkit.connection.network import Deadline
 from mailkit.connection.settings import Credentials
 from mailkit.errors import ErrorCode, MailError
-from mailkit.imap.dialog import Untagged
 from mailkit.imap.folders import FolderUse, parse, where_mail_arrives
+from mailkit.imap.grammar import Untagged
 from mailkit.probe import Found, find
 
 ID = "<probe.1@corp.test>"
@@ -87,7 +87,7 @@ def test_imap_message_that_is_there() -> None:
     assert found is not None
     assert found.headers.message_id == ID
     assert found.headers.author.email == "anna@brand-a.test"
-    assert (found.raw, found.folder, found.use) == (HEAD, "INBOX", FolderUse.INBOX)
+    assert (found.raw, found.folder) == (HEAD, "INBOX")
     assert {"SELECT", "STORE", "SEARCH"}.isdisjoint(verbs(commands))
     fetches = [line for line in commands if "FETCH" in line]
     assert len(fetches) == 2
@@ -109,21 +109,14 @@ def test_imap_message_that_comes_later_is_alone_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fetches", "folder", "use"),
-    [
-        (3, "Folders/Spam", FolderUse.JUNK),
-        (4, "Everything", FolderUse.ALL),
-        (2, "Customers", FolderUse.NONE),
-    ],
+    ("fetches", "folder"), [(3, "Folders/Spam"), (4, "Everything"), (2, "Customers")]
 )
-def test_imap_message_that_a_filter_took_elsewhere(
-    fetches: int, folder: str, use: FolderUse
-) -> None:
+def test_imap_message_that_a_filter_took_elsewhere(fetches: int, folder: str) -> None:
     turns = [*[NOTHING] * (fetches - 1), *[fetched((3, HEAD))] * 2]
     faults: Faults = {"list": FOLDERS, "fetch": InTurn(*turns), "search": NOT_FOUND}
     found, commands = look("imap", faults, folders=["Customers"])
     assert found is not None
-    assert (found.folder, found.use) == (folder, use)
+    assert found.folder == folder
     assert not any("Sent" in line for line in commands)
 
 
@@ -146,7 +139,7 @@ def test_imap_folder_that_cannot_be_read_hides_no_other() -> None:
         "fetch": InTurn(NOTHING, *[fetched((3, HEAD))] * 2),
     }
     found, _commands = look("imap", faults)
-    assert found is not None and found.use is FolderUse.ALL
+    assert found is not None and found.folder == "Everything"
 
 
 def test_imap_server_that_refuses_to_list() -> None:
@@ -250,7 +243,7 @@ def test_pop3_looks_anew_for_each_look_and_only_at_what_is_new() -> None:
     }
     found, commands = look("pop3", faults)
     assert found is not None
-    assert (found.raw, found.folder, found.use) == (HEAD, "", FolderUse.NONE)
+    assert (found.raw, found.folder) == (HEAD, "")
     session = ["CAPA", "USER", "PASS", "UIDL"]
     first = [*session, "TOP", "TOP", "QUIT"]
     assert verbs(commands) == [*first, *session, "QUIT", *session, "TOP", "QUIT"]

@@ -5,9 +5,17 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from mailkit.imap import grammar
-from mailkit.imap.dialog import Literal, Untagged
-from mailkit.imap.folders import Folder, FolderUse, likely_first, parse, sent_folder
-from mailkit.imap.state import FolderState, FolderStatus, follow
+from mailkit.imap.folders import (
+    Folder,
+    FolderState,
+    FolderStatus,
+    FolderUse,
+    follow,
+    likely_first,
+    parse,
+    sent_folder,
+)
+from mailkit.imap.grammar import Literal, Untagged
 
 
 def untagged(*texts: bytes, literals: tuple[bytes, ...] = ()) -> list[Untagged]:
@@ -152,22 +160,6 @@ def test_likely_folders_come_first() -> None:
         Folder("INBOX", "INBOX", FolderUse.INBOX),
     ]
     assert [f.path for f in likely_first(folders)] == ["INBOX", "Sent", "x", "Trash"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"17-Jul-1996 02:44:25 -0730", "1996-07-17T02:44:25-07:30"),
-        (b" 1-JAN-2024 00:00:00 +0000", "2024-01-01T00:00:00+00:00"),
-        (b"31-Feb-2024 00:00:00 +0000", None),
-        (b"01-Foo-2024 00:00:00 +0000", None),
-        (b"01-Jan-2024 00:00:00 +9999", None),
-        (b"", None),
-    ],
-)
-def test_internal_date(text: bytes, expected: str | None) -> None:
-    found = grammar.internal_date(text)
-    assert (found.isoformat() if found else None) == expected
 
 
 def test_dates_are_written_in_english() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.connection.redaction import MARK, redact
+from mailkit.connection.replies import MARK, redact
 
 secrets = st.text(
     st.characters(blacklist_categories=("Cs", "Cc")), min_size=4, max_size=40

@@ -14,7 +14,7 @@ import pytest
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.errors import ErrorCode, MailError
 from mailkit.imap.mailbox import ImapMailbox
-from mailkit.pop3.mailbox import Pop3Mailbox
+from mailkit.pop3 import Pop3Mailbox
 from mailkit.smtp import SmtpSession
 
 KINDS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.outgoing.choice import Candidate, Choice, Policy, Reason, choose, ordered
+from tools.outgoing.choice import Candidate, Policy, SenderChoice, Why, choose, ordered
 
 PERSONAL, COMPANY = True, False
 
@@ -17,14 +17,14 @@ def candidate(number: int, personal: bool, **marks: object) -> Candidate:
 
 CASES = [
     # (what the user may use on the record, who wins, why)
-    ([], None, Reason.NONE),
-    ([candidate(1, PERSONAL)], 1, Reason.FIRST),
-    ([candidate(1, COMPANY)], 1, Reason.FIRST),
+    ([], None, Why.NONE),
+    ([candidate(1, PERSONAL)], 1, Why.FIRST),
+    ([candidate(1, COMPANY)], 1, Why.FIRST),
     # the employee's settings win over the company's, whatever their marks
     (
         [candidate(1, COMPANY, bound=True, bound_default=True), candidate(2, PERSONAL)],
         2,
-        Reason.FIRST,
+        Why.FIRST,
     ),
     # inside one owner: default of the project, project, general default, sequence
     (
@@ -34,7 +34,7 @@ CASES = [
             candidate(3, PERSONAL, bound=True, bound_default=True),
         ],
         3,
-        Reason.PROJECT_DEFAULT,
+        Why.PROJECT_DEFAULT,
     ),
     (
         [
@@ -42,7 +42,7 @@ CASES = [
             candidate(2, PERSONAL, bound=True, sequence=99),
         ],
         2,
-        Reason.PROJECT,
+        Why.PROJECT,
     ),
     (
         [
@@ -50,12 +50,12 @@ CASES = [
             candidate(2, PERSONAL, general_default=True, sequence=99),
         ],
         2,
-        Reason.GENERAL_DEFAULT,
+        Why.GENERAL_DEFAULT,
     ),
     (
         [candidate(1, PERSONAL, sequence=20), candidate(2, PERSONAL, sequence=10)],
         2,
-        Reason.FIRST,
+        Why.FIRST,
     ),
     # the same order among the company's
     (
@@ -64,10 +64,10 @@ CASES = [
             candidate(2, COMPANY, bound=True, bound_default=True),
         ],
         2,
-        Reason.PROJECT_DEFAULT,
+        Why.PROJECT_DEFAULT,
     ),
     # the oldest of equals: the choice does not change from one message to the next
-    ([candidate(7, PERSONAL), candidate(5, PERSONAL)], 5, Reason.FIRST),
+    ([candidate(7, PERSONAL), candidate(5, PERSONAL)], 5, Why.FIRST),
 ]
 
 
@@ -88,30 +88,30 @@ TEAM_WRITTEN_TO = candidate(8, COMPANY, sequence=99, addressed=True)
 POLICY_CASES = [
     # (policy, what the user may use on the record, who wins, why)
     # "the employee's settings win": the other two policies' marks count for nothing
-    (EMPLOYEE, [OWN_FREE, TEAM_DEFAULT], 1, Reason.GENERAL_DEFAULT),
-    (EMPLOYEE, [OWN_FREE, TEAM_WRITTEN_TO], 1, Reason.GENERAL_DEFAULT),
+    (EMPLOYEE, [OWN_FREE, TEAM_DEFAULT], 1, Why.GENERAL_DEFAULT),
+    (EMPLOYEE, [OWN_FREE, TEAM_WRITTEN_TO], 1, Why.GENERAL_DEFAULT),
     (
         EMPLOYEE,
         [OWN_FREE, OWN_BOUND, OWN_DEFAULT, TEAM_DEFAULT],
         3,
-        Reason.PROJECT_DEFAULT,
+        Why.PROJECT_DEFAULT,
     ),
     # "the address that the customer wrote to", whoever it belongs to, ...
-    (CUSTOMER, [OWN_DEFAULT, TEAM_WRITTEN_TO], 8, Reason.ADDRESSED),
-    (CUSTOMER, [OWN_WRITTEN_TO, TEAM_DEFAULT], 7, Reason.ADDRESSED),
+    (CUSTOMER, [OWN_DEFAULT, TEAM_WRITTEN_TO], 8, Why.ADDRESSED),
+    (CUSTOMER, [OWN_WRITTEN_TO, TEAM_DEFAULT], 7, Why.ADDRESSED),
     # ... the employee's one when the mail went to both, ...
-    (CUSTOMER, [TEAM_WRITTEN_TO, OWN_WRITTEN_TO, OWN_DEFAULT], 7, Reason.ADDRESSED),
+    (CUSTOMER, [TEAM_WRITTEN_TO, OWN_WRITTEN_TO, OWN_DEFAULT], 7, Why.ADDRESSED),
     # ... and the usual rule when it went to none of these
-    (CUSTOMER, [OWN_FREE, TEAM_DEFAULT], 1, Reason.GENERAL_DEFAULT),
-    (CUSTOMER, [TEAM_FREE, TEAM_BOUND], 5, Reason.PROJECT),
+    (CUSTOMER, [OWN_FREE, TEAM_DEFAULT], 1, Why.GENERAL_DEFAULT),
+    (CUSTOMER, [TEAM_FREE, TEAM_BOUND], 5, Why.PROJECT),
     # "the project's default first": before the employee's unbound addresses only
-    (PROJECT, [OWN_FREE, TEAM_DEFAULT], 6, Reason.PROJECT_DEFAULT),
-    (PROJECT, [OWN_BOUND, TEAM_DEFAULT], 2, Reason.PROJECT),
-    (PROJECT, [OWN_DEFAULT, TEAM_DEFAULT], 3, Reason.PROJECT_DEFAULT),
-    (PROJECT, [OWN_FREE, TEAM_BOUND], 1, Reason.GENERAL_DEFAULT),
-    (PROJECT, [OWN_FREE, TEAM_FREE], 1, Reason.GENERAL_DEFAULT),
-    (PROJECT, [TEAM_FREE, TEAM_BOUND, TEAM_WRITTEN_TO], 5, Reason.PROJECT),
-    (PROJECT, [], None, Reason.NONE),
+    (PROJECT, [OWN_FREE, TEAM_DEFAULT], 6, Why.PROJECT_DEFAULT),
+    (PROJECT, [OWN_BOUND, TEAM_DEFAULT], 2, Why.PROJECT),
+    (PROJECT, [OWN_DEFAULT, TEAM_DEFAULT], 3, Why.PROJECT_DEFAULT),
+    (PROJECT, [OWN_FREE, TEAM_BOUND], 1, Why.GENERAL_DEFAULT),
+    (PROJECT, [OWN_FREE, TEAM_FREE], 1, Why.GENERAL_DEFAULT),
+    (PROJECT, [TEAM_FREE, TEAM_BOUND, TEAM_WRITTEN_TO], 5, Why.PROJECT),
+    (PROJECT, [], None, Why.NONE),
 ]
 
 
@@ -120,7 +120,7 @@ POLICY_CASES = [
     [*((EMPLOYEE, *case) for case in CASES), *POLICY_CASES],
 )
 def test_who_sends_and_why(
-    policy: Policy, candidates: list[Candidate], winner: int | None, reason: Reason
+    policy: Policy, candidates: list[Candidate], winner: int | None, reason: Why
 ) -> None:
     for arrangement in itertools.permutations(candidates):
         chosen = choose(arrangement, policy)
@@ -199,9 +199,9 @@ def test_what_was_picked_is_kept_where_it_may_be_used(
     chosen = choose(candidates, policy, picked)
     usable = {c.address_id: c for c in candidates}
     if picked == 0:
-        assert chosen == Choice(None, Reason.PICKED)
+        assert chosen == SenderChoice(None, Why.PICKED)
     elif picked in usable:
-        assert chosen == Choice(usable[picked], Reason.PICKED)
+        assert chosen == SenderChoice(usable[picked], Why.PICKED)
     else:
         assert chosen == choose(candidates, policy)
 

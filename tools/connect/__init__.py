@@ -1,0 +1,14 @@
+"""What the connect window (``wizards/mail_external_account_connect.py``) does.
+
+Its plain functions and classes, in the order in which a window needs them:
+
+- ``rights``: for whom this user may connect an address, and with whose sign-in.
+- ``test``: the checks, each prepared with the database and then run without it; the
+  passwords that they use; what is shown of their results.
+- ``turn``: one check at a time for a user, few for all, and no connection to the
+  database while somebody's server is waited for.
+- ``probe``: mail that is sent in order to be found, the last two checks.
+- ``saving``: what has to be right besides, and what is written.
+
+How an address is proven is in ``wizards/mail_external_proof_mixin.py``.
+"""
