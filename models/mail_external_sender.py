@@ -7,7 +7,7 @@ from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.message.address import Address, without_subaddress
 from ..mailkit.message.address_fields import MAX_FROM, header_addresses
-from ..mailkit.message.long_fields import MOST
+from ..mailkit.message.lightening import MOST_OF_FIELD
 from ..tools import trusted_context
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
@@ -366,7 +366,7 @@ class MailExternalSender(models.AbstractModel):
         if not found:
             return 0, (), ()
         [(to, cc, address_id)] = found
-        told = [email_normalize_all((text or "")[:MOST]) for text in (to, cc)]
+        told = [email_normalize_all((text or "")[:MOST_OF_FIELD]) for text in (to, cc)]
         return address_id or 0, *told
 
     # Whether a choice is allowed, and how it is told
