@@ -15,7 +15,7 @@ _logger = logging.getLogger(__name__)
 # Without them a change is about when it is sent, not about what.
 WHEN_FIELDS = frozenset({"scheduled_date"})
 # Where a user says in whose name it leaves.
-FROM_FIELDS = frozenset({"author_id", "notification_parameters"})
+_AUTHOR_FIELDS = frozenset({"author_id", "notification_parameters"})
 
 
 class MailScheduledMessage(models.Model):
@@ -126,7 +126,7 @@ class MailScheduledMessage(models.Model):
     def write(self, vals):
         if not WHEN_FIELDS.issuperset(vals):
             self._check_created_by_user()
-        if not FROM_FIELDS.intersection(vals):
+        if not _AUTHOR_FIELDS.intersection(vals):
             return super().write(vals)
         before = self._names()
         result = super().write(vals)
