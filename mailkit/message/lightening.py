@@ -68,7 +68,7 @@ class Limits:
     """Octets: of a `message` that needs no lightening, of a `part` that may stay, of
     a text (`plain`, `html`) that may stay, of one that is `kept` of a longer text, of
     what may be `left` in all; of a MIME `field`, and of all `fields` of this kind,
-    as Python reads some thousand octets of them in a second. `parts`: how many a
+    as Python reads some ten thousand octets of them a second. `parts`: how many a
     message may have. `depth`: parts in parts."""
 
     message: int = 1 << 20
