@@ -10,7 +10,7 @@ class IrActionsServer(models.Model):
     def _run_action_mail_post_multi(self, eval_context=None):
         action = self
         if self.env["mail.external.sender"]._any_configured():
-            # Who sets it off may not complete what it says: core takes his defaults
+            # Who sets it off may not complete what it says: core takes their defaults
             # over into superuser mode (``ir.actions.server._run``).
             action = self.with_context(clean_context(self.env.context))
         # The text is the template's, whoever or whatever set the action off.

@@ -23,8 +23,8 @@ class MailAliasDomain(models.Model):
         return found
 
     def _external_addresses(self, emails):
-        """Which of these are external addresses; what a colleague has in his user as
-        well stands for himself."""
+        """Which of these are external addresses; what a colleague has in their user as
+        well stands for that colleague."""
         proven = self.env["mail.external.sender"]._proven_addresses()
         own = [email for email in emails if email and email.lower() in proven]
         if not own:

@@ -111,7 +111,7 @@ class MailExternalAddressProject(models.Model):
                 )
 
     def _check_project(self):
-        """:raise AccessError: somebody binds to a project that he may not see"""
+        """:raise AccessError: somebody binds to a project that they may not see"""
         self.project_id.check_access("read")
 
     def _check_scope(self):

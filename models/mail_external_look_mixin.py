@@ -225,7 +225,7 @@ class MailExternalLookMixin(models.AbstractModel):
     def _name_pattern(self):
         """The entered name, which may be a pattern. Empty: the owner's of a personal
         address, the company's of a company address (who writes from a shared mailbox
-        gives his own name only when asked for by ``{author}``)."""
+        gives their own name only when asked for by ``{author}``)."""
         return self.sender_name or self.user_id.name or self.company_id.name or ""
 
     def _sender_company(self, of_record=None):

@@ -7,7 +7,7 @@ from odoo.tools.mail import email_normalize_all
 
 from ..mailkit.message.address import Address, without_subaddress
 from ..mailkit.message.address_fields import MAX_FROM, header_addresses
-from ..mailkit.message.long_fields import MOST
+from ..mailkit.message.lightening import MOST_OF_FIELD
 from ..tools import trusted_context
 from ..tools.fresh_cache import fresh_ormcache, note_change
 from ..tools.outgoing.choice import (
@@ -96,7 +96,7 @@ class MailExternalSender(models.AbstractModel):
     def _usable_rows(self, user_id):
         """The working addresses that a user may send from, wherever they are bound.
 
-        None while Odoo acts as him only because a mail says that it is his.
+        None while Odoo acts as them only because a mail says that it is theirs.
 
         :rtype: tuple[AddressRow]
         """
@@ -342,7 +342,7 @@ class MailExternalSender(models.AbstractModel):
             when the mail was redirected, or sent by Bcc)
         """
         # One query, each time that a message is written or a chatter is opened; by no
-        # rights: which of his own addresses fits is no secret to who may write here.
+        # rights: which of their own addresses fits is no secret to who may write here.
         self.env["mail.message"].flush_model(_WRITTEN_TO)
         self.env["res.partner"].flush_model(["partner_share"])
         self.env["mail.external.arrival"].flush_model(["address_id", "mail_message_id"])
@@ -366,7 +366,7 @@ class MailExternalSender(models.AbstractModel):
         if not found:
             return 0, (), ()
         [(to, cc, address_id)] = found
-        told = [email_normalize_all((text or "")[:MOST]) for text in (to, cc)]
+        told = [email_normalize_all((text or "")[:MOST_OF_FIELD]) for text in (to, cc)]
         return address_id or 0, *told
 
     # Whether a choice is allowed, and how it is told
@@ -378,7 +378,7 @@ class MailExternalSender(models.AbstractModel):
         ``env.user`` is the real user also where the caller is in sudo mode.
 
         :param message: a mail.message with an address, as it was created
-        :raise UserError: when he may not; the text names the remedy
+        :raise UserError: when they may not; the text names the remedy
         """
         if not self._is_allowed(message):
             self._refuse_sender()
@@ -401,7 +401,7 @@ class MailExternalSender(models.AbstractModel):
             return False
         address_id = message.external_address_id.id
         if message.external_origin == "project":
-            # Nobody can pick this for himself: Odoo speaks, or a customer.
+            # Nobody can pick this for themselves: Odoo speaks, or a customer.
             return (
                 trusted_context.automatic.value
                 or self.env.user.share
@@ -543,7 +543,7 @@ class MailExternalSender(models.AbstractModel):
         options, origin = self._project_options(thread), "project"
         writer = message.external_origin != "project" and message._external_writer()
         if writer and writer.active:
-            # He could give up his own address in order to speak for the project.
+            # They could give up their own address in order to speak for the project.
             options = self.with_user(writer)._sender_options(thread)
             origin = message.external_origin or "user"
         for row, _candidate in options:
@@ -644,12 +644,12 @@ class MailExternalSender(models.AbstractModel):
     def _check_typed_from(self, label, text, allowed=frozenset()):
         """Refuse a From that the user made up.
 
-        His own e-mail address is no reason to refuse what he writes, whoever may use
+        Their own e-mail address is no reason to refuse what they write, whoever may use
         it as an external address: the mail then leaves with Odoo's address.
 
-        :param str label: the field that he entered, for the message
+        :param str label: the field that they entered, for the message
         :param str text: a From header
-        :param frozenset allowed: addresses that he did not make up
+        :param frozenset allowed: addresses that they did not make up
         :raise AccessError: it names somebody else's external address
         """
         self._check_typed_length(label, text)

@@ -17,7 +17,7 @@ class MailMessageSchedule(models.Model):
 
     @property
     def _allow_sudo_commands(self):
-        # x2many commands among the values of somebody's record: by his own right
+        # x2many commands among the values of somebody's record: by their own right
         configured = self.env["mail.external.sender"]._any_configured()
         return super()._allow_sudo_commands and not configured
 
@@ -36,7 +36,7 @@ class MailMessageSchedule(models.Model):
         return result
 
     def _check_written_by_user(self):
-        """:raise AccessError: a message is somebody else's, and leaves in his name"""
+        """:raise AccessError: a message is somebody else's, and leaves in their name"""
         if not self.env.su and self.env["mail.external.sender"]._any_configured():
             self.mail_message_id._check_written_by_user()
 

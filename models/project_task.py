@@ -1,17 +1,10 @@
 from odoo import models
-from odoo.addons.project.models.project_task import CLOSED_STATES
 
 from ..tools import trusted_context
 
 
 class ProjectTask(models.Model):
     _inherit = "project.task"
-
-    def _external_answer_arrived(self):
-        """A customer answered by mail: a finished task goes on, where that is set."""
-        company = self.company_id or self.env.company
-        if self.state in CLOSED_STATES and company.external_finished_policy == "reopen":
-            self.state = "01_in_progress"
 
     def _find_internal_users_from_address_mail(self, emails, project_id=False):
         if trusted_context.arrival.value is not None:

@@ -27,7 +27,7 @@ class ResConfigSettings(models.TransientModel):
         "Trusted Receiving Server",
         config_parameter="mail_external_account.trusted_authserv",
         help="Name that your own receiving mail server writes into the header "
-        "Authentication-Results. What an employee answers by mail leaves through his "
+        "Authentication-Results. What an employee answers by mail leaves through their "
         "external address only when this server says that DMARC passed. Empty: never.",
     )
     external_allow_private_hosts = fields.Boolean(

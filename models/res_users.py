@@ -49,7 +49,7 @@ class ResUsers(models.Model):
 
     def unlink(self):
         if self:
-            # core does so later: until then nobody is told whose address he may use
+            # core does so later: until then nobody is told whose address they may use
             self.check_access("unlink")
         # sudo: who may delete a user may delete what belongs to nobody any more
         accounts = self.env["mail.external.account"].sudo()

@@ -6,6 +6,9 @@ from odoo.tests import TransactionCase, tagged
 from odoo.tests.loader import get_module_test_cases, get_test_modules
 from odoo.tests.tag_selector import TagsSelector
 
+from ..mailkit.errors import ErrorCode
+from ..tools.explanations import TEXTS
+
 ADDON = "mail_external_account"
 
 
@@ -30,6 +33,9 @@ class TestAddon(TransactionCase):
             if early.check(case) or not late.check(case)
         }
         self.assertFalse(wrong)
+
+    def test_every_error_has_a_cause_and_a_remedy(self):
+        self.assertFalse({code.value for code in ErrorCode} - TEXTS.keys())
 
     def test_labels_tell_fields_apart(self):
         """Odoo warns of two fields with one label: exports and filters show labels."""

@@ -175,7 +175,7 @@ TEXTS = {
     ),
     "recipient_refused": (
         _lt("The recipient's server refused this recipient."),
-        _lt("Ask the recipient in another way whether he may get mail from you."),
+        _lt("Ask the recipient in another way whether they may get mail from you."),
     ),
     "mailbox_full": (
         _lt("The recipient's mailbox is full."),
@@ -300,7 +300,7 @@ TEXTS = {
     ),
     "bounced": (
         _lt("The mail came back: the recipient's mail server did not deliver it."),
-        _lt("Check the contact's address, or ask him in another way."),
+        _lt("Check the contact's address, or ask them in another way."),
     ),
     "address_gone": (
         _lt(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from email.message import Message
 from itertools import islice
 
-from . import fields, long_fields, mime
+from . import fields, mime
 from .mime import Part, Source
 
 #: Field that says: of this part only the beginning is left.
@@ -38,6 +38,29 @@ _PARAGRAPH = re.compile(rb"[\r\n]\r?\n|\r\r")
 _ENCODED = ("base64", "quoted-printable")
 _ENCODINGS = ("", "7bit", "8bit", "binary", *_ENCODED)
 _TEXTS = {"text/plain": "message.txt", "text/html": "message.html"}
+
+#: Octets of a header field that Odoo reads, all of one name together; 200 recipients
+#: have 8 kB. `email.headerregistry` needs seconds for some kilobytes of quotation
+#: marks, and reads a field anew each time it is asked for.
+MOST_OF_FIELD = 12 << 10
+_ROOM = {
+    "references": MOST_OF_FIELD,
+    **dict.fromkeys(
+        "from sender reply-to delivered-to resent-to resent-cc subject in-reply-to"
+        " message-id date return-path".split(),
+        2 << 10,
+    ),
+}
+# Of a field of addresses that is mostly signs, of which nobody writes so many: the
+# time to read it grows with their square.
+_MOST_SIGNS = 2 << 10
+_SIGNS = b'"(),.:;<>@[\\]'
+_MOST_COPIED = 1 << 20
+_FIELD = re.compile(rb"^([!-9;-~]+):([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_ABOUT_BODY = re.compile(r"content-|mime-version$")
+
+# (start, end, what stands there instead), octets of a message.
+_Edit = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True)
@@ -106,7 +129,7 @@ def lighten(source: Source, limits: Limits = Limits()) -> LightMessage:
         return _only_beginning(source)
     if not scan.edits:
         return LightMessage(source[:])
-    return LightMessage(scan.edited(), tuple(scan.parts))
+    return LightMessage(_edited(source, scan.edits), tuple(scan.parts))
 
 
 def find_mark(data: bytes) -> bytes | None:
@@ -122,7 +145,7 @@ class _Scan:
         self.source = source
         self.limits = limits
         self.is_large = len(source) > limits.message
-        self.edits: list[tuple[int, int, bytes]] = []
+        self.edits: list[_Edit] = []
         self.parts: list[HeavyPart] = []
         self.count = 0
         self.fields = 0
@@ -132,21 +155,12 @@ class _Scan:
         """The message itself, whose header fields Odoo reads."""
         part = mime.message(self.source)
         if part.is_sound:
-            cuts, is_missed = long_fields.cuts(part.head)
-            self.edits += ((start, end, b"") for start, end in cuts)
+            self.edits, is_missed = _shortened_fields(part.head)
             if is_missed:
                 self._take(0, len(self.source), "", "message.eml")
-        elif part.head_end > long_fields.MOST:
+        elif part.head_end > MOST_OF_FIELD:
             self.is_too_much = True
         self.entity(part)
-
-    def edited(self) -> bytes:
-        pieces: list[bytes] = []
-        position = 0
-        for start, end, new in sorted(self.edits):
-            pieces += (self.source[position:start], new)
-            position = end
-        return b"".join((*pieces, self.source[position:]))
 
     def entity(self, part: Part) -> None:
         """A message or a part, with what is in it."""
@@ -249,7 +263,7 @@ def _only_beginning(source: Source) -> LightMessage:
     text = next((text for p in texts if (text := p.plain()).strip()), "")
     raw = b"".join(
         (
-            long_fields.copy(head[:end]),
+            _copied_fields(head[:end]),
             _field_of(mark),
             b"Content-Type: text/plain; charset=utf-8\r\n",
             b"Content-Transfer-Encoding: base64\r\n\r\n",
@@ -258,6 +272,57 @@ def _only_beginning(source: Source) -> LightMessage:
     )
     part = HeavyPart(mark, 0, len(source), "", "message.eml", is_beginning=True)
     return LightMessage(raw, (part,))
+
+
+def _shortened_fields(head: bytes) -> tuple[list[_Edit], bool]:
+    """What to leave out of a sound header block, and whether anybody could miss it:
+    the newest References, which are the last, are enough."""
+    edits: list[_Edit] = []
+    room: dict[str, int] = {}
+    is_missed = False
+    for field in _FIELD.finditer(head):
+        name = field.group(1).decode("ascii").lower()
+        start, end = field.span(2)
+        left = room.get(name, _room(name, field.group(2), len(head)))
+        room[name] = max(0, left - (end - start))
+        if end - start <= left:
+            continue
+        if name == "references":
+            edits.append((start, end - left, b""))
+            continue
+        is_missed = True
+        comma = head.rfind(b",", start, start + left)  # not in the middle of an address
+        edits.append((comma if comma > start else start + left, end, b""))
+    return edits, is_missed
+
+
+def _room(name: str, value: bytes, otherwise: int) -> int:
+    if name in ("to", "cc"):
+        signs = len(value) - len(value.translate(None, _SIGNS))
+        return MOST_OF_FIELD if signs < len(value) * 2 // 5 else _MOST_SIGNS
+    return _ROOM.get(name, otherwise)
+
+
+def _copied_fields(head: bytes) -> bytes:
+    """A header block anew, whatever is wrong with it: fields as long as they may be,
+    and none about the body."""
+    block = b"".join(
+        b"%s: %s\r\n" % (name.encode(), value.strip().replace(b"\n", b"\r\n"))
+        for name, values in fields.split(head[:_MOST_COPIED], every=True).items()
+        for value in values
+        if not _ABOUT_BODY.match(name)
+    )
+    edits, _is_missed = _shortened_fields(block)
+    return _edited(block, edits)
+
+
+def _edited(source: Source, edits: list[_Edit]) -> bytes:
+    pieces: list[bytes] = []
+    position = 0
+    for start, end, new in sorted(edits):
+        pieces += (source[position:start], new)
+        position = end
+    return b"".join((*pieces, source[position:]))
 
 
 def _new_mark() -> bytes:

@@ -1,9 +1,10 @@
-"""Through how many files three journeys pass in a served Odoo.
+"""The journeys that CONTRIBUTING tells, against what a served Odoo calls.
 
 A file counts for a journey by a function that runs because of it: not by those that the
 same steps call without it, as a run with nothing to do or a window without a password.
 """
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import steps
 from site_setup import Site, prepare
 
 from devtools.served import ServedOdoo
+from devtools.state import REPOSITORY
 from devtools.testbed import clients
 from devtools.testbed.bed import PASSWORD, TestBed
 from devtools.tracing import TRACE_VARIABLE, called
@@ -25,13 +27,15 @@ ANNA = "anna@brand-a.test"
 CLIENT = "client@customer.test"
 DELIVER = "mail_external_account.ir_cron_deliver"
 READ = "mail_external_account.ir_cron_fetch"
-#: How many files a journey may pass through.
+SECTION = "## Three journeys"
+#: By the title in CONTRIBUTING: how many files a journey may pass through.
 MOST_FILES = {
     "A message from the chatter to the customer's server": 31,
-    "An answer from the mailbox into the task": 59,
+    "An answer from the mailbox into the task": 34,
     "A password from the window to the sign-in": 12,
 }
 MESSAGE, ANSWER, SIGN_IN = MOST_FILES
+MOST_STATIONS = 15
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="the trace needs Python 3.11"
@@ -138,6 +142,28 @@ def journeys(
         traced.write_and_answer(address)
         message, answer = traced.write_and_answer(address)
         yield {MESSAGE: message, ANSWER: answer, SIGN_IN: sign_in}
+
+
+def stations(text: str) -> dict[str, list[str]]:
+    """What CONTRIBUTING tells: ``file:function`` of each journey, by its title."""
+    _, _, section = text.partition(f"\n{SECTION}\n")
+    section, _, _ = section.partition("\n## ")
+    told = (part.partition("\n") for part in section.split("\n### ")[1:])
+    return {
+        title: re.findall(r"^\d+\. `([\w/]+\.py:[\w.]+)`", steps_of_it, re.MULTILINE)
+        for title, _, steps_of_it in told
+    }
+
+
+@pytest.mark.parametrize("title", MOST_FILES)
+def test_a_journey_has_the_stations_that_contributing_tells(
+    title: str, journeys: dict[str, Journey]
+) -> None:
+    told = stations((REPOSITORY / "CONTRIBUTING.md").read_text())[title]
+    assert 0 < len(told) <= MOST_STATIONS
+    calls = iter(journeys[title].functions)
+    missed = next((station for station in told if station not in calls), None)
+    assert missed is None, "not called, or not after those before it"
 
 
 @pytest.mark.parametrize(("title", "most"), MOST_FILES.items())

@@ -11,6 +11,7 @@ import xmlrpc.client
 from dataclasses import replace
 
 from odoo import SUPERUSER_ID
+from odoo.addons.project.models.project_task import CLOSED_STATES
 from odoo.tools import SQL
 from odoo.tools.mail import (
     email_normalize,
@@ -132,9 +133,12 @@ class ArrivalProcessing:
             self._wake(self.env[target.model].browse(target.res_id))
 
     def _wake(self, record):
-        """An answer to a finished task does what the company's setting says."""
-        if hasattr(record, "_external_answer_arrived"):
-            record._external_answer_arrived()
+        """A finished task goes on after an answer, where its company wants that."""
+        if record._name != "project.task" or record.state not in CLOSED_STATES:
+            return
+        company = record.company_id or self.env.company
+        if company.external_finished_policy == "reopen":
+            record.state = "01_in_progress"
 
     def _target(self, author):
         """Where the message belongs and what it may set off.

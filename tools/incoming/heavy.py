@@ -15,7 +15,9 @@ from email.message import EmailMessage
 
 import lxml.html
 from lxml import etree
+from lxml.html import defs
 from markupsafe import escape
+from odoo.tools.mail import SANITIZE_TAGS
 
 from ...mailkit.message import fields
 from ...mailkit.message.lightening import FIELD, find_mark, lighten
@@ -41,7 +43,8 @@ _MOST = {
     "addresses": 40_000,
     # Children of an element where core looks at all of them for each, to find quotes.
     "siblings": 500,
-    # For each group of quoted lines core copies the rest of the text.
+    # For each group of quoted lines core copies the rest of the text; for each tag that
+    # it leaves out, maybe all text before it.
     "copied": 800_000_000,
     # "<" that another one follows before any ">": core's patterns look for the ">".
     "unclosed": 1000,
@@ -50,14 +53,17 @@ _MOST = {
 }
 _MOST_VALUE, _MOST_ADDRESS = 4000, 2000  # characters
 _MOST_UNCLOSED = 10_000  # characters
-_MOST_ATTRIBUTES = 200
-_MOST_ODD_VALUES = 20
-_MOST_OPENED = 100
+_MOST_ATTRIBUTES = 100  # of a tag
+_MOST_ODD_VALUES = 100
+_MOST_ENCODINGS = 20
+_MOST_OPENED, _MOST_CONDITIONS = 100, 20
 # In a style, core tries each word from every letter on.
 _LONG_WORD = re.compile(r"[\w-]{101}")
-# Patterns that are tried from here to the far end of a style or a comment.
-_OPENED = re.compile(r"\[if\b|expression|url\s*\(|/\*", re.IGNORECASE)
-_PICTURE = re.compile(r"\s*data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
+# Patterns that are tried from here to the far end of a style, or ("[if") a comment.
+_OPENED = re.compile(r"expression|url\s*\(|/\*", re.IGNORECASE)
+_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_CSS_IGNORED = re.compile(r"[\s\x00-\x1f\\]+")
+_PICTURE = re.compile(r"data:image/[\w.+-]{1,40};base64,[\w+/=\s]*", re.ASCII)
 _ODD_VALUE = re.compile(r"""="[^">]*>|='[^'>]*>""")  # a ">" that does not end the tag
 _QUOTED_VALUE = re.compile(r""""[^"]*"|'[^']*'""")
 _TAG_BEGIN = re.compile(r"<[a-z]", re.IGNORECASE)
@@ -65,6 +71,10 @@ _SEPARATOR = re.compile(r"[\s/]+")
 # Core removes such tags first: nothing may become a tag or a comment by that.
 _REMOVED = re.compile(r"<(?:/?o:|/?html|/?body|/?head|!\s*doctype)", re.IGNORECASE)
 _JOINED = re.compile(r"-(?:<[^<>]*>)+[-!]?>|--!>")
+_LEFT = defs.tags.difference(
+    *(SANITIZE_TAGS["kill_tags"], SANITIZE_TAGS["remove_tags"], defs.frame_tags),
+    "applet blink button form input layer marquee param select textarea".split(),
+)
 # Whose parent's children core looks at one by one (``tag_quote``).
 _QUOTES_AROUND = re.compile("gmail_extra|SkyDrivePlaceholder|yahoo_quoted|stopSpelling")
 _SIGNATURE = re.compile(r"(?:^|\n)--\s?$")
@@ -302,7 +312,7 @@ def _count_quotes(text, found):
 def _count_tags(markup, found):
     found["odd"] += (
         len(_ODD_VALUE.findall(markup)) > _MOST_ODD_VALUES
-        or markup.count("encoding=") > _MOST_ODD_VALUES
+        or markup.count("encoding=") > _MOST_ENCODINGS
         or bool(_JOINED.search(markup))
     )
     for piece in markup.split(">"):
@@ -328,18 +338,24 @@ def _count_elements(markup, found):
     except etree.ParserError:
         return  # empty
     parents = set()
+    left_out = characters = 0
     for element in root.iter():
         found["elements"] += 1
         text = element.text or ""
+        characters += len(text) + len(element.tail or "")
+        left_out += element.tag not in _LEFT
         _count_quotes(text, found)
-        is_comment = not isinstance(element.tag, str)
-        if is_comment or element.tag == "style":
+        if not isinstance(element.tag, str):  # a comment
             found["attributes"] += len(text)
-            found["odd"] += len(_OPENED.findall(text)) > _MOST_OPENED
-        if not is_comment:
-            _count_attributes(element, found)
-            parents.add(_looked_through(element, text))
+            found["odd"] += text.lower().count("[if") > _MOST_CONDITIONS
+            continue
+        if element.tag == "style":
+            found["attributes"] += len(text)
+            found["odd"] += _opened(text) > _MOST_OPENED
+        _count_attributes(element, found)
+        parents.add(_looked_through(element, text))
     found["siblings"] = sum(len(parent) for parent in parents if parent is not None)
+    found["copied"] += left_out * characters
 
 
 def _count_attributes(element, found):
@@ -354,6 +370,16 @@ def _count_attributes(element, found):
         elif name == "src" and element.tag in ("img", "image"):
             found["addresses"] += len(value)
             found["odd"] += len(value) > _MOST_ADDRESS
+
+
+def _opened(text):
+    found = len(_OPENED.findall(text))
+    if found <= _MOST_OPENED:
+        # Core looks for pictures in what a browser makes of it, up to their ends.
+        before, end, after = text.rpartition("*/")
+        read = _CSS_COMMENT.sub("", before + end) + after
+        found += _CSS_IGNORED.sub("", read).lower().count("data:image/")
+    return found
 
 
 def _looked_through(element, text):

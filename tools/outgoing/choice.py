@@ -110,7 +110,7 @@ def choose(
     """Choose the sender.
 
     :param picked: id of the address that the user chose; ``ODOO``;
-        None when he chose nothing. An id that is no candidate counts for nothing:
+        None when they chose nothing. An id that is no candidate counts for nothing:
         whether to refuse it is the caller's decision.
     """
     ranked = ordered(candidates, policy)
