@@ -269,9 +269,6 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     ("many", Folder): lambda text: [
         Folder(each, each, delimiter="/") for each in _pieces(text)
     ],
-    (dict, str, str): lambda text: dict.fromkeys(
-        ("author", "project", "company"), text
-    ),
 }
 OWNERS: dict[str, Callable[[str], Any]] = {
     "Address": Address,
