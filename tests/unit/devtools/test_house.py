@@ -53,3 +53,12 @@ def test_no_test_module_is_imported_by_another() -> None:
         if other.name.startswith("test_") and path.name != "__init__.py"
     ]
     assert not found
+
+
+def test_the_map_of_reading_stands_twice_alike() -> None:
+    """At the top of the run, and in CONTRIBUTING."""
+    run = ast.parse((REPOSITORY / "tools" / "incoming" / "run.py").read_text())
+    _, _, rest = (ast.get_docstring(run) or "").partition("The map::\n\n")
+    shown, _, _ = rest.partition("\n\n- ")
+    assert "MailboxWork" in shown
+    assert shown in (REPOSITORY / "CONTRIBUTING.md").read_text()
