@@ -4,7 +4,6 @@ from odoo.tools.misc import clean_context
 
 from ..tools import account_screen, notices, trusted_context
 
-# Deleting archives first, which is no news of its own.
 # How it was shown that an address belongs to its owner; what is done with new mail.
 PROOFS = [
     ("provider", "Signed in at its own service"),

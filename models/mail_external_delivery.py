@@ -5,7 +5,7 @@ from odoo import api, fields, models
 from ..mailkit.message.address import Address
 from ..tools.explanations import reason_text
 
-# Message-IDs are kept so long for matching late answers (design: two years).
+# Message-IDs are kept so long for matching late answers.
 KEEP_DAYS = 730
 
 

@@ -177,7 +177,7 @@ class MailExternalSender(models.AbstractModel):
 
     @api.model
     def _usable_domain(self, user):
-        """Domain of the addresses that ``user`` may send from (design: access)."""
+        """Domain of the addresses that ``user`` may send from."""
         return [
             ("state", "=", "working"),
             *self.env["mail.external.address"]._access_domain(user),

@@ -304,8 +304,8 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _detect_loop_sender(self, message, message_dict, routes):
-        # Core drops what comes after 20 mails of one sender, and mails them; the
-        # guard of the intake keeps it in quarantine.
+        # Core drops what comes after 20 mails of one sender, and mails them;
+        # ``ArrivalProcessing.is_loop`` has it kept in quarantine.
         return trusted_context.arrival.value is None and super()._detect_loop_sender(
             message, message_dict, routes
         )

@@ -207,7 +207,7 @@ class IntakeCase(ExternalAccountCase):
         return "\r\n".join([*lines, "", body, ""]).encode()
 
     def take_in(self, raw, address=None, **kw):
-        """As the fetching does it: headers first, the whole message if wanted.
+        """As reading does it: headers first, the whole message if wanted.
 
         :param address: of the address whose mailbox it lies in
         :return: the messages that came of it

@@ -4,7 +4,7 @@ import time
 from unittest.mock import patch
 
 from ..tools.incoming import facts
-from ..tools.incoming import work as mailbox_work
+from ..tools.incoming import work as reading_work
 from ..tools.incoming.requests import Choice, Fetched
 from ..tools.incoming.work import CRASHES
 from .reading_case import LOGGER, ReadingCase
@@ -34,8 +34,8 @@ class TestJudging(ReadingCase):
     def setUp(self):
         super().setUp()
         self.patch(facts, "SLICE_SECONDS", 0.1)
-        self.patch(mailbox_work, "SLICE_SECONDS", 0.1)
-        self.patch(mailbox_work, "HEAVY_SECONDS", 0.2)
+        self.patch(reading_work, "SLICE_SECONDS", 0.1)
+        self.patch(reading_work, "HEAVY_SECONDS", 0.2)
 
     def test_a_slice_is_judged_and_kept(self):
         work = self.work()

@@ -11,12 +11,12 @@ from odoo.tools import config, mute_logger
 from ..tools import cron, vault
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.incoming import claims
-from ..tools.incoming import run as fetching
-from ..tools.incoming import work as mailbox_work
+from ..tools.incoming import run as reading_run
+from ..tools.incoming import work as reading_work
 from ..tools.incoming.requests import Advanced, Choice, Stopped
 from ..tools.incoming.run import FetchRun
 from ..tools.incoming.work import MailboxWork
-from ..tools.outgoing import run as delivery_run
+from ..tools.outgoing import run as sending_run
 from ..tools.outgoing.run import DeliveryRun
 from .common import ExternalAccountCase
 from .reading_case import LOGGER, ReadingCase
@@ -55,10 +55,10 @@ class TestRuns(ReadingCase):
                 asked.append("stopped")
 
         claim = patch.object(
-            fetching, "claim_due", lambda *_args: claimed.pop() if claimed else []
+            reading_run, "claim_due", lambda *_args: claimed.pop() if claimed else []
         )
         prepared = patch.object(MailboxWork, "job", lambda _work: None)
-        with claim, prepared, patch.object(fetching, "visit", hang):
+        with claim, prepared, patch.object(reading_run, "visit", hang):
             began = time.monotonic()
             with self.assertLogs(LOGGER, "WARNING") as logs:
                 more = FetchRun(self.account, 7, 4, RunTime(2.0)).run()
@@ -83,26 +83,26 @@ class TestRuns(ReadingCase):
             self.release.wait(20)
             return False
 
-        due = patch.object(delivery_run, "due_accounts", lambda _env: self.account)
-        with due, patch.object(delivery_run, "deliver", hang):
+        due = patch.object(sending_run, "due_accounts", lambda _env: self.account)
+        with due, patch.object(sending_run, "deliver", hang):
             for _run in range(2):
                 began = time.monotonic()
                 DeliveryRun(self.env, 4, RunTime(2.0)).run()
                 self.assertLess(time.monotonic() - began, 4)
             self.assertEqual(served, [self.account.id], "not begun a second time")
-            self.assertIn(self.account.id, delivery_run._late_ones(self.env.cr.dbname))
+            self.assertIn(self.account.id, sending_run._late_ones(self.env.cr.dbname))
             self.release.set()
             for thread in threading.enumerate():
                 if thread.name.startswith("delivery-"):
                     thread.join(5)
-            self.assertFalse(delivery_run._late_ones(self.env.cr.dbname))
+            self.assertFalse(sending_run._late_ones(self.env.cr.dbname))
 
     def test_what_cannot_be_judged_stops_nothing(self):
         """Whatever error it is that a header brings about."""
         raws = (self.other(1), self.mail("bad@x.example"), self.mail())
         run = FetchRun(self.account, 7, 4, RunTime(60.0))
         work = self.work()
-        original = mailbox_work.decide_batch
+        original = reading_work.decide_batch
 
         def decide(account, batch, *args):
             if any(headers.author.email == "bad@x.example" for headers in batch):
@@ -110,10 +110,10 @@ class TestRuns(ReadingCase):
             return original(account, batch, *args)
 
         def alone(asked):
-            request = fetching.Asked(work, asked, threading.local())
+            request = reading_run.Asked(work, asked, threading.local())
             return run._alone(request)
 
-        broken = patch.object(mailbox_work, "decide_batch", decide)
+        broken = patch.object(reading_work, "decide_batch", decide)
         with broken, mute_logger(LOGGER), patch.object(self.env.cr, "rollback"):
             self.assertEqual(alone(self.seen(*raws)), Choice((), 0), "one by one")
             self.assertEqual(alone(self.seen(raws[0])), Choice((), 1))

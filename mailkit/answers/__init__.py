@@ -1,1 +1,1 @@
-"""Whose answer a mail is, and to what: who wrote it, tokens, reports, loops."""
+"""Which message a mail answers: matching, tokens, reports, and what programs wrote."""

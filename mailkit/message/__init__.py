@@ -1,1 +1,1 @@
-"""A mail's addresses, header fields and texts, read from hostile octets within caps."""
+"""A mail's author, addresses, header fields and parts, read within caps."""

@@ -326,5 +326,5 @@ def _known_token(window):
 
 
 def _new_token():
-    """26 letters of base32, 130 bits: what ``incoming/forwarded.py`` looks for."""
+    """26 letters of base32, 130 bits: what ``incoming/gateway.py`` looks for."""
     return base64.b32encode(secrets.token_bytes(20)).decode().lower()[:26]

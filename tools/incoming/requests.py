@@ -179,7 +179,10 @@ class Held(Request):
 
 @dataclass(frozen=True)
 class Listed(Request):
-    """The UIDLs of a POP3 mailbox; asks which are new (None: it was never read)."""
+    """The UIDLs of a POP3 mailbox; asks which are new.
+
+    None of them where the mailbox was never read, unless its account looks back.
+    """
 
     folder: FolderJob
     names: tuple[str, ...]

@@ -3,8 +3,7 @@
 While it is posted ``default_sender`` says who writes it, and ``choice`` which address
 it leaves from, and why: the message keeps that (``external_address_id``). ``notifying``
 tells external contacts apart from colleagues: their rows of mail (``mail.mail``) keep
-the address, too (``sending_address_id``), and wait. Five stations follow, each called
-by the one before:
+the address, too (``sending_address_id``), and wait. Five stations follow:
 
 - ``run``, by the scheduled action: which accounts are due, several at a time, a thread
   and a cursor each. It stores nothing.

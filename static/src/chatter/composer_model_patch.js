@@ -3,7 +3,7 @@ import { fields } from "@mail/core/common/record";
 
 import { patch } from "@web/core/utils/patch";
 
-/** Stands for Odoo's own mail server, where an account's id is expected. */
+/** Stands for Odoo's own mail server, where an address's id is expected. */
 export const ODOO_SENDER = 0;
 
 /** @type {import("models").Composer} */
@@ -23,8 +23,8 @@ const composerPatch = {
         return this.thread?.externalSenders ?? [];
     },
 
-    /** Whether the picked account cannot be used here, or not any longer. */
-    get isExternalAccountGone() {
+    /** Whether the picked address cannot be used here, or not any longer. */
+    get isExternalAddressGone() {
         return (
             Boolean(this.externalAddressId) &&
             this.thread?.externalSenders !== undefined &&
@@ -32,9 +32,9 @@ const composerPatch = {
         );
     },
 
-    /** @returns {number} the id of the account to send through, or ODOO_SENDER */
+    /** @returns {number} the id of the address to send through, or ODOO_SENDER */
     get externalSenderId() {
-        if (this.externalAddressId === undefined || this.isExternalAccountGone) {
+        if (this.externalAddressId === undefined || this.isExternalAddressGone) {
             return this.externalSenders[0]?.id ?? ODOO_SENDER;
         }
         return this.externalAddressId;

@@ -25,7 +25,7 @@ export class ExternalSenderPicker extends Component {
                     this.dropChoice();
                 }
             },
-            () => [this.composer.isExternalAccountGone],
+            () => [this.composer.isExternalAddressGone],
         );
     }
 
