@@ -131,10 +131,10 @@ class MailThread(models.AbstractModel):
         own server (False)."""
         if vals.get("external_address_id") == EACH_DEFAULT:
             return DefaultSender(self.env, vals).with_best()
-        if (
-            "external_address_id" in vals
-            or not self.env["mail.external.sender"]._any_configured()
-        ):
+        if "external_address_id" in vals:
+            # The chatter says 0, which a many2one field takes for a record.
+            return {**vals, "external_address_id": vals["external_address_id"] or False}
+        if not self.env["mail.external.sender"]._any_configured():
             return vals
         return DefaultSender(self.env, vals).with_default()
 
