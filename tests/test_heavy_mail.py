@@ -213,6 +213,40 @@ class TestHeavyMail(IntakeCase):
                 html2plaintext(html_sanitize(body, sanitize_style=True))
                 self.assertLess(time.thread_time() - begin, 5)
 
+    def test_what_core_removes_hides_nothing(self):
+        """Each of these was within the limits, and took core many seconds."""
+        quote = "<div class='gmail_extra'></div>"
+        outlook = f"<o:p>{quote}</o:p>"
+        shifted = f"<p y='' y='1'><o:p y='' y=\"> {quote * 3000} \">"
+        for name, markup in {
+            "depth": "<o:p>" * 300 + quote * 4000,
+            "siblings": f"<div>{outlook * 480}{'<b></b>' * 14900}</div>",
+            "encodings": "<div>" * 240 + "<div encoding=x>" * 20 + quote * 3000,
+            "encoded": f"<script encoding=x>{quote * 3000}",
+            "quoted": f'<p encoding="a>"><script encoding=x>{quote * 3000}',
+            "attribute": shifted,
+            "body": f"<body x=''><body x=\"> {quote * 3000} \">",
+            "comment": f"<!-- --!>{quote * 3000}-->",
+            "short comment": f"<!--->{quote * 3000}-->",
+            "elements": "<p>\n" + "<o:p><li><p>" * 333_333,
+        }.items():
+            with self.subTest(name):
+                begin = time.thread_time()
+                found = heavy.count(markup, True)
+                self.assertLess(time.thread_time() - begin, 3)
+                self.assertTrue(+(found - Counter(heavy._MOST)))
+
+    def test_an_encoding_that_people_send_is_left_to_core(self):
+        math = '<annotation encoding="application/x-tex">x</annotation>'
+        for markup in (
+            '<?xml version="1.0" encoding="utf-8"?><p>Dear Anna</p>',
+            f"<p>{math * 40}</p>",
+            "<p>write encoding=utf-8 into it</p>",
+        ):
+            with self.subTest(markup[:30]):
+                found = heavy.count(markup, True)
+                self.assertFalse(+(found - Counter(heavy._MOST)))
+
     def test_endless_quotes_are_cut_after_the_answer(self):
         text = "The answer.\r\n" + "".join(
             f"{'>' * (n % 200)} old\r\n" for n in range(9000)

@@ -155,7 +155,11 @@ class MailExternalProofMixin(models.AbstractModel):
         ):
             return False
         login, usual = self.smtp_login or "", provider._login_for(self.email)
-        return login.lower() == usual.lower() or Address(login).is_same(Address(usual))
+        if login.lower() == usual.lower():
+            return True
+        # Not the key: a service may take other spellings for other people's logins.
+        envelope = Address(login).envelope.lower()
+        return bool(envelope) and envelope == Address(usual).envelope.lower()
 
     # Who has the address already
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 from ..errors import ErrorCode, MailError, ServerReply
 
 _MAX_TEXT = 500
+_MOST_READ = 16 * 1024  # octets of an answer that are shown, before it is cut
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$|:)[ \t]*")
 _BRACKETED = re.compile(
     r"\[([A-Z][A-Z0-9./-]{0,60})(?![A-Z0-9./-])[^\]]{0,200}\]\s{0,9}"
@@ -385,9 +386,15 @@ def mailbox_error(stage: Stage, text: bytes, secrets: Iterable[str] = ()) -> Mai
 
 
 def readable(raw: bytes, secrets: Iterable[str] = ()) -> str:
-    """Return one line of at most 500 characters without secrets."""
+    """Return one line of at most 500 characters without secrets.
+
+    Only the beginning is looked at: a server may say megabytes in one line.
+    """
     secrets = tuple(secrets)
-    text = redact(raw.decode("utf-8", "replace"), secrets)
+    text = redact(raw[:_MOST_READ].decode("utf-8", "replace"), secrets)
+    if len(raw) > _MOST_READ:
+        # A secret that was cut in two is not recognised: its first half is in here.
+        text = text[: -_MOST_READ // 2]
     text = " ".join(_CONTROL.sub(" ", text).split())
     return redact(text, secrets)[:_MAX_TEXT]
 

@@ -96,8 +96,7 @@ class Headers:
     @property
     def has_null_path(self) -> bool:
         """Whether Return-Path is the empty one of reports (RFC 5321, 4.5.5)."""
-        values = self.fields.get("return-path")
-        return values is not None and b"@" not in b"".join(values)
+        return "return-path" in self.fields and not self._emails("return-path")
 
     @property
     def subject(self) -> str:

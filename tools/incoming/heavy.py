@@ -12,6 +12,8 @@ import re
 import tempfile
 from collections import Counter
 from email.message import EmailMessage
+from functools import reduce
+from operator import or_
 
 import lxml.html
 from lxml import etree
@@ -55,7 +57,6 @@ _MOST_VALUE, _MOST_ADDRESS = 4000, 2000  # characters
 _MOST_UNCLOSED = 10_000  # characters
 _MOST_ATTRIBUTES = 100  # of a tag
 _MOST_ODD_VALUES = 100
-_MOST_ENCODINGS = 20
 _MOST_OPENED, _MOST_CONDITIONS = 100, 20
 # In a style, core tries each word from every letter on.
 _LONG_WORD = re.compile(r"[\w-]{101}")
@@ -68,9 +69,15 @@ _ODD_VALUE = re.compile(r"""="[^">]*>|='[^'>]*>""")  # a ">" that does not end t
 _QUOTED_VALUE = re.compile(r""""[^"]*"|'[^']*'""")
 _TAG_BEGIN = re.compile(r"<[a-z]", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[\s/]+")
-# Core removes such tags first: nothing may become a tag or a comment by that.
-_REMOVED = re.compile(r"<(?:/?o:|/?html|/?body|/?head|!\s*doctype)", re.IGNORECASE)
-_JOINED = re.compile(r"-(?:<[^<>]*>)+[-!]?>|--!>")
+# What core removes before it parses (``append_content_to_html``, ``html_normalize``),
+# from here to the next ">". Of tags with an encoding it does so in some more ways.
+_AROUND = re.compile(r"</?(?:html|body|head|!\s*doctype)", re.IGNORECASE)
+_ENCODING = re.compile(r"\sencoding=")
+_ENCODED = re.compile(
+    r"""<[^<>]{0,500}?\sencoding=(?:"[^"'<>]{0,99}"|'[^"'<>]{0,99}'|[^"'<>\s]{1,99})"""
+    r"(?:[?/]|\s[^<>]*)?"
+)
+_OUTLOOK = re.compile(r"</?o:")
 _LEFT = defs.tags.difference(
     *(SANITIZE_TAGS["kill_tags"], SANITIZE_TAGS["remove_tags"], defs.frame_tags),
     "applet blink button form input layer marquee param select textarea".split(),
@@ -275,15 +282,62 @@ def count(text, is_html):
 
     :rtype: Counter
     """
-    found = Counter(characters=len(text))
-    if not is_html:
-        found["elements"] = 1
-        _count_quotes(text, found)
-        return found
-    _count_tags(text, found)
-    if _fits(Counter(), found, 1):  # else the parser itself may take too long
-        _count_elements(text, found)
+    if is_html:
+        # A text among several is read without the tags around it.
+        readings = dict.fromkeys((text, _without(_AROUND, text)))
+        return reduce(or_, map(_count_html, readings))
+    found = Counter(characters=len(text), elements=1)
+    _count_quotes(text, found)
     return found
+
+
+def _count_html(markup):
+    found = Counter(characters=len(markup))
+    _count_tags(markup, found)
+    if _fits(Counter(), found, 1):  # else this itself may take too long
+        read = _as_core_reads(markup)
+        if read is None:
+            found["odd"] += 1
+        elif read != markup:
+            _count_tags(read, found)
+    if _fits(Counter(), found, 1):
+        _count_elements(read, found)
+    return found
+
+
+def _as_core_reads(markup):
+    """The markup as ``html_normalize`` (odoo/tools/mail.py) gives it to the parser.
+
+    :return: None when it cannot be said in linear time
+    """
+    if _ENCODING.search(markup):
+        *pieces, rest = markup.split(">")
+        for number, piece in enumerate(pieces):
+            start = piece.find("<")
+            if start >= 0 and _ENCODING.search(piece, start):
+                if not _ENCODED.fullmatch(piece, start):
+                    return None
+                pieces[number] = piece[:start]
+            else:
+                pieces[number] = f"{piece}>"
+        markup = "".join([*pieces, rest])
+    markup = markup.replace("--!>", "-->")
+    markup = markup.replace("<!--->", "<!-- -->").replace("<!-->", "<!-- -->")
+    return _without(_OUTLOOK, markup, within_line=True)
+
+
+def _without(begin, markup, *, within_line=False):
+    """The markup without what starts with the pattern and ends with the next ">".
+
+    :param within_line: it ends in the same line, or is none
+    """
+    if not begin.search(markup):
+        return markup
+    *pieces, rest = markup.split(">")
+    for number, piece in enumerate(pieces):
+        found = begin.search(piece, piece.rfind("\n") + 1 if within_line else 0)
+        pieces[number] = piece[: found.start()] if found else f"{piece}>"
+    return "".join([*pieces, rest])
 
 
 def beginning(text, is_html):
@@ -310,18 +364,13 @@ def _count_quotes(text, found):
 
 
 def _count_tags(markup, found):
-    found["odd"] += (
-        len(_ODD_VALUE.findall(markup)) > _MOST_ODD_VALUES
-        or markup.count("encoding=") > _MOST_ENCODINGS
-        or bool(_JOINED.search(markup))
-    )
+    found["odd"] += len(_ODD_VALUE.findall(markup)) > _MOST_ODD_VALUES
     for piece in markup.split(">"):
         start = piece.find("<")
         unclosed = piece.count("<") - 1
         if unclosed > 0:
             found["unclosed"] += unclosed
             found["odd"] += len(piece) - start > _MOST_UNCLOSED
-            found["odd"] += bool(_REMOVED.search(piece, start + 1))
         tag = _TAG_BEGIN.search(piece)
         if tag and len(piece) - tag.start() > _MOST_ATTRIBUTES:
             rest, quoted = _QUOTED_VALUE.subn('"', piece[tag.start() :])
@@ -341,6 +390,8 @@ def _count_elements(markup, found):
     left_out = characters = 0
     for element in root.iter():
         found["elements"] += 1
+        if found["elements"] > _MOST["elements"] or found["odd"]:
+            return
         text = element.text or ""
         characters += len(text) + len(element.tail or "")
         left_out += element.tag not in _LEFT

@@ -28,6 +28,8 @@ AUTOMATIC = [
     ),
     ("Return-Path: <>\nSubject: Автоматична відповідь: x", True),
     ("Return-Path: <>", True),
+    ("Return-Path: <> (added by postmaster@mx.example)", True),
+    ("Return-Path: <@>", True),
     ("Content-Type: multipart/report; report-type=delivery-status", True),
 ]
 

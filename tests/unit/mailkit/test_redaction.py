@@ -1,13 +1,14 @@
 """No secret gets through, in whatever form a server may echo it."""
 
 import base64
+import time
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.connection.replies import MARK, redact
+from mailkit.connection.replies import MARK, readable, redact
 
 secrets = st.text(
     st.characters(blacklist_categories=("Cs", "Cc")), min_size=4, max_size=40
@@ -62,3 +63,17 @@ def test_base64_that_is_cut_or_glued() -> None:
 
 def test_longer_secret_goes_first() -> None:
     assert redact("hunter2-and-more", ["hunter2", "hunter2-and-more"]) == MARK
+
+
+@pytest.mark.parametrize("shown", range(0, 32))
+def test_a_secret_is_not_shown_where_an_endless_line_is_cut(shown: int) -> None:
+    secret = "Correct-Horse-Battery-Staple-Me"
+    line = b" " * (16 * 1024 - shown) + secret.encode() + b"x" * (1 << 20)
+    assert "Correct" not in readable(line, [secret])
+
+
+def test_megabytes_in_one_line_cost_no_time() -> None:
+    line = b"NO " + b"a" * (12 << 20)
+    begin = time.thread_time()
+    assert readable(line, ["secret"]).startswith("NO aaa")
+    assert time.thread_time() - begin < 1
