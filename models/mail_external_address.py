@@ -32,7 +32,7 @@ PROTECTED = frozenset(
     }
 )
 # What the choice of the sender and the look of their mail depend on; it is cached.
-SENDER_FIELDS = frozenset(
+CACHED_FIELDS = frozenset(
     {
         "account_id",
         "email",
@@ -484,7 +484,7 @@ class MailExternalAddress(models.Model):
         result = super().write(vals)
         if vals.get("is_default"):
             self._keep_one_default()
-        if SENDER_FIELDS.intersection(vals):
+        if CACHED_FIELDS.intersection(vals):
             self.env["mail.external.sender"]._clear_sender_cache()
         if not vals.get("active", True):
             # Nothing may wait for ever: fail it visibly, or let it leave otherwise.

@@ -125,7 +125,7 @@ class MailExternalSender(models.AbstractModel):
     @fresh_ormcache("address_id")
     def _address_of(self, address_id):
         """The e-mail of an address, for who may know it: no query when warm."""
-        # cleared with the others, see SENDER_FIELDS of mail.external.address
+        # cleared with the others, see CACHED_FIELDS of mail.external.address
         return self.env["mail.external.address"].sudo().browse(address_id).email
 
     @api.model

@@ -18,7 +18,7 @@ from ..message.address_fields import email_of
 from ..message.headers import Headers, parse_headers
 from .loops import is_report_candidate
 
-_LIMITS = mime.Limits(size=1 << 20, depth=5, parts=40)
+_LIMITS = mime.WalkLimits(size=1 << 20, depth=5, parts=40)
 _MAX_RECIPIENTS = 100
 _MAX_TEXT = 1000
 _MAX_NOTICE = 20_000  # characters of what is meant for people

@@ -41,7 +41,7 @@ THREAD_INDEX = "thread-index"
 MIN_KEY = 16
 _MAX_TRIES = 100
 _MAC = 12
-_LIMITS = mime.Limits(size=1 << 20, depth=4, parts=20)
+_LIMITS = mime.WalkLimits(size=1 << 20, depth=4, parts=20)
 _TOKEN = re.compile(r"[mM][eE][aA]\.([a-zA-Z2-7]{32})(?![a-zA-Z0-9])")
 # What clients put into long words: <wbr>, soft hyphens, zero-width spaces and joiners.
 _BREAKS = re.compile("<wbr ?/?>|\u00ad|\u200b|\u200c|\u200d|\u2060|\ufeff")
@@ -154,10 +154,10 @@ def marks_in_parts(raw: bytes) -> tuple[str, ...]:
     """What looks like a token anywhere in a raw message, and in messages in it.
 
     Whatever a part is said to be: a message is also attached as a plain file, with its
-    header as it was. The first two megabytes count (`mime.Limits`). Nothing of it is
-    verified.
+    header as it was. The first two megabytes count (`mime.WalkLimits`). Nothing of it
+    is verified.
     """
-    limits = mime.Limits()
+    limits = mime.WalkLimits()
     # As it came, for what lies deeper, or behind more parts, than is taken apart.
     found = dict.fromkeys(_unverified(raw[: limits.size].decode("latin-1")))
     for part in mime.walk(raw, limits):
@@ -177,7 +177,7 @@ def _readings(part: mime.Part) -> Iterator[str]:
         yield mime.without_tags(text, "")
 
 
-def _texts(raw: bytes, limits: mime.Limits) -> Iterator[str]:
+def _texts(raw: bytes, limits: mime.WalkLimits) -> Iterator[str]:
     for part in mime.walk(raw, limits):
         if part.content_type.startswith("text/"):
             text = _BREAKS.sub("", part.text())

@@ -64,7 +64,7 @@ _Edit = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True)
-class Limits:
+class LightLimits:
     """Octets: of a `message` that needs no lightening, of a `part` that may stay, of
     a text (`plain`, `html`) that may stay, of one that is `kept` of a longer text, of
     what may be `left` in all; of a MIME `field`, and of all `fields` of this kind,
@@ -117,7 +117,7 @@ class LightMessage:
     parts: tuple[HeavyPart, ...] = ()
 
 
-def lighten(source: Source, limits: Limits = Limits()) -> LightMessage:
+def lighten(source: Source, limits: LightLimits = LightLimits()) -> LightMessage:
     """Take the large parts out of a message. Never raises.
 
     :return: the message as it is when it is neither large nor has too many parts
@@ -141,7 +141,7 @@ def find_mark(data: bytes) -> bytes | None:
 class _Scan:
     """Looks through a message for what is to be taken out."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: Source, limits: LightLimits) -> None:
         self.source = source
         self.limits = limits
         self.is_large = len(source) > limits.message
@@ -258,7 +258,7 @@ def _only_beginning(source: Source) -> LightMessage:
     mark = _new_mark()
     head = source[: fields.MAX_HEAD]
     end, _start = fields.head_size(head)
-    limit = Limits().kept
+    limit = LightLimits().kept
     texts = (p for p in mime.walk(source[: 8 * limit]) if p.content_type in _TEXTS)
     text = next((text for p in texts if (text := p.plain()).strip()), "")
     raw = b"".join(

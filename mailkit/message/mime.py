@@ -34,7 +34,7 @@ _MOST_LINES = 50_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class WalkLimits:
     """`size`: bytes of the message that are looked at; `depth`: parts in parts."""
 
     size: int = 2 << 20
@@ -149,7 +149,7 @@ def message(raw: Source) -> Part:
     return _part(raw, 0, len(raw), 0)
 
 
-def walk(raw: bytes, limits: Limits = Limits()) -> Iterator[Part]:
+def walk(raw: bytes, limits: WalkLimits = WalkLimits()) -> Iterator[Part]:
     """The message, then its parts, in order. Never raises."""
     waiting = [message(raw[: limits.size])]
     for count in range(limits.parts):

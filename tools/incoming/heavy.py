@@ -294,12 +294,14 @@ def count(text, is_html):
 def _count_html(markup):
     found = Counter(characters=len(markup))
     _count_tags(markup, found)
-    if _fits(Counter(), found, 1):  # else this itself may take too long
-        read = _as_core_reads(markup)
-        if read is None:
-            found["odd"] += 1
-        elif read != markup:
-            _count_tags(read, found)
+    if not _fits(Counter(), found, 1):
+        return found  # what follows may itself take too long
+    read = _as_core_reads(markup)
+    if read is None:
+        found["odd"] += 1
+        return found
+    if read != markup:
+        _count_tags(read, found)
     if _fits(Counter(), found, 1):
         _count_elements(read, found)
     return found

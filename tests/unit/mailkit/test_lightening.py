@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from devtools.testbed import nasty
 from mailkit.message import lightening
-from mailkit.message.lightening import FIELD, Limits, find_mark, lighten
+from mailkit.message.lightening import FIELD, LightLimits, find_mark, lighten
 
 # A tenth of everything, so that a test needs no megabytes.
-SMALL = Limits(
+SMALL = LightLimits(
     message=2000, part=300, plain=2000, html=3000, kept=600, left=8000, parts=60
 )
 FILE = bytes(range(256)) * 20
@@ -218,7 +218,7 @@ def test_of_the_nasty_messages_only_the_endless_are_touched(name: str) -> None:
 # Properties
 
 # So small that most of what is drawn has something to take out.
-TINY = Limits(message=100, part=20, plain=80, html=120, kept=40, parts=500)
+TINY = LightLimits(message=100, part=20, plain=80, html=120, kept=40, parts=500)
 small_text = st.text("abc >\n-é=", min_size=1, max_size=90).map(str.encode)
 kinds = st.sampled_from(
     ["text/plain", "text/html", "image/png", "application/pdf", "text/csv", "x", "a/b"]
