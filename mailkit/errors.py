@@ -42,6 +42,27 @@ class ErrorCode(str, Enum):
     AUTH_UNAVAILABLE = "auth_unavailable"  # no way to sign in that we know
     LOGIN_BUSY = "login_busy"  # too many sessions or attempts
     ACCOUNT_LOCKED = "account_locked"
+    # The mail server does not take the access token that should be good.
+    TOKEN_REFUSED = "token_refused"  # noqa: S105
+    # SMTP is switched off for the mailbox or the whole firm (Exchange Online).
+    SMTP_AUTH_DISABLED = "smtp_auth_disabled"
+    # Getting and renewing access tokens (RFC 6749), see `oauth`
+    OAUTH_ENDED = "oauth_ended"  # expired or withdrawn: sign in again
+    OAUTH_DENIED = "oauth_denied"  # the user, or a policy, said no
+    OAUTH_CONSENT = "oauth_consent"  # a permission is missing, or an admin's consent
+    OAUTH_POLICY = (
+        "oauth_policy"  # the firm's rules want more: a device, a second factor
+    )
+    OAUTH_CLIENT = (
+        "oauth_client"  # the application is not known, or its secret is wrong
+    )
+    OAUTH_SECRET_EXPIRED = "oauth_secret_expired"
+    OAUTH_TENANT = "oauth_tenant"  # no such tenant, or the user is of another one
+    OAUTH_REDIRECT = "oauth_redirect"  # another redirect address than was registered
+    OAUTH_STATE = "oauth_state"  # the answer belongs to no sign-in of this user
+    OAUTH_BUSY = "oauth_busy"  # the service wants to be asked later
+    OAUTH_FAILED = "oauth_failed"  # it answers nothing that can be understood
+    OAUTH_LIBRARY = "oauth_library"  # the package that speaks it is not installed
     # Sending
     SENDER_REFUSED = "sender_refused"
     RELAY_DENIED = "relay_denied"  # no mail to foreign domains from here
@@ -81,6 +102,12 @@ TRANSIENT = frozenset(
         ErrorCode.LOGIN_BUSY,
         ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.TEMPORARY,
+        # The administrator mends these, not the owner of an account.
+        ErrorCode.OAUTH_CLIENT,
+        ErrorCode.OAUTH_SECRET_EXPIRED,
+        ErrorCode.OAUTH_LIBRARY,
+        ErrorCode.OAUTH_BUSY,
+        ErrorCode.OAUTH_FAILED,
     }
 )
 
@@ -163,7 +190,8 @@ class MailError(Exception):
     `field`: which setting to look at ("host", "port", "security", "login",
     "password", "email", "recipient", "ca_pem", ...) or None. `transient`: the same
     may work later. `in_doubt`: the message was handed over completely and only
-    the answer is missing, so it may have been accepted (RFC 1047).
+    the answer is missing, so it may have been accepted (RFC 1047). `retry_after`:
+    seconds that the service wants to be left alone, where it said so.
     """
 
     def __init__(
@@ -174,12 +202,14 @@ class MailError(Exception):
         reply: ServerReply | None = None,
         transient: bool | None = None,
         in_doubt: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(code, field)
         self.code = code
         self.field = field or _FIELDS.get(code)
         self.reply = reply
         self.in_doubt = in_doubt
+        self.retry_after = retry_after
         if transient is None:
             four_hundred = reply is not None and (reply.code or 0) // 100 == 4
             transient = code in TRANSIENT or four_hundred

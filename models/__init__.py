@@ -14,6 +14,7 @@ from . import (
     mail_external_account,
     mail_external_address,
     mail_external_address_project,
+    mail_external_application,
     mail_external_arrival,
     mail_external_delivery,
     mail_external_folder,

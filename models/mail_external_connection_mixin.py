@@ -12,10 +12,17 @@ INCOMING = [
     ("forwarded", "Forwarded to Odoo"),
 ]
 
+AUTH_METHODS = [
+    ("password", "Password"),
+    ("oauth2", "Sign-in with the mail service"),
+]
+
 
 # What the connect window fills in and the account keeps.
 CONNECTION = (
     "provider_id",
+    "auth_method",
+    "application_id",
     "smtp_host",
     "smtp_port",
     "smtp_security",
@@ -47,6 +54,15 @@ class MailExternalConnectionMixin(models.AbstractModel):
 
     provider_id = fields.Many2one(
         "mail.external.provider", "Mail Service", copy=False, ondelete="set null"
+    )
+    auth_method = fields.Selection(
+        AUTH_METHODS, "Sign-In", default="password", required=True, copy=False
+    )
+    application_id = fields.Many2one(
+        "mail.external.application",
+        copy=False,
+        ondelete="restrict",
+        help="The firm's application, as which people sign in at the mail service.",
     )
     smtp_host = fields.Char("SMTP Host", copy=False)
     smtp_port = fields.Integer("SMTP Port", copy=False)
@@ -85,6 +101,14 @@ class MailExternalConnectionMixin(models.AbstractModel):
             login = self.provider_id._login_for(email)
             self.smtp_login = login
             self.incoming_login = login
+
+    def _connection_values(self):
+        """:return: dict: name of ``CONNECTION`` -> value as it is written"""
+        self.ensure_one()
+        return {
+            name: self._fields[name].convert_to_write(self[name], self)
+            for name in CONNECTION
+        }
 
     # Where mail goes to
 

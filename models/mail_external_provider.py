@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import email_domain_extract
 
+from .mail_external_application import OAUTH_KINDS
 from .mail_external_connection_mixin import SECURITY
 
 
@@ -52,6 +53,33 @@ class MailExternalProvider(models.Model):
         ],
         default="no",
         required=True,
+    )
+    mx_patterns = fields.Char(
+        help="Host names of its mail exchangers, separated by commas, with * for any "
+        "beginning: a firm's own domain is known by them.",
+    )
+    oauth_kind = fields.Selection(
+        OAUTH_KINDS,
+        "Sign-In With",
+        help="At which service people sign in, instead of entering a password.",
+    )
+    application_id = fields.Many2one(
+        "mail.external.application",
+        domain="[('kind', '=', 'other')]",
+        ondelete="set null",
+        help="For “Another service”: the application that is used here.",
+    )
+    password_works = fields.Boolean("Passwords Work", default=True)
+    password_ends = fields.Date(
+        "Passwords Work Until",
+        help="The day on which the service switches passwords off, where it is known.",
+    )
+    is_trusted = fields.Boolean(
+        "Proves Addresses",
+        readonly=True,
+        copy=False,
+        help="Its servers and domains are as they came, or as an administrator entered "
+        "them: only then does signing in prove an address.",
     )
     note = fields.Text(
         translate=True, help="What the user must do at the mail service first."
@@ -115,6 +143,26 @@ class MailExternalProvider(models.Model):
         presets = self.with_context(active_test=True)
         candidates = presets.search([("domains", "ilike", domain)])
         return candidates.filtered(lambda preset: domain in preset._domain_set())[:1]
+
+    def _application(self, company):
+        """The application as which people of a company sign in at this service.
+
+        :return: mail.external.application, in superuser mode; none where there is none
+        """
+        # sudo: only administrators see applications
+        applications = self.env["mail.external.application"].sudo()
+        if self.oauth_kind == "other":
+            return self.sudo().application_id.filtered("active")
+        if not self.oauth_kind:
+            return applications
+        return applications.search(
+            [
+                ("kind", "=", self.oauth_kind),
+                ("company_id", "in", (False, company.id)),
+            ],
+            order="company_id, id",  # the company's own before the one for all
+            limit=1,
+        )
 
     def _domain_set(self):
         return {

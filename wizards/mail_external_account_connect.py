@@ -191,10 +191,9 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _account_values_of(self, account):
         """Whose it is, how it signs in, and how its mailbox is read."""
-        values = {name: account[name] for name in CONNECTION if account[name]}
+        values = account._connection_values()
         return {
-            **values,
-            "provider_id": account.provider_id.id,
+            **{name: value for name, value in values.items() if value},
             "is_company": not account.user_id,
             "user_id": account.user_id.id,
             "company_id": account.company_id.id,

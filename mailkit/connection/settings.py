@@ -60,15 +60,26 @@ class Server:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Login and password. Raises MailError SETTINGS_INVALID for CR, LF and NUL."""
+    """Login and password; or, instead of the password, an access token (RFC 6749).
+
+    `mechanism`: the only way in which the token may be told, "XOAUTH2" or
+    "OAUTHBEARER"; "": whichever of them the server offers.
+
+    Raises MailError SETTINGS_INVALID for control characters.
+    """
 
     login: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)
+    mechanism: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("login", self.login), ("password", self.password)):
             if re.search(r"[\r\n\0]", value) or not _encodable(value):
                 raise MailError(ErrorCode.SETTINGS_INVALID, field=name)
+        # What a bearer token consists of (RFC 6750 section 2.1), and a little more.
+        if not re.fullmatch(r"[\x21-\x7e]*", self.access_token):
+            raise MailError(ErrorCode.SETTINGS_INVALID, field="access_token")
 
 
 def _encodable(text: str) -> bool:

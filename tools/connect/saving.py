@@ -11,7 +11,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from ...models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
+from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import notices, vault
 from . import test
 
@@ -142,14 +142,13 @@ def _owner_values(window):
 
 def _connection_values(window):
     """The tested connection, with which the account works from now on."""
-    values = {name: window[name] for name in CONNECTION}
+    values = window._connection_values()
     if window.incoming_protocol not in READ_PROTOCOLS:
         names = ("host", "port", "security", "login")
         values.update({f"incoming_{name}": False for name in names})
     lines = test.results(window).values()
     return {
         **values,
-        "provider_id": window.provider_id.id,
         "sign_in_user_id": window._sign_in_user().id,
         # Only where it was needed: later the name of a host may mean another one.
         "allow_private_host": window.allow_private_host
