@@ -53,10 +53,8 @@ class ErrorCode(str, Enum):
     OAUTH_POLICY = (
         "oauth_policy"  # the firm's rules want more: a device, a second factor
     )
-    OAUTH_CLIENT = (
-        "oauth_client"  # the application is not known, or its secret is wrong
-    )
-    OAUTH_SECRET_EXPIRED = "oauth_secret_expired"
+    OAUTH_CLIENT = "oauth_client"  # not known, or its secret is wrong
+    OAUTH_SECRET_EXPIRED = "oauth_secret_expired"  # noqa: S105
     OAUTH_TENANT = "oauth_tenant"  # no such tenant, or the user is of another one
     OAUTH_REDIRECT = "oauth_redirect"  # another redirect address than was registered
     OAUTH_STATE = "oauth_state"  # the answer belongs to no sign-in of this user
