@@ -517,7 +517,12 @@ class MailExternalApplication(models.Model):
     def action_check(self):
         """Ask the service whether it takes the application; the page shows it."""
         self.check_access("write")
-        check.check(self)
+        if check.check(self):
+            return None
+        text = self.env._(
+            "The application was changed while it was checked. Check it again."
+        )
+        return notices.on_screen("warning", text, closes=False)
 
     def action_take_odoos_own(self):
         """Use the application that Odoo's own Gmail or Outlook module has."""
@@ -624,5 +629,5 @@ class MailExternalApplication(models.Model):
     def _explained(self, code, reply):
         """:return: (cause, remedy): of the service's words, where they are known"""
         self.ensure_one()
-        known = words.explained(self.env, self.kind, reply)
+        known = words.explained(self.env, self.kind, code, reply)
         return known or cause_and_remedy(self.env, code)
