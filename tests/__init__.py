@@ -52,6 +52,7 @@ from . import (
     test_siblings,
     test_siblings_mail,
     test_siblings_moved,
+    test_tokens,
     test_transfers,
     test_vault,
     test_waiting_when_gone,
