@@ -19,6 +19,7 @@ from mailbox_scene import address, imap, owner, tell  # noqa: F401 (fixtures)
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_scene import shared_task  # noqa: F401 (a fixture)
 from site_setup import Site, prepare
+from token_scene import alone, strict  # noqa: F401 (fixtures)
 
 from devtools.console import under_ci
 from devtools.odoo import Odoo

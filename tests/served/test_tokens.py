@@ -1,6 +1,6 @@
 """Access tokens are renewed once, whoever needs them, and survive bad days."""
 
-from collections.abc import Callable, Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -8,25 +8,13 @@ from typing import Any
 import pytest
 import token_steps
 
+from devtools.console import DevError
 from devtools.served import ServedOdoo
 from devtools.testbed.faults import FaultServer
-from devtools.testbed.token_faults import FAULTS
+from devtools.testbed.token_faults import FAULTS, Fault
 from devtools.testbed.token_service import TokenService
 
 COUNT = 1000
-
-
-@pytest.fixture(scope="module")
-def alone(new_odoo: Callable[..., ServedOdoo]) -> ServedOdoo:
-    """An Odoo whose scheduled actions do not run by themselves."""
-    return new_odoo(cron_threads=0)
-
-
-@pytest.fixture
-def strict() -> Iterator[TokenService]:
-    """A service that takes each refresh token once: the next use ends all."""
-    with TokenService(rotate=True) as service:
-        yield service
 
 
 # Several threads, each asks for all accounts in an order of its own.
@@ -87,6 +75,94 @@ def test_a_thousand_expiries_are_a_thousand_refreshes(
     assert len(by_account) == len(accounts)
     assert all(by_account[account] == token for account, token in seen), "one for all"
     assert all(strict.is_good(token) for token in by_account.values())
+
+
+def slowly(told: dict[str, object]) -> dict[str, object]:
+    """The regular answer, after a while."""
+    time.sleep(1)
+    return told
+
+
+def test_two_workers_at_the_same_expiry(
+    alone: ServedOdoo, strict: TokenService
+) -> None:
+    """All ask while the service has not answered the first one yet."""
+    accounts = token_steps.make(alone, [(strict, ["one@sandbox.test"])])
+    strict.misbehave(Fault(after=slowly))
+    seen, failed = use(alone, accounts, processes=2, start=time.time() + 8)
+    assert not failed
+    assert len(seen) == 8 and len({token for _account, token in seen}) == 1
+    assert strict.asked == {"refresh_token": 1}
+
+
+# A process that the answer of the service has reached, and that is killed then.
+_CRASH = """
+import os
+from odoo.addons.mail_external_account.mailkit.connection.network import Deadline
+from odoo.addons.mail_external_account.tools.oauth2 import tokens
+
+renewal = tokens.look(env, ID, "smtp", "mine")
+outcome = tokens.ask(renewal, Deadline(10))
+assert outcome.access_token
+os.kill(os.getpid(), 9)
+"""
+# As if the time of a lease had passed.
+_LATER = """
+env.cr.execute("SELECT lease_until IS NOT NULL FROM mail_external_secret"
+               " WHERE account_id = ID")
+assert env.cr.fetchone()[0], "the crash left its lease"
+env.cr.execute("UPDATE mail_external_secret SET lease_until = now() AT TIME ZONE 'UTC'"
+               " WHERE account_id = ID")
+env.cr.commit()
+"""
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+def test_an_answer_that_a_crash_has_lost(alone: ServedOdoo, rotate: bool) -> None:
+    """Where the old token is spent somebody has to sign in again; nothing is locked."""
+    mail_server = FaultServer("smtp", "ssl", features=["AUTH XOAUTH2"])
+    with TokenService(rotate=rotate) as service, mail_server:
+        made = token_steps.make(
+            alone,
+            [(service, [f"lost-{rotate}@sandbox.test"])],
+            smtp_port=mail_server.port,
+            ca_pem=mail_server.ca_pem,
+        )
+        token_steps.post(alone, made)
+        with pytest.raises(DevError):
+            alone.shell(_CRASH.replace("ID", str(made[0])))
+        alone.shell(_LATER.replace("ID", str(made[0])))
+        told = token_steps.run(alone, made, "_cron_deliver", "_cron_deliver")[made[0]]
+        assert service.asked == {"refresh_token": 2}
+        if rotate:
+            assert (told["state"], told["code"]) == ("refused", "oauth_ended")
+            assert told["waiting"] == 1 and len(told["told"]) == 1
+        else:
+            assert told["state"] == "working" and not told["waiting"]
+
+
+_ROLLED_BACK = """
+import json
+from odoo.addons.mail_external_account.tools.oauth2 import tokens
+
+account = env["mail.external.account"].browse(ID)
+account.write({"look_back_days": 77})
+env.flush_all()
+first = tokens.usable(env, account, "smtp").access_token
+env.cr.rollback()
+env.invalidate_all()
+again = tokens.usable(env, account, "smtp").access_token
+print("SEEN", json.dumps([first == again, account.look_back_days]))
+"""
+
+
+def test_what_was_renewed_stays_though_the_caller_fails(
+    alone: ServedOdoo, strict: TokenService
+) -> None:
+    [account] = token_steps.make(alone, [(strict, ["back@sandbox.test"])])
+    said = alone.shell(_ROLLED_BACK.replace("ID", str(account)))
+    assert token_steps.answer(said, "SEEN") == [True, 0]
+    assert strict.refreshes == 1
 
 
 # What a fault means for the account: it waits, or it waits for an administrator, or the
@@ -173,7 +249,7 @@ def test_every_fault_leaves_the_account_right_and_says_why(alone: ServedOdoo) ->
             service = stack.enter_context(TokenService(secure=secure))
             service.misbehave(name)
             services[name] = service
-        logins = [f"box{number}@sandbox.test" for number in range(len(services))]
+        logins = [f"fault{n}@sandbox.test" for n in range(len(services))]
         pairs = [(s, (one,)) for s, one in zip(services.values(), logins, strict=True)]
         accounts = token_steps.make(
             alone,

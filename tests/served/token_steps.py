@@ -53,7 +53,7 @@ for values in json.loads(GIVEN):
             }
         )
         tokens = oauth.Tokens(
-            sign_in["access"], sign_in["refresh"], sign_in["expires_at"], (), ""
+            sign_in["access"], sign_in["refresh"], sign_in["expires_at"], (), values["hint"]
         )
         vault.store_tokens(account, tokens, sign_in["grant"])
         account._set_up_reading([("INBOX", False)], anew=True)
@@ -74,6 +74,7 @@ def make(
     *,
     smtp_port: int = 1,
     ca_pem: str = "",
+    hint: str = "",
     **more: Any,
 ) -> list[int]:
     """An application for each service, and an account for each login there.
@@ -81,6 +82,7 @@ def make(
     All tokens have just ended.
 
     :param smtp_port: of the mail server on localhost
+    :param hint: who signed in for all of them, as the service says
     :param more: further fields of the accounts
     :return: ids of the accounts, in order
     """
@@ -101,6 +103,7 @@ def make(
             "smtp_port": smtp_port,
             "ca_pem": ca_pem,
             "more": more,
+            "hint": hint,
             "sign_ins": [signed_in(service, login) for login in logins],
         }
         for number, (service, logins) in enumerate(services)
@@ -147,6 +150,7 @@ def post(odoo: ServedOdoo, accounts: Sequence[int], count: int = 1) -> None:
 
 
 _RUN = """
+import datetime
 import json
 import time
 accounts = env["mail.external.account"].browse(IDS)
@@ -161,6 +165,7 @@ for name in RUNS:
     getattr(env["mail.external.account"], name)()
     env.cr.commit()
     env.invalidate_all()
+ended = datetime.datetime.utcnow().timestamp()
 notice = [("message_type", "=", "user_notification")]
 messages = env["mail.message"].search(notice, order="id")
 mails = env["mail.mail"].search(
@@ -177,7 +182,9 @@ found = {
             "next": str(account.delivery_next_try or ""),
             "reading": account.mailbox_ids.failure_code,
             "status": account.mailbox_status,
-            "looked": bool(account.mailbox_ids.last_look),
+            "looked": account.mailbox_ids.last_look
+            and account.mailbox_ids.last_look.timestamp(),
+            "ended": ended,
             "waiting": len(mails.filtered(
                 lambda m: m.sending_address_id.account_id == account
                 and m.state == "outgoing"
