@@ -52,9 +52,8 @@ for values in json.loads(GIVEN):
                 "receive_replies": account.incoming_protocol != "none",
             }
         )
-        tokens = oauth.Tokens(
-            sign_in["access"], sign_in["refresh"], sign_in["expires_at"], (), values["hint"]
-        )
+        given = (sign_in["access"], sign_in["refresh"], sign_in["expires_at"])
+        tokens = oauth.Tokens(*given, (), values["hint"])
         vault.store_tokens(account, tokens, sign_in["grant"])
         account._set_up_reading([("INBOX", False)], anew=True)
         made.append(account.id)
