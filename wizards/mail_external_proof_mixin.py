@@ -144,8 +144,8 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _signs_in_at_own_service(self):
         """Signed in with the address itself, at the servers of its domain's preset."""
-        provider = self.env["mail.external.provider"]._find_for_address(self.email)
-        if not provider.smtp_host or provider.login_format == "other":
+        provider = self.env["mail.external.provider"]._find_proving(self.email)
+        if not provider:
             return False
         if (
             self.smtp_host != provider.smtp_host
