@@ -20,14 +20,17 @@ ADDON = "mail_external_account"
 MODEL = "mail.external.provider"
 _DATA = f"{ADDON}/data/mail_services.json"
 # As they came before there was such a record of them: in XML that was loaded once.
-_FIRST = f"{ADDON}/data/mail_services_first.json"
+FIRST = f"{ADDON}/data/mail_services_first.json"
 ENGLISH = "en_US"
 
 
-def load(env):
-    """Create what is new, and bring new values to what nobody changed."""
+def load(env, services=None):
+    """Create what is new, and bring new values to what nobody changed.
+
+    :param services: what the data file has; None: read it
+    """
     rows = {row.xmlid: row for row in env[f"{MODEL}.shipped"].search([])}
-    services = _read(_DATA)
+    services = services or read()
     texts = _translations(env, services)
     before = {} if rows else _before(env)
     for name, values in services.items():
@@ -56,7 +59,8 @@ def shipped(preset):
     return _plain_values(env, rows[:1].shipped or {})
 
 
-def _read(path):
+def read(path=_DATA):
+    """:return: dict of external id's name -> values, as they stand in the file"""
     with file_open(path) as file:
         return json.load(file)
 
@@ -68,7 +72,7 @@ def _before(env):
         return {}
     return {
         name: _snapshot(env, values, values.pop("translations", {}))
-        for name, values in _read(_FIRST).items()
+        for name, values in read(FIRST).items()
     }
 
 
