@@ -1,7 +1,6 @@
 import copy
 
 from odoo.tests import TransactionCase, tagged
-from odoo.tools.translate import TranslationImporter
 
 from ..tools import mail_services
 
@@ -156,31 +155,35 @@ class TestMailServices(TransactionCase):
             gmx={"note": "New text"},
             fastmail={"note": "New text"},
         )
-        # the translation was of the old text
-        self.assertEqual(other.with_context(**ukrainian).name, "Any other server")
+        self.assertEqual(other.with_context(**english).name, "Any other server")
         self.assertEqual(self.gmx.with_context(**english).note, "New text")
         self.assertEqual(self.gmx.with_context(**ukrainian).note, "Наше пояснення")
         self.assertEqual(self.fastmail.with_context(**english).note, "Our explanation")
         self.update()
+        self.assertEqual(other.with_context(**english).name, "Other server")
         self.assertEqual(other.with_context(**ukrainian).name, translated)
         self.assertEqual(self.gmx.with_context(**ukrainian).note, "Наше пояснення")
         self.assertEqual(self.fastmail.with_context(**english).note, "Our explanation")
 
-    def test_a_language_that_comes_later(self):
-        self.env.cr.execute(
-            "UPDATE mail_external_provider SET name = name - 'uk_UA'"
-            " WHERE name ? 'uk_UA'"
-        )
-        self.env.invalidate_all()
+    def test_other_words_of_a_translation(self):
+        """A later version has other Ukrainian words for the same English."""
         other = self.env.ref("mail_external_account.provider_other")
-        importer = TranslationImporter(self.env.cr, verbose=False)
-        importer.load_file("mail_external_account/i18n/uk.po", "uk_UA")
-        importer.save()
-        self.env.invalidate_all()
         translated = other.with_context(lang="uk_UA").name
-        self.assertNotEqual(translated, "Other server")
-        self.update(other={"name": "Any other server"})
-        self.assertEqual(other.with_context(lang="uk_UA").name, "Any other server")
+        row = self.env["mail.external.provider.shipped"].search(
+            [("xmlid", "=", "provider_other")]
+        )
+        row.shipped = {**row.shipped, "name": {"en_US": other.name, "uk": "Щось інше"}}
+        other.with_context(lang="uk_UA").name = "Щось інше"
+        self.update()
+        self.assertEqual(other.with_context(lang="uk_UA").name, translated)
+
+    def test_a_language_that_comes_later(self):
+        """Its texts come from the same files, and are nobody's change."""
+        other = self.env.ref("mail_external_account.provider_other")
+        other.update_field_translations("name", {"uk_UA": False})
+        self.assertEqual(other.with_context(lang="uk_UA").name, "Other server")
+        self.update()
+        self.assertNotEqual(other.with_context(lang="uk_UA").name, "Other server")
 
     def test_a_database_from_before(self):
         self.before_there_was_a_record()

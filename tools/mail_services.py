@@ -118,10 +118,8 @@ def _default(env, field):
 
 
 def _translations(env, services):
-    """The texts of ``i18n``: dict of external id -> field -> language -> text.
-
-    Only of the present English: a file may still have that of an older one.
-    """
+    """The texts of ``i18n``, as Odoo loads them after this: dict of external id ->
+    field -> language -> text."""
     found = {}
     for path in sorted(glob.glob(f"{file_path(f'{ADDON}/i18n')}/*.po")):
         language = re.sub(r".*/|\.po$", "", path)
@@ -130,13 +128,9 @@ def _translations(env, services):
                 name, field = row.get("imd_name"), row["name"].partition(",")[2]
                 if row.get("imd_model") != MODEL or name not in services:
                     continue
-                english = services[name].get(field) or ""
-                if isinstance(english, list):
-                    english = "\n".join(english)
-                if row["value"] and row["src"] == english:
-                    found.setdefault(name, {}).setdefault(field, {})[language] = row[
-                        "value"
-                    ]
+                if row["value"]:
+                    texts = found.setdefault(name, {}).setdefault(field, {})
+                    texts[language] = row["value"]
     return found
 
 
