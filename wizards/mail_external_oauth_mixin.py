@@ -109,9 +109,11 @@ class MailExternalOauthMixin(models.AbstractModel):
             self[name] = self[name] or self.email
 
     def _fill_servers(self):
-        """A token goes nowhere but to the servers of the preset."""
-        self._fill_sending()
-        self._fill_incoming()
+        """A token goes nowhere but to servers of the preset."""
+        if not sign_in.is_of_preset(self, "smtp"):
+            self._fill_sending()
+        if not sign_in.is_of_preset(self, "incoming"):
+            self._fill_incoming()
         application = self.application_id.sudo()
         self.ca_certificate = sign_in.certificate_authority(application)
 

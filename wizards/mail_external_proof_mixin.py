@@ -143,16 +143,12 @@ class MailExternalProofMixin(models.AbstractModel):
         )
 
     def _signs_in_at_own_service(self):
-        """Signed in with the address itself, at the servers of its domain's preset.
-
-        Of a trusted preset: managers may write presets, too.
-        """
-        provider = self.env["mail.external.provider"]._find_for_address(self.email)
-        if not provider.is_trusted or provider.login_format == "other":
+        """Signed in with the address itself, at the servers of its domain's preset."""
+        provider = self.env["mail.external.provider"]._find_proving(self.email)
+        if not provider:
             return False
         if (
-            not provider.smtp_host
-            or self.smtp_host != provider.smtp_host
+            self.smtp_host != provider.smtp_host
             or self.smtp_port != provider.smtp_port
             or self.smtp_security != provider.smtp_security
             or self.smtp_security == "none"

@@ -92,13 +92,6 @@ def problem(window):
             "this server. Ask your administrator to install it.",
             name,
         )
-    if "none" in _securities(provider):
-        return env._(
-            "Signing in with %(service)s is off: “%(preset)s” has a server without "
-            "encryption. Ask your administrator to choose SSL/TLS or STARTTLS.",
-            service=name,
-            preset=provider.name,
-        )
     return ""
 
 
@@ -128,22 +121,27 @@ def check_offered(window):
 # Where a token may go
 
 
-def _securities(provider):
-    kinds = [k for k in ("smtp", *READ_PROTOCOLS) if provider[f"{k}_host"]]
-    return [provider[f"{kind}_security"] for kind in kinds]
-
-
 def places(provider):
-    """The servers of a preset: tuple of (kind, host, port, security)."""
-    return tuple(
-        (
-            kind,
-            provider[f"{kind}_host"] or "",
-            provider[f"{kind}_port"] or 0,
-            provider[f"{kind}_security"] or "",
-        )
-        for kind in ("smtp", *READ_PROTOCOLS)
+    """The servers of a preset, in whatever order: list of ``Server``"""
+    return sorted(set(provider._servers()))
+
+
+def _place(window, purpose):
+    protocol = "smtp" if purpose == "smtp" else window.incoming_protocol
+    return (
+        protocol,
+        (window[f"{purpose}_host"] or "").strip().rstrip(".").lower(),
+        window[f"{purpose}_port"] or 0,
+        window[f"{purpose}_security"] or "",
     )
+
+
+def is_of_preset(window, purpose):
+    """Whether the window's server of sending or reading is one of its preset, which is
+    asked encrypted."""
+    place = _place(window, purpose)
+    encrypted = place[-1] in ("ssl", "starttls")
+    return encrypted and place in places(window.provider_id)
 
 
 def certificate_authority(application):
@@ -168,20 +166,10 @@ def check_places(window):
                 "with, are not those that an administrator set up. Ask them."
             )
         )
-    kinds = {"smtp": "smtp"}
+    purposes = ["smtp"]
     if window.incoming_protocol in READ_PROTOCOLS:
-        kinds["incoming"] = window.incoming_protocol
-    known = {kind: place for kind, *place in places(window.provider_id)}
-    differ = any(
-        known[kind]
-        != [
-            window[f"{purpose}_host"] or "",
-            window[f"{purpose}_port"] or 0,
-            window[f"{purpose}_security"] or "",
-        ]
-        or window[f"{purpose}_security"] not in ("ssl", "starttls")
-        for purpose, kind in kinds.items()
-    )
+        purposes.append("incoming")
+    differ = not all(is_of_preset(window, purpose) for purpose in purposes)
     if differ or (window.ca_certificate or "") != certificate_authority(application):
         raise UserError(
             env._(
@@ -206,7 +194,7 @@ def seal_context(window, application):
         f"application:{application.id}",
         application.client_id or "",
         certificate_authority(application),
-        *(str(part) for place in places(window.provider_id) for part in place),
+        *(str(part) for server in places(window.provider_id) for part in server),
     )
 
 
