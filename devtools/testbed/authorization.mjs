@@ -33,7 +33,6 @@ const provider = new Provider(settings.issuer, {
     pkce: { required: () => true },
     rotateRefreshToken: () => behaviour.rotate,
     issueRefreshToken: async (ctx, client, code) => code.scopes.has("offline_access"),
-    formats: { bitsOfOpaqueRandomness: (ctx, token) => bits(token) },
     ttl: {
         AccessToken: () => behaviour.access_seconds,
         RefreshToken: 86400,
@@ -63,24 +62,25 @@ const provider = new Provider(settings.issuer, {
 
 // Odoo's address is known only once it runs.
 provider.Client.prototype.redirectUriAllowed = (address) => behaviour.redirects.includes(address);
+// Longer ones than the library makes: those of the large services are.
+const makeId = provider.AccessToken.prototype.generateTokenId;
+provider.AccessToken.prototype.generateTokenId = function (...more) {
+    const id = makeId.apply(this, more);
+    return id + "-".repeat(Math.max(0, behaviour.access_length - id.length));
+};
 provider.on("access_token.saved", (token) => {
     remember(grants, token.accountId, token.grantId);
     remember(accessTokens, token.accountId, token.jti);
 });
 provider.on("grant.success", (ctx) => answered.push([ctx.oidc.params.grant_type, "ok"]));
 provider.on("grant.error", (ctx, error) =>
-    answered.push([ctx.oidc.params?.grant_type ?? "", error.error ?? "server_error"])
+    answered.push([ctx.oidc.params?.grant_type ?? "", error.error ?? "server_error"]),
 );
 provider.on("server_error", (ctx, error) => console.error(error));
 
 function newKey() {
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
     return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256" };
-}
-
-/** A token's length is in characters of six bits. */
-function bits(token) {
-    return token.kind === "AccessToken" ? Math.max(43, behaviour.access_length) * 6 : 256;
 }
 
 function remember(map, login, id) {
@@ -124,7 +124,7 @@ async function body(request) {
 async function interact(request, response) {
     const { prompt, params, session, grantId } = await provider.interactionDetails(
         request,
-        response
+        response,
     );
     if (request.method === "GET") {
         return page(response, prompt.name === "consent" ? consentForm(params) : loginForm(params));
@@ -147,8 +147,7 @@ async function interact(request, response) {
 async function agreed(prompt, params, session, grantId) {
     const known = grantId && (await provider.Grant.find(grantId));
     const grant =
-        known ||
-        new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+        known || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
     const { missingOIDCScope, missingOIDCClaims } = prompt.details;
     if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(" "));
     if (missingOIDCClaims) grant.addOIDCClaims(missingOIDCClaims);
@@ -217,7 +216,7 @@ function guarded(inner) {
 const outer = settings.certificate
     ? https.createServer(
           { cert: readFileSync(settings.certificate), key: readFileSync(settings.key) },
-          guarded(false)
+          guarded(false),
       )
     : http.createServer(guarded(false));
 Object.assign(behaviour, settings.behaviour);
