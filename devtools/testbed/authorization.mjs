@@ -19,6 +19,8 @@ const grants = new Map();
 const accessTokens = new Map();
 /** What the token endpoint answered: [grant type, "ok" or the error]. */
 let answered = [];
+/** Every code and token that it gave. */
+const given = [];
 
 const policy = interactionPolicy.base();
 policy.add(new interactionPolicy.Prompt({ name: "select_account", requestable: true }), 0);
@@ -72,6 +74,9 @@ provider.on("access_token.saved", (token) => {
     remember(grants, token.accountId, token.grantId);
     remember(accessTokens, token.accountId, token.jti);
 });
+for (const kind of ["access_token", "refresh_token", "authorization_code"]) {
+    provider.on(`${kind}.saved`, (token) => given.push(token.jti));
+}
 provider.on("grant.success", (ctx) => answered.push([ctx.oidc.params.grant_type, "ok"]));
 provider.on("grant.error", (ctx, error) =>
     answered.push([ctx.oidc.params?.grant_type ?? "", error.error ?? "server_error"]),
@@ -109,7 +114,7 @@ async function control(request, response) {
     if (expired) await expire(expired);
     if (revoked) await revoke(revoked);
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(answered));
+    response.end(JSON.stringify({ answered, given }));
     if (changes.forget) answered = [];
 }
 

@@ -156,7 +156,11 @@ class AuthorizationServer(Server):
 
         What `fail` answered is not in it.
         """
-        return [(kind, result) for kind, result in self._control()]
+        return [(kind, result) for kind, result in self._control()["answered"]]
+
+    def given(self) -> list[str]:
+        """Every code and token that it gave since it was started."""
+        return list(self._control()["given"])
 
     def forget(self) -> None:
         """Begin the list of `answered` anew."""
@@ -175,14 +179,14 @@ class AuthorizationServer(Server):
             text = answer.read()
         return dict(json.loads(text)) if text else {}
 
-    def _control(self, **command: Any) -> list[list[str]]:
+    def _control(self, **command: Any) -> dict[str, Any]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._inner_port}/control",
             data=json.dumps(command).encode(),
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=20) as answer:
-            return list(json.load(answer))
+            return dict(json.load(answer))
 
     def _settings(self) -> dict[str, Any]:
         settings = {
