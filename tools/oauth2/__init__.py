@@ -1,4 +1,7 @@
-"""Sign-in with a mail service by OAuth 2.0 (RFC 6749), as far as it knows Odoo.
+"""Signing in with a mail service (OAuth 2.0, RFC 6749), in place of a password.
 
-- ``authorization``: from the button to the service's page, and back with the tokens.
+``authorization`` leads people to the service's page and takes what they come back with;
+``tokens`` keeps the access tokens of all accounts good, ``revocation`` ends what is not
+needed any more. What is stored is opened by ``vault``; the protocol is
+``mailkit/oauth.py``.
 """
