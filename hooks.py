@@ -2,6 +2,8 @@
 
 import logging
 
+from .tools.oauth2 import quiet_logs
+
 WINDOW = "mail.external.account.connect"
 
 
@@ -22,6 +24,7 @@ class _WithoutArguments(logging.Filter):
 def post_load():
     """What is typed into the connect window stays out of Odoo's debug log."""
     logging.getLogger("odoo.service.model").addFilter(_WithoutArguments())
+    quiet_logs.install()
 
 
 def uninstall_hook(env):

@@ -3,5 +3,5 @@
 ``authorization`` leads people to the service's page and takes what they come back with;
 ``tokens`` keeps the access tokens of all accounts good, ``revocation`` ends what is not
 needed any more. What is stored is opened by ``vault``; the protocol is
-``mailkit/oauth.py``.
+``mailkit/oauth.py``. ``quiet_logs`` keeps codes out of the logs.
 """
