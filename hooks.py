@@ -2,6 +2,8 @@
 
 import logging
 
+from .tools.oauth2 import quiet_logs
+
 WINDOW = "mail.external.account.connect"
 
 
@@ -22,6 +24,7 @@ class _WithoutArguments(logging.Filter):
 def post_load():
     """What is typed into the connect window stays out of Odoo's debug log."""
     logging.getLogger("odoo.service.model").addFilter(_WithoutArguments())
+    quiet_logs.install()
 
 
 def uninstall_hook(env):
@@ -36,6 +39,8 @@ def uninstall_hook(env):
     env["mail.mail"]._external_fail_waiting(addresses, reason)
     addresses.filtered("active").active = False
     env["mail.message.schedule"]._tell_of_external()
+    # Deleted so, sign-ins end at the mail services, too.
+    env["mail.external.secret"].search([]).unlink()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(
         [("key", "=like", "mail_external_account.%")]

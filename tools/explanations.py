@@ -279,6 +279,13 @@ TEXTS = {
         ),
         _lt("Open the address, choose “Connect” and enter the password again."),
     ),
+    "sign_in_unusable": (
+        _lt(
+            "The stored sign-in cannot be used: Odoo's encryption key, the database, "
+            "the application or the settings changed since."
+        ),
+        _lt("Sign in with the mail service again."),
+    ),
     "key_missing": (
         _lt("Odoo's encryption key is missing, so no password can be used."),
         _lt("The administrator restores the key; waiting mail then leaves by itself."),
@@ -292,6 +299,13 @@ TEXTS = {
         _lt(
             "Enter it: a stored password is only used with the server, the user and "
             "the owner that it was entered for."
+        ),
+    ),
+    "sign_in_needed": (
+        _lt("Nobody has signed in with the mail service for these settings yet."),
+        _lt(
+            "Choose “Sign in”: an earlier sign-in is only used with the mail service, "
+            "the mailbox and the owner that it was for."
         ),
     ),
     "sender_not_allowed": (
