@@ -59,14 +59,16 @@ class TestMailServices(TransactionCase):
                 for field in self.data[name] | values
             }
             defaults = preset.default_get(list(written))
-            preset.write(
-                {f: values.get(f, defaults.get(f, False)) for f in written}
-            )
+            preset.write({f: values.get(f, defaults.get(f, False)) for f in written})
             for field, translated in texts.items():
                 preset.update_field_translations(field, {"uk_UA": translated["uk"]})
+        self.forget_who_wrote()
+
+    def forget_who_wrote(self):
         self.env.flush_all()
         self.env.cr.execute(
-            "UPDATE mail_external_provider SET is_trusted = NULL, unproven_fields = NULL"
+            "UPDATE mail_external_provider"
+            " SET is_trusted = NULL, unproven_fields = NULL"
         )
         self.env.invalidate_all()
 
@@ -118,9 +120,7 @@ class TestMailServices(TransactionCase):
         self.gmx.unlink()
         for port in (587, 588):
             self.update(gmx={"smtp_port": port})
-            self.assertFalse(
-                self.env.ref("mail_external_account.provider_gmx", False)
-            )
+            self.assertFalse(self.env.ref("mail_external_account.provider_gmx", False))
         self.assertEqual(self.env["mail.external.provider"].search_count([]), count - 1)
 
     def test_new_ones_come_once(self):
@@ -192,11 +192,7 @@ class TestMailServices(TransactionCase):
         self.env.ref("mail_external_account.provider_webde").unlink()
         self.env.ref("mail_external_account.provider_yahoo").active = False
         own = self.env["mail.external.provider"].create({"name": "Own"})
-        self.env.flush_all()
-        self.env.cr.execute(
-            "UPDATE mail_external_provider SET is_trusted = NULL, unproven_fields = NULL"
-        )
-        self.env.invalidate_all()
+        self.forget_who_wrote()
         self.update()
         gmail = self.env.ref("mail_external_account.provider_gmail")
         self.assertEqual(gmail.oauth_kind, "google")

@@ -168,7 +168,14 @@ class TestPresetTrust(ConnectCase):
         self.assertEqual(window.proof, "provider")
 
     def test_servers_of_this_machine_prove_nothing(self):
-        for host in ("127.0.0.1", "localhost", "10.0.0.5", "::1", "127.1", "LocalHost."):
+        for host in (
+            "127.0.0.1",
+            "localhost",
+            "10.0.0.5",
+            "::1",
+            "127.1",
+            "LocalHost.",
+        ):
             self.provider.smtp_host = host
             with self.subTest(host):
                 self.assertFalse(self.presets._find_proving("a@brand-a.example"))
@@ -211,6 +218,11 @@ class TestPresetTrust(ConnectCase):
     def test_other_servers_are_lines_of_a_kind(self):
         self.provider.alternates = "smtp smtp.a.example:587 starttls\n\n pop3 p:995 ssl"
         self.assertEqual(len(self.provider._servers()), 4)
-        for text in ("smtp.a.example", "smtp a:b ssl", "smtp a:99999 ssl", "ftp a:1 ssl"):
+        for text in (
+            "smtp.a.example",
+            "smtp a:b ssl",
+            "smtp a:99999 ssl",
+            "ftp a:1 ssl",
+        ):
             with self.subTest(text), self.assertRaisesRegex(ValidationError, "Other"):
                 self.provider.alternates = text

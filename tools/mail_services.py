@@ -49,7 +49,7 @@ def load(env, services=None):
 
 
 def shipped(preset):
-    """What came last of a preset: dict of field -> value; none where it did not come."""
+    """What came last of a preset: dict of field -> value; empty: it did not come."""
     # sudo: nobody has access to the record of it
     env = preset.sudo().env
     found = env["ir.model.data"].search(
@@ -191,10 +191,13 @@ def _update_texts(preset, field, last, new):
     texts = dict(found)
     for language in {ENGLISH, *found, *languages}:
         text = found.get(language) or ""
-        if text != _in_language(last, language):
-            continue  # theirs
-        if not text and not is_as_came:
-            continue  # emptied, or not to be translated: the English is theirs
+        # Without a text of its own it has the English; Odoo fills it in, too.
+        if language != ENGLISH and not text:
+            theirs = not is_as_came
+        else:
+            theirs = text != _in_language(last, language)
+        if theirs:
+            continue
         texts[language] = _in_language(new, language)
     texts = {language: text for language, text in texts.items() if text}
     if texts == found or (texts and ENGLISH not in texts):

@@ -73,15 +73,15 @@ def after(window, result):
         return provider._steps("access_steps") or _usual_access(window.env)
     if code not in _PASSWORD_CODES or window.auth_method != "password":
         return []
-    if code is ErrorCode.LOGIN_REFUSED and not _refuses_usual(provider):
-        return []
     if provider.oauth_kind and not _takes_password(provider, result.step):
-        return _sign_in_steps(window, provider)
+        return [*_sign_in_steps(window, provider), *_without_reading(window, result)]
+    if code is ErrorCode.LOGIN_REFUSED and provider.app_password == "no":  # noqa: S105
+        return []  # it is just a wrong one
     return provider._steps("app_password_steps") or _usual_app_password(window.env)
 
 
 def service(window):
-    """The preset of the window; where none with servers was chosen, that of its host."""
+    """The window's preset; where none with servers was chosen, that of its host."""
     if window.provider_id.smtp_host:
         return window.provider_id
     found = window.provider_id._find_for_server(window.smtp_host, window.email)
@@ -111,15 +111,6 @@ def password_words(env, provider):
     return " ".join(parts)
 
 
-def _refuses_usual(provider):
-    """Whether the usual password may be what is wrong with a refused sign-in."""
-    return (
-        provider.app_password != "no"  # noqa: S105
-        or not provider.password_works
-        or not provider.password_reads
-    )
-
-
 def _takes_password(provider, step):
     reads = step.value.startswith("incoming_") or step in (
         checks.Step.ARRIVAL,
@@ -132,9 +123,7 @@ def _sign_in_steps(window, provider):
     env = window.env
     if not provider.oauth_kind:
         return _usual_app_password(env)
-    kinds = dict(provider._fields["oauth_kind"]._description_selection(env))
-    kind = provider.name if provider.oauth_kind == "other" else kinds[provider.oauth_kind]
-    steps = []
+    kind, steps = provider._sign_in_name(), []
     if provider != window.provider_id:
         steps.append(env._("As mail service choose “%s” above.", provider.name))
     if not provider._application(window.company_id or window.user_id.company_id):
@@ -149,6 +138,16 @@ def _sign_in_steps(window, provider):
         *steps,
         env._("Choose “Sign in with %s” and sign in with this address.", kind),
         env._("Test the account again."),
+    ]
+
+
+def _without_reading(window, result):
+    if not result.step.value.startswith("incoming_"):
+        return []
+    return [
+        window.env._(
+            "Or switch off “Receive replies”: then answers go to Odoo's own address."
+        )
     ]
 
 
@@ -179,7 +178,9 @@ def _other_ways(window, provider, step):
 
 def _usual_app_password(env):
     return [
-        env._("Open your mailbox in the browser and go to the account's security page."),
+        env._(
+            "Open your mailbox in the browser and go to the account's security page."
+        ),
         env._("Switch on two-factor sign-in, where app passwords need it."),
         env._("Make an app password with the name “Odoo” and copy it."),
         env._("Enter it here instead of your usual password, and test again."),
