@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import notices, password_end
+from ..tools import notices, odoo_servers, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
@@ -530,6 +530,7 @@ class MailExternalAccount(models.Model):
         self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
+        odoo_servers.leave_to_odoo(self.env)
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with claims.fetch_run(self.env) as number:
