@@ -163,6 +163,8 @@ def _without_reading(window, result):
 def _other_ways(window, provider, step):
     """Another port of the service than the one that does not answer."""
     env = window.env
+    if not provider:
+        return []
     protocol = "smtp"
     if step.value.startswith("incoming_"):
         protocol = window.incoming_protocol
