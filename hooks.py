@@ -36,6 +36,8 @@ def uninstall_hook(env):
     env["mail.mail"]._external_fail_waiting(addresses, reason)
     addresses.filtered("active").active = False
     env["mail.message.schedule"]._tell_of_external()
+    # Deleted so, sign-ins end at the mail services, too.
+    env["mail.external.secret"].search([]).unlink()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(
         [("key", "=like", "mail_external_account.%")]

@@ -12,7 +12,9 @@ from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
 from ..tools.incoming.gateway import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
+from ..tools.oauth2 import tokens
 from ..tools.outgoing.run import DeliveryRun, next_delivery
+from ..tools.sign_in_codes import SIGN_IN_AGAIN
 from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
@@ -226,10 +228,11 @@ class MailExternalAccount(models.Model):
         return result
 
     def unlink(self):
-        """With all its addresses; the database drops its secret and what was read."""
+        """With all its addresses and its secret; the database drops what was read."""
         if not self:
             return True
         self.check_access("unlink")
+        self._forget_secret()
         # sudo: who may delete the account may delete what it consists of
         self.sudo().with_context(active_test=False).address_ids.unlink()
         return super(MailExternalAccount, self.exists()).unlink()
@@ -356,7 +359,7 @@ class MailExternalAccount(models.Model):
         return self, self.user_id, self.company_id, self.sign_in_user_id
 
     def _forget_secret(self):
-        """The password of an account that is not used any more is not kept."""
+        """What an account that is not used any more signed in with is not kept."""
         # sudo: nobody has access rights on secrets
         secrets = self.env["mail.external.secret"].sudo()
         secrets.search([("account_id", "in", self.ids)]).unlink()
@@ -376,14 +379,7 @@ class MailExternalAccount(models.Model):
                 "last_check": fields.Datetime.now(),
             }
         )
-        self._tell_owner(
-            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
-            self.env._(
-                "Mail from %(email)s waits until the sign-in works again. %(text)s",
-                email=self._emails_text(),
-                text=self.failure_text or "",
-            ),
-        )
+        notices.tell_of_refused_sign_in(self, self._people(), code, is_sending=True)
 
     def _tell_of_folders(self):
         """Somebody changed which folders of these accounts are read."""
@@ -398,15 +394,15 @@ class MailExternalAccount(models.Model):
         addresses = own | self.sudo().address_ids
         return ", ".join(addresses.mapped("email"))
 
-    def _tell_owner(self, subject, body):
-        """Notify the employee; of a company's its managers, and who signed in."""
+    def _people(self):
+        """Who is told of it: the employee; of a company's its managers, and who signed
+        in."""
         self.ensure_one()
         account = self.sudo()
-        people = account.user_id or (
+        return account.user_id or (
             notices.managers_of(account, account.user_id, account.company_id)
             | account.sign_in_user_id
         )
-        notices.tell(account._own_address(), people, subject, body)
 
     # Sending: which accounts have something to send, and when
 
@@ -503,6 +499,7 @@ class MailExternalAccount(models.Model):
     def _resume(self):
         """After the connection was tested anew: what waits goes on at once."""
         self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
+        tokens.forget_failures(self.filtered("application_id"))
         self.env["ir.cron"]._external_trigger("deliver")
         waiting = self.env["mail.external.arrival"].sudo()
         if waiting._waiting_of(self):
@@ -613,19 +610,19 @@ class MailExternalAccount(models.Model):
             self.env["mail.external.mailbox"]._begin(self, since)
 
     def _stop_reading(self, code, reply):
-        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        """A refused sign-in: stop at once (no lock-out), and tell the owner.
+
+        Tokens are the same for sending, so that stops as well.
+        """
         self.ensure_one()
         failure = {"failure_code": code, "failure_reply": reply}
         self.mailbox_ids.write({"next_look": False, "run": 0, **failure})
-        self._tell_owner(
-            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
-            self.env._(
-                "Answers to %(email)s are not read until the sign-in works again. "
-                "%(text)s",
-                email=self._emails_text(),
-                text=self.mailbox_ids.failure_text or "",
-            ),
-        )
+        if self.auth_method == "oauth2" and code in SIGN_IN_AGAIN:
+            self._stop(code, reply)
+        else:
+            notices.tell_of_refused_sign_in(
+                self, self._people(), code, is_sending=False
+            )
 
     def _reading_words(self):
         """Whether reading the mailbox fails, and one text about it; in superuser mode.
@@ -638,6 +635,8 @@ class MailExternalAccount(models.Model):
             return False, False
         if self.incoming_protocol == "forwarded":
             return False, self.env._("The mailbox forwards to Odoo.")
+        if self.state == "refused" and self.auth_method == "oauth2":
+            return True, self.env._("Stopped, until somebody signs in again.")
         if self.state == "refused":
             return True, self.env._(
                 "Stopped, because sending is refused. Choose “Connect” and test the "

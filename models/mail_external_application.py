@@ -1,5 +1,9 @@
 from odoo import fields, models
 
+from ..mailkit.errors import ErrorCode
+from ..tools import notices
+from ..tools.explanations import cause_and_remedy
+
 OAUTH_KINDS = [
     ("google", "Google"),
     ("microsoft", "Microsoft"),
@@ -37,3 +41,45 @@ class MailExternalApplication(models.Model):
     )
     ca_certificate = fields.Text("Additional CA Certificate")
     allow_private_host = fields.Boolean("Internal Server")
+    issuer = fields.Char()
+    token_auth = fields.Char(default="client_secret_post")
+    failure_code = fields.Char(copy=False, readonly=True)
+    failure_reply = fields.Char(copy=False, readonly=True)
+    # The service is not asked before, whatever account it is for: ``tokens``.
+    retry_at = fields.Datetime(groups=fields.NO_ACCESS, copy=False)
+
+    def _parameters(self):
+        return ()
+
+    def _note_failure(self, code, reply):
+        """The service refused to renew a sign-in because of the application itself.
+
+        Administrators are told once, until it works again.
+        """
+        application = self.sudo()
+        is_new = not application.failure_code
+        application.write({"failure_code": code, "failure_reply": reply})
+        if is_new:
+            administrators = self.env.ref("base.group_system").sudo().all_user_ids
+            notices.tell(
+                application,
+                administrators,
+                self.env._("%s does not accept Odoo any more", application.name),
+                " ".join(cause_and_remedy(self.env, code)),
+            )
+
+    def _note_success(self):
+        """It works (again): those that waited go on."""
+        application = self.sudo()
+        if application.failure_code:
+            application.write({"failure_code": False, "failure_reply": False})
+            application._resume_accounts()
+
+    def _resume_accounts(self):
+        """Those that waited for this application go on."""
+        waiting = {ErrorCode.OAUTH_CLIENT.value, ErrorCode.OAUTH_SECRET_EXPIRED.value}
+        accounts = self.env["mail.external.account"].sudo()
+        for account in accounts.search([("application_id", "in", self.ids)]):
+            if waiting & {account.failure_code, account.mailbox_ids.failure_code}:
+                account._resume()
+                account._look_soon(0)

@@ -279,6 +279,13 @@ TEXTS = {
         ),
         _lt("Open the address, choose “Connect” and enter the password again."),
     ),
+    "sign_in_unusable": (
+        _lt(
+            "The stored sign-in cannot be used: Odoo's encryption key, the database, "
+            "the application or the settings changed since."
+        ),
+        _lt("Sign in with the mail service again."),
+    ),
     "key_missing": (
         _lt("Odoo's encryption key is missing, so no password can be used."),
         _lt("The administrator restores the key; waiting mail then leaves by itself."),

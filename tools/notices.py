@@ -6,16 +6,20 @@ told when one of them stops.
 
 import logging
 
+from markupsafe import Markup
 from odoo import SUPERUSER_ID
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
 from .explanations import cause_and_remedy
+from .sign_in_codes import SIGN_IN_AGAIN
 from .trusted_context import as_odoo
 
 _logger = logging.getLogger(__name__)
 _lt = LazyTranslate(__name__)
 
+# Where the owner of an account signs in with the mail service again, by its id.
+SIGN_IN_PATH = "/mail_external_account/sign_in/"
 # What another person did -> (subject, text); %(emails)s are the addresses.
 _CHANGES = {
     "connected": (
@@ -127,6 +131,51 @@ def tell_of_stop(address, code):
             email=address.email,
             text=" ".join(cause_and_remedy(env, code)),
         ),
+    )
+
+
+def tell_of_refused_sign_in(account, people, code, *, is_sending):
+    """An account stopped: those who can mend it are told, each in their language.
+
+    :param str code: see ``explanations``
+    :param bool is_sending: mail waits; otherwise answers are not read
+    """
+    about, emails = account._own_address(), account._emails_text()
+    for lang, users in people.grouped("lang").items():
+        told = as_odoo(users).with_context(lang=lang)
+        names = {"email": emails, "text": " ".join(cause_and_remedy(told.env, code))}
+        if account.auth_method == "oauth2" and code in SIGN_IN_AGAIN:
+            subject, body = _words_of_ended_sign_in(told.env, account, names)
+        else:
+            subject = told.env._("%s: the mail server refused the sign-in", emails)
+            body = (
+                told.env._(
+                    "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                    **names,
+                )
+                if is_sending
+                else told.env._(
+                    "Answers to %(email)s are not read until the sign-in works again. "
+                    "%(text)s",
+                    **names,
+                )
+            )
+        tell(about, told, subject, body)
+
+
+def _words_of_ended_sign_in(env, account, names):
+    """:return: (subject, body), with what leads straight to the mail service"""
+    body = env._(
+        "Mail from %(email)s waits, and answers are not read, until you sign in again. "
+        "%(text)s",
+        **names,
+    )
+    link = f"{account.get_base_url()}{SIGN_IN_PATH}{account.id}"
+    subject = env._("%s: sign in again", names["email"])
+    return subject, Markup('<p>%s</p><p><a href="%s">%s</a></p>') % (
+        body,
+        link,
+        env._("Sign in again"),
     )
 
 
