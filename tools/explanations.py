@@ -301,6 +301,13 @@ TEXTS = {
             "the owner that it was entered for."
         ),
     ),
+    "sign_in_needed": (
+        _lt("Nobody has signed in with the mail service for these settings yet."),
+        _lt(
+            "Choose “Sign in”: an earlier sign-in is only used with the mail service, "
+            "the mailbox and the owner that it was for."
+        ),
+    ),
     "sender_not_allowed": (
         _lt("The author may not (or no longer) send from this address."),
         _lt("Write the message again and choose another sender in “From”."),

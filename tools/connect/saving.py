@@ -13,7 +13,7 @@ from odoo.fields import Command
 
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import notices, vault
-from . import test
+from . import sign_in, test
 
 MAX_LOOK_BACK_DAYS = 90
 
@@ -40,7 +40,7 @@ def save(window, proof):
             },
         )
         address = _write_address(window, account, proof)
-        _store_passwords(window, account)
+        _store_sign_in(window, account)
         account._set_up_reading(folders, anew)
     notices.tell_of_connection(address, *before)
     address.account_id._resume()
@@ -171,6 +171,16 @@ def _mailbox_values(window):
         if values["forward_token"] != window.account_id.sudo().forward_token:
             values["forward_notice"] = False
     return values
+
+
+def _store_sign_in(window, account):
+    """What the account signs in with from now on; nothing else of it is left."""
+    if window.auth_method != "oauth2":
+        _store_passwords(window, account)
+    elif row := sign_in.newest(window):
+        tokens = sign_in.tokens_of(window, row)
+        vault.store_tokens(account, tokens, row.grant)
+    sign_in.forget(window)
 
 
 def _store_passwords(window, account):
