@@ -144,3 +144,10 @@ def window_of(client: OdooClient, page: str) -> Window:
     found = re.search(r"window_id=(\d+)", page)
     assert found, page
     return Window.of(client, int(found[1]))
+
+
+def link_in(text: str) -> str:
+    """The link of a notice that leads to signing in again."""
+    found = re.search(r'href="([^"]*/mail_external_account/sign_in/\d+)"', text)
+    assert found, text
+    return found[1]

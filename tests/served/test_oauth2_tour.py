@@ -8,7 +8,7 @@ import mailbox_steps as box
 import oauth_steps
 import pytest
 import steps
-from browser_steps import sign_in
+from browser_steps import sign_in, speaking
 from composer_steps import write
 from oauth_scene import (
     ANNA,
@@ -114,8 +114,8 @@ def describe_mail_service(page: Page, site: Site) -> None:
 def open_window(page: Page, site: Site, email: str) -> Locator:
     """Anna's connect window, with her address typed."""
     page.goto(f"{site.odoo.url}/odoo/my-preferences/{site.anna.uid}")
-    page.get_by_role("tab", name="External Addresses").click()
-    page.get_by_role("button", name="Add External Address").click()
+    page.locator(".nav-link[name=external_addresses]").click()
+    page.locator("[name=action_add_external_address]").first.click()
     address = page.locator(".modal [name=email] input")
     address.fill(email)
     address.press("Tab")
@@ -247,14 +247,10 @@ def test_screens_in_other_languages_and_on_a_phone(
     site = oauth.site
     name = f"{language}-{viewport['width']}"
     context = new_context(ignore_https_errors=True, viewport=viewport)
-    with oauth_steps.speaking(site, site.anna, language):
+    with speaking(site, site.anna, language):
         page = context.new_page()
         sign_in(page, site, "anna")
-        page.goto(oauth_steps.new_window_address(site))
-        dialog = page.locator(".modal")
-        address = dialog.locator("[name=email] input")
-        address.fill(ANNA)
-        address.press("Tab")
+        dialog = open_window(page, site, ANNA)
         button = dialog.locator(".o_external_account_sign_in_button")
         expect(button).to_be_visible()
         picture(page, f"window-{name}")
