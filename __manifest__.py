@@ -16,6 +16,7 @@
         "views/mail_external_account_views.xml",
         "views/mail_external_address_views.xml",
         "views/mail_external_provider_views.xml",
+        "views/mail_external_application_views.xml",
         "views/mail_external_delivery_views.xml",
         "views/mail_external_arrival_views.xml",
         "wizards/mail_external_account_connect_views.xml",

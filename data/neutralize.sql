@@ -1,6 +1,6 @@
 -- A copied database sends nothing in the name of real mailboxes and holds no secret.
 DELETE FROM mail_external_secret;
-UPDATE mail_external_application SET secret_sealed = NULL;
+UPDATE mail_external_application SET secret_sealed = NULL, is_ready = FALSE;
 UPDATE mail_external_account
    SET state = 'draft', forward_token = NULL, forward_notice = NULL;
 UPDATE mail_external_address

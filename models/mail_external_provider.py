@@ -433,12 +433,14 @@ class MailExternalProvider(models.Model):
         # sudo: only administrators see applications
         applications = self.env["mail.external.application"].sudo()
         if self.oauth_kind == "other":
-            return self.sudo().application_id.filtered("active")
+            own = self.sudo().application_id
+            return own.filtered(lambda each: each.active and each.is_ready)
         if not self.oauth_kind:
             return applications
         return applications.search(
             [
                 ("kind", "=", self.oauth_kind),
+                ("is_ready", "=", True),
                 ("company_id", "in", (False, company.id)),
             ],
             order="company_id, id",  # the company's own before the one for all

@@ -212,6 +212,26 @@ def _notify(record, users, subject, body):
     )
 
 
+def tell_administrators(record, texts, names, company=None):
+    """Tell those who administer Odoo, each in their language.
+
+    :param record: what it is about, which the notice leads to
+    :param texts: (subject, text), lazy translations
+    :param names: function: environment with a language -> what stands in the texts
+    :param company: whose affair it is; none: of all companies
+    """
+    group = record.env.ref("base.group_system")
+    # sudo: who administers Odoo, and in which language they read
+    everybody = group.sudo().all_user_ids.filtered(
+        lambda user: user.active and not user.share
+    )
+    of_company = everybody.filtered(lambda user: company in user.company_ids)
+    for lang, users in (of_company or everybody).grouped("lang").items():
+        as_told = as_odoo(users).with_context(lang=lang)
+        values = names(as_told.env)
+        tell(record, as_told, *(as_told.env._(text) % values for text in texts))
+
+
 def managers_of(record, owner, company):
     """The managers who answer for an owner's accounts, see ``_manages_owner``.
 

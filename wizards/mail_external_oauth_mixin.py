@@ -126,11 +126,24 @@ class MailExternalOauthMixin(models.AbstractModel):
         return self._reopen()
 
     def action_go_on(self):
-        """Open this window again, for who came back from the service in another tab."""
-        self.ensure_one()
-        self.check_access("read")
-        action = self._reopen()
-        return {**action, "context": {**action["context"], "starts_test": True}}
+        """Open this window again, for who came back from the service in another tab.
+
+        :return: list of actions: what stands behind the window, and the window
+        """
+        window = self.exists()
+        behind = "personal"
+        if window:
+            window.check_access("read")
+            behind = "company" if window.is_company else "personal"
+        actions = self.env["ir.actions.act_window"]
+        behind = actions._for_xml_id(
+            f"mail_external_account.mail_external_address_action_{behind}"
+        )
+        if not window:  # it was saved or closed, or open for too long
+            return [behind]
+        action = window._reopen()
+        context = {**action["context"], "starts_test": True}
+        return [behind, {**action, "context": context}]
 
     @api.model
     def _open_for_sign_in(self, account_id):

@@ -34,8 +34,11 @@ MOST_AT_A_TIME = 10
 # What ends its transaction in the middle. Called by name, it is theirs alone (a new
 # session's first one has noted the device).
 _ENDING = (
-    "mail.external.account.connect",
-    *("run_check", "action_send_code", "action_verify_code"),
+    (
+        "mail.external.account.connect",
+        *("run_check", "action_send_code", "action_verify_code"),
+    ),
+    ("mail.external.application", "action_check"),
 )
 # Seconds to wait for a connection when others hold them all at that moment.
 _PATIENCE = 10.0
@@ -228,7 +231,8 @@ def may_end_transaction(env):
     """
     if not isinstance(env.cr, Cursor):
         return False
-    if own_request.value or is_remote_call(*_ENDING):
+    is_own = any(is_remote_call(*methods) for methods in _ENDING)
+    if own_request.value or is_own:
         return True
     env.flush_all()
     return env.execute_query(SQL("SELECT txid_current_if_assigned()")) == [(None,)]

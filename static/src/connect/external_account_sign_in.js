@@ -23,7 +23,6 @@ export class ExternalAccountSignIn extends Component {
     setup() {
         super.setup();
         this.orm = useService("orm");
-        this.action = useService("action");
         this.state = useState({
             /** The address that was opened: for browsers that open no tab by themselves. */
             waitsFor: "",
@@ -127,9 +126,12 @@ registry.category("view_widgets").add("external_account_sign_in", {
  * The address of it is in controllers/sign_in.py.
  */
 export async function goOn(env, action) {
-    const windowId = Number(action.params?.window_id);
-    await env.services.action.doAction("menu");
-    return env.services.orm.call("mail.external.account.connect", "action_go_on", [[windowId]]);
+    const ids = [Number(action.params?.window_id) || 0];
+    const model = "mail.external.account.connect";
+    const actions = await env.services.orm.call(model, "action_go_on", [ids]);
+    for (const next of actions) {
+        await env.services.action.doAction(next, { clearBreadcrumbs: next.target !== "new" });
+    }
 }
 
 registry.category("actions").add("external_account_go_on", goOn);
