@@ -246,6 +246,7 @@ _OTHER = {
         _lt("Look into its documentation: Odoo can sign in in this way only."),
     ),
 }
+_TITLES = (_lt("The service says"), _lt("Why"), _lt("What to do"))
 WORDS = {"google": _GOOGLE, "microsoft": _MICROSOFT, "other": _OTHER}
 
 
@@ -265,13 +266,19 @@ def explained(env, kind, reply):
 
 def table(env, kind):
     """What may stand on the service's page, as HTML that fits a phone."""
+    head = Markup(
+        '<div class="row py-2 d-none d-md-flex text-muted">'
+        '<div class="col-md-3">{}</div>'
+        '<div class="col-md-4">{}</div>'
+        '<div class="col-md-5">{}</div></div>'
+    ).format(*(env._(title) for title in _TITLES))
     row = Markup(
         '<div class="row border-top py-2">'
-        '<div class="col-12 col-md-3 fw-bold text-break">{}</div>'
+        '<div class="col-12 col-md-3 text-break"><strong>{}</strong></div>'
         '<div class="col-12 col-md-4">{}</div>'
         '<div class="col-12 col-md-5 text-muted">{}</div></div>'
     )
-    return Markup("").join(
+    return head + Markup("").join(
         row.format(word, env._(cause), env._(remedy))
         for word, (cause, remedy) in WORDS[kind].items()
     )
