@@ -34,6 +34,7 @@ PICTURES = os.environ.get("MEA_PICTURES")
 
 def picture(page: Page, name: str) -> None:
     if PICTURES:
+        page.evaluate("document.querySelector('.o_content')?.scrollTo(0, 0)")
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
@@ -271,6 +272,7 @@ def _fits(page: Page) -> bool:
     """Whether nobody has to scroll sideways."""
     return bool(
         page.evaluate(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            "({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth",
+            page.evaluate_handle("document.documentElement"),
         )
     )
