@@ -321,11 +321,16 @@ class MailExternalApplication(models.Model):
         if "secret_expires" in vals:
             vals["announced"] = 0
         others = self.filtered(lambda each: each._bound_after(vals) != each._bound_to())
-        others._end_sign_ins(vals.get("is_end_confirmed"))
-        before = [(other, vault.application_context(other)) for other in others]
+        if others:
+            others._end_sign_ins(vals.get("is_end_confirmed"))
+        before = [
+            (other, other.client_id, vault.application_context(other))
+            for other in others
+        ]
         result = super().write(vals)
-        for other, context in before:
-            other._follow_secret(context, vals)
+        if not vals.get("client_secret"):
+            for other, client_id, context in before:
+                other._follow_secret(client_id, context)
         if vals.get("client_secret") or vals.get("active"):
             self._forget_told("check", "failure")
             (self - others)._resume_accounts()
@@ -480,15 +485,13 @@ class MailExternalApplication(models.Model):
         for account in accounts:
             account._stop(ErrorCode.OAUTH_ENDED.value, "")
 
-    def _follow_secret(self, context, vals):
+    def _follow_secret(self, client_id, context):
         """The secret goes nowhere else than it was entered for.
 
+        :param client_id: before the write
         :param context: see ``vault.application_context``, before the write
-        :param vals: what was written
         """
-        if vals.get("client_secret"):
-            return
-        if self.kind == "microsoft" and "client_id" not in vals:
+        if self.kind == "microsoft" and self.client_id == client_id:
             # Another tenant: the same application, at the same host.
             vault.move_application_secret(self, context)
         else:

@@ -80,8 +80,8 @@ class Wait:
 class Renewal:
     """A renewal that is this caller's: nobody else asks meanwhile.
 
-    ``client`` None: the application is archived, or its secret does not open. ``fallback``: what can be
-    used though the service does not answer.
+    ``client`` None: the application is archived, or its secret does not open.
+    ``fallback``: what can be used though the service does not answer.
     """
 
     row_id: int
