@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import notices, password_end
+from ..tools import account_screen, notices, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
@@ -135,6 +135,7 @@ class MailExternalAccount(models.Model):
         "Server's Answer", copy=False, help="What the mail server said last."
     )
     failure_text = fields.Char(compute="_compute_failure_text")
+    signs_in_again = fields.Boolean(compute="_compute_signs_in_again")
     delivery_next_try = fields.Datetime(
         "Sending Again From",
         copy=False,
@@ -211,6 +212,12 @@ class MailExternalAccount(models.Model):
             account.password_warning = password_end.words(account, known)
             account.sign_in_instead = password_end.instead(account, known)
 
+    @api.depends_context("uid")
+    @api.depends("active", "auth_method", "failure_code", "mailbox_ids.failure_code")
+    def _compute_signs_in_again(self):
+        for account in self:
+            account.signs_in_again = account_screen.signs_in_again(account)
+
     @api.depends_context("uid", "lang")
     @api.depends(
         *("active", "receives", "incoming_protocol", "state"),
@@ -264,6 +271,11 @@ class MailExternalAccount(models.Model):
         """Open the connect window for the connection of this account."""
         self.ensure_one()
         return self.sudo(False)._own_address().action_connect()
+
+    def action_sign_in_again(self):
+        """Open the page of the mail service; only for who may connect it."""
+        self.ensure_one()
+        return account_screen.sign_in_again(self)
 
     def action_add_address(self):
         """Open the connect window for another address of this account."""

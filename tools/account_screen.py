@@ -1,10 +1,13 @@
 """What the screens of an address show of the account behind it."""
 
 from .explanations import cause_and_remedy
+from .notices import SIGN_IN_PATH
+from .sign_in_codes import SIGN_IN_AGAIN
 
 # Fields of mail.external.address.
 NAMES = (
     *("sibling_count", "account_label", "connection", "failure_text"),
+    "signs_in_again",
     *("failure_answer", "last_check", "delivery_next_try", "can_fetch"),
     *("password_warning", "sign_in_instead"),
     *("mailbox_status", "mailbox_failed", "mailbox_last_look"),
@@ -28,6 +31,7 @@ def shown(address):
         "sibling_count": len(account.address_ids - hidden),
         "account_label": own != hidden and own.email,
         "connection": account._connection_text(),
+        "signs_in_again": address.active and signs_in_again(address.account_id),
         "failure_text": code and " ".join(cause_and_remedy(address.env, code)),
         "failure_answer": hidden.failure_reply or account.failure_reply,
         "last_check": account.last_check,
@@ -48,3 +52,25 @@ def shown(address):
         "mailbox_answer_count": mailbox.answer_count,
         "mailbox_unrelated_count": mailbox.unrelated_count,
     }
+
+
+def signs_in_again(account):
+    """Whether signing in with the mail service again is what mends the account, and
+    the reader may do it.
+
+    :param account: one mail.external.account, which the reader sees
+    """
+    hidden = account.sudo()
+    codes = {hidden.failure_code, hidden.mailbox_ids.failure_code}
+    return (
+        hidden.auth_method == "oauth2"
+        and hidden.active
+        and not codes.isdisjoint(SIGN_IN_AGAIN)
+        and account._may_connect()
+    )
+
+
+def sign_in_again(account):
+    """:return: the action that leads to the page of the mail service"""
+    url = f"{SIGN_IN_PATH}{account.id}"
+    return {"type": "ir.actions.act_url", "url": url, "target": "new"}

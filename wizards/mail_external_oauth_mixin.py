@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
+from ..models.mail_external_connection_mixin import READ_PROTOCOLS
 from ..tools.connect import rights, sign_in
 
 # What only the buttons below set, never what a caller sends.
@@ -104,18 +105,22 @@ class MailExternalOauthMixin(models.AbstractModel):
         sign_in.check_offered(self)
         application = sign_in.offered(self)
         self._write_choice("oauth2", application)
-        self._fill_servers()
+        self._keep_to_preset()
         for name in ("smtp_login", "incoming_login"):
             self[name] = self[name] or self.email
 
-    def _fill_servers(self):
-        """A token goes nowhere but to servers of the preset."""
-        if not sign_in.is_of_preset(self, "smtp"):
-            self._fill_sending()
-        if not sign_in.is_of_preset(self, "incoming"):
-            self._fill_incoming()
-        application = self.application_id.sudo()
-        self.ca_certificate = sign_in.certificate_authority(application)
+    def _keep_to_preset(self):
+        """A token goes to servers of the preset only, whatever stood in the window."""
+        provider, protocol = self.provider_id, self.incoming_protocol
+        values = {
+            "ca_certificate": sign_in.certificate_authority(self.application_id.sudo())
+        }
+        for purpose, kind in (("smtp", "smtp"), ("incoming", protocol)):
+            asked = kind == "smtp" or kind in READ_PROTOCOLS
+            if asked and not sign_in.is_of_preset(self, purpose):
+                for part in ("host", "port", "security"):
+                    values[f"{purpose}_{part}"] = provider[f"{kind}_{part}"]
+        self._write_plainly(values)
 
     def action_use_password(self):
         """Use a password instead: what was signed in with in this window is dropped."""
@@ -198,7 +203,7 @@ class MailExternalOauthMixin(models.AbstractModel):
                 continue
             application = window.application_id
             if application.kind == window.provider_id.oauth_kind:
-                window._fill_servers()
+                window._keep_to_preset()
             else:
                 window._write_choice("password", application.browse())
 
@@ -210,7 +215,11 @@ class MailExternalOauthMixin(models.AbstractModel):
             window._write_choice(method, account.application_id)
 
     def _write_choice(self, method, application):
-        values = {"auth_method": method, "application_id": application.id}
-        if (self.auth_method, self.application_id) != (method, application):
-            # sudo: employees may not see applications; see the docstring of the class
+        self._write_plainly({"auth_method": method, "application_id": application.id})
+
+    def _write_plainly(self, values):
+        """Write what the server decides, not a caller."""
+        known = {name: self._fields[name].convert_to_write(self[name], self) for name in values}
+        if any((known[name] or False) != (values[name] or False) for name in values):
+            # sudo: employees may not see applications
             super(MailExternalOauthMixin, self.sudo()).write(values)

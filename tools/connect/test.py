@@ -117,6 +117,8 @@ def _stored(window, purpose):
     """The account's password, only when the window still means the same place."""
     account = window.account_id._origin.sudo()
     env = window.env
+    if account.auth_method == "oauth2":
+        return None
     if not (account and window._may_see()) or (
         vault.secret_context(env, window, purpose)
         != vault.secret_context(env, account, purpose)
