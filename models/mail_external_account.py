@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import account_screen, notices
+from ..tools import account_screen, notices, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
@@ -42,6 +42,7 @@ PROTECTED = frozenset(
         "last_check",
         "failure_code",
         "failure_reply",
+        "password_end_told",
         "delivery_next_try",
         "delivery_last_run",
         "delivery_attempts",
@@ -143,6 +144,12 @@ class MailExternalAccount(models.Model):
     )
     delivery_last_run = fields.Datetime(copy=False, readonly=True)
     delivery_attempts = fields.Integer(copy=False, readonly=True)
+    password_warning = fields.Char(
+        "Password", compute="_compute_password_warning", help="Whether it ends soon."
+    )
+    sign_in_instead = fields.Char(compute="_compute_password_warning")
+    # What the owner was told of the end of passwords, see tools/password_end.py.
+    password_end_told = fields.Char(copy=False, groups=fields.NO_ACCESS)
     mailbox_status = fields.Char(
         "Reading", compute="_compute_mailbox_status", help="How the mailbox is read."
     )
@@ -196,6 +203,14 @@ class MailExternalAccount(models.Model):
             account.failure_text = account.failure_code and " ".join(
                 cause_and_remedy(self.env, account.failure_code)
             )
+
+    @api.depends_context("lang")
+    @api.depends("auth_method", "state", "smtp_host", "provider_id.password_ends")
+    def _compute_password_warning(self):
+        known = password_end.services(self.env)
+        for account in self:
+            account.password_warning = password_end.words(account, known)
+            account.sign_in_instead = password_end.instead(account, known)
 
     @api.depends_context("uid")
     @api.depends("active", "auth_method", "failure_code", "mailbox_ids.failure_code")

@@ -183,6 +183,8 @@ class MailExternalAddress(models.Model):
     delivery_next_try = fields.Datetime(
         "Sending Again From", compute="_compute_of_account"
     )
+    password_warning = fields.Char("Password", compute="_compute_of_account")
+    sign_in_instead = fields.Char(compute="_compute_of_account")
     can_fetch = fields.Boolean(compute="_compute_of_account")
     mailbox_status = fields.Char(
         "Reading",

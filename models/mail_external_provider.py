@@ -319,7 +319,9 @@ class MailExternalProvider(models.Model):
 
     def _steps(self, name):
         """:return: list of str: the steps of a field that has one a line"""
-        return [line.strip() for line in (self[name] or "").splitlines() if line.strip()]
+        return [
+            line.strip() for line in (self[name] or "").splitlines() if line.strip()
+        ]
 
     # Finding the preset of an address, of servers, or of a domain's mail exchangers
 
@@ -445,6 +447,14 @@ class MailExternalProvider(models.Model):
             ],
             order="company_id, id",  # the company's own before the one for all
             limit=1,
+        )
+
+    def _sign_in_name(self):
+        """Whom people sign in with here, in the reader's language; False: nobody."""
+        if self.oauth_kind == "other":
+            return self.name
+        return dict(self._fields["oauth_kind"]._description_selection(self.env)).get(
+            self.oauth_kind, False
         )
 
     def _domain_set(self):

@@ -9,6 +9,7 @@ NAMES = (
     *("sibling_count", "account_label", "connection", "failure_text"),
     "signs_in_again",
     *("failure_answer", "last_check", "delivery_next_try", "can_fetch"),
+    *("password_warning", "sign_in_instead"),
     *("mailbox_status", "mailbox_failed", "mailbox_last_look"),
     *("mailbox_answer_count", "mailbox_unrelated_count"),
 )
@@ -35,6 +36,8 @@ def shown(address):
         "failure_answer": hidden.failure_reply or account.failure_reply,
         "last_check": account.last_check,
         "delivery_next_try": account.delivery_next_try,
+        "password_warning": account.password_warning,
+        "sign_in_instead": account.sign_in_instead,
     }
     if not address.receive_replies:
         return values

@@ -20,14 +20,17 @@ ADDON = "mail_external_account"
 MODEL = "mail.external.provider"
 _DATA = f"{ADDON}/data/mail_services.json"
 # As they came before there was such a record of them: in XML that was loaded once.
-_FIRST = f"{ADDON}/data/mail_services_first.json"
+FIRST = f"{ADDON}/data/mail_services_first.json"
 ENGLISH = "en_US"
 
 
-def load(env):
-    """Create what is new, and bring new values to what nobody changed."""
+def load(env, services=None):
+    """Create what is new, and bring new values to what nobody changed.
+
+    :param services: what the data file has; None: read it
+    """
     rows = {row.xmlid: row for row in env[f"{MODEL}.shipped"].search([])}
-    services = _read(_DATA)
+    services = services or read()
     texts = _translations(env, services)
     before = {} if rows else _before(env)
     for name, values in services.items():
@@ -46,7 +49,7 @@ def load(env):
 
 
 def shipped(preset):
-    """What came last of a preset: dict of field -> value; none where it did not come."""
+    """What came last of a preset: dict of field -> value; empty: it did not come."""
     # sudo: nobody has access to the record of it
     env = preset.sudo().env
     found = env["ir.model.data"].search(
@@ -56,7 +59,8 @@ def shipped(preset):
     return _plain_values(env, rows[:1].shipped or {})
 
 
-def _read(path):
+def read(path=_DATA):
+    """:return: dict of external id's name -> values, as they stand in the file"""
     with file_open(path) as file:
         return json.load(file)
 
@@ -68,7 +72,7 @@ def _before(env):
         return {}
     return {
         name: _snapshot(env, values, values.pop("translations", {}))
-        for name, values in _read(_FIRST).items()
+        for name, values in read(FIRST).items()
     }
 
 
@@ -114,10 +118,8 @@ def _default(env, field):
 
 
 def _translations(env, services):
-    """The texts of ``i18n``: dict of external id -> field -> language -> text.
-
-    Only of the present English: a file may still have that of an older one.
-    """
+    """The texts of ``i18n``, as Odoo loads them after this: dict of external id ->
+    field -> language -> text."""
     found = {}
     for path in sorted(glob.glob(f"{file_path(f'{ADDON}/i18n')}/*.po")):
         language = re.sub(r".*/|\.po$", "", path)
@@ -126,13 +128,9 @@ def _translations(env, services):
                 name, field = row.get("imd_name"), row["name"].partition(",")[2]
                 if row.get("imd_model") != MODEL or name not in services:
                     continue
-                english = services[name].get(field) or ""
-                if isinstance(english, list):
-                    english = "\n".join(english)
-                if row["value"] and row["src"] == english:
-                    found.setdefault(name, {}).setdefault(field, {})[language] = row[
-                        "value"
-                    ]
+                if row["value"]:
+                    texts = found.setdefault(name, {}).setdefault(field, {})
+                    texts[language] = row["value"]
     return found
 
 
@@ -193,10 +191,13 @@ def _update_texts(preset, field, last, new):
     texts = dict(found)
     for language in {ENGLISH, *found, *languages}:
         text = found.get(language) or ""
-        if text != _in_language(last, language):
-            continue  # theirs
-        if not text and not is_as_came:
-            continue  # emptied, or not to be translated: the English is theirs
+        # Without a text of its own it has the English; Odoo fills it in, too.
+        if language != ENGLISH and not text:
+            theirs = not is_as_came
+        else:
+            theirs = text != _in_language(last, language)
+        if theirs:
+            continue
         texts[language] = _in_language(new, language)
     texts = {language: text for language, text in texts.items() if text}
     if texts == found or (texts and ENGLISH not in texts):

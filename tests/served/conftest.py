@@ -16,6 +16,7 @@ from attack_scene import prepared, scene  # noqa: F401 (fixtures)
 from delivery_steps import three  # noqa: F401 (a fixture)
 from hidden_scene import hidden  # noqa: F401 (a fixture)
 from mailbox_scene import address, imap, owner, tell  # noqa: F401 (fixtures)
+from oauth_scene import oauth  # noqa: F401 (a fixture)
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_scene import shared_task  # noqa: F401 (a fixture)
 from site_setup import Site, prepare

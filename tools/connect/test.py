@@ -18,7 +18,7 @@ from ...mailkit.imap.mailbox import ImapMailbox
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
 from ..explanations import cause_and_remedy
-from . import probe, rights, sign_in
+from . import guidance, probe, rights, sign_in
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
@@ -295,7 +295,8 @@ def told(window, result):
     """What the window shows of one check.
 
     :param mailkit.checks.CheckResult result:
-    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply
+    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply; for one
+        that failed steps (list of str), and help_url where there is one
     """
     data = {
         "step": result.step.value,
@@ -315,8 +316,10 @@ def told(window, result):
         data["cause"], data["remedy"] = cause_and_remedy(window.env, code)
         data["field"] = result.error.field or ""
         data["reply"] = str(result.error.reply or "")
-        if window.provider_help_url and data["field"] in ("password", "login"):
-            data["help_url"] = window.provider_help_url
+        data["steps"] = guidance.after(window, result)
+        help_url = guidance.service(window)._help_link()
+        if help_url and (data["steps"] or data["field"] in ("password", "login")):
+            data["help_url"] = help_url
     return data
 
 

@@ -80,8 +80,8 @@ class Wait:
 class Renewal:
     """A renewal that is this caller's: nobody else asks meanwhile.
 
-    ``client`` None: the application's secret does not open. ``fallback``: what can be
-    used though the service does not answer.
+    ``client`` None: the application is archived, or its secret does not open.
+    ``fallback``: what can be used though the service does not answer.
     """
 
     row_id: int
@@ -293,6 +293,8 @@ def _take_lease(own, row, lease):
 
 
 def _client(application):
+    if not application.active:
+        return None  # its accounts wait until it is taken out of the archive
     try:
         return vault.application_client(application)
     except vault.UnsealError:

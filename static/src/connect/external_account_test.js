@@ -56,6 +56,7 @@ const ICONS = {
  * @property {string} [cause]
  * @property {string} [remedy]
  * @property {string} [reply] what the server said
+ * @property {string[]} [steps] what to do at the mail service, in order
  * @property {string} [help_url]
  */
 export class ExternalAccountTest extends Component {

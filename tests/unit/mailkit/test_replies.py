@@ -43,7 +43,7 @@ SMTP = [
         535,
         "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled "
         "for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
-        C.LOGIN_DISABLED,
+        C.SMTP_AUTH_DISABLED,
     ),
     (
         S.LOGIN,
