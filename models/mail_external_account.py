@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import account_screen, notices, password_end
+from ..tools import account_screen, notices, odoo_servers, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
@@ -227,7 +227,7 @@ class MailExternalAccount(models.Model):
     def _compute_mailbox_status(self):
         for account in self:
             # sudo: who may read the account may know how its mailbox is read
-            failed, text = account.sudo()._reading_words()
+            failed, text = account_screen.reading_words(account.sudo())
             account.mailbox_failed, account.mailbox_status = failed, text
 
     # Writing
@@ -542,6 +542,7 @@ class MailExternalAccount(models.Model):
         self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
+        odoo_servers.leave_to_odoo(self.env)
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with claims.fetch_run(self.env) as number:
@@ -650,36 +651,6 @@ class MailExternalAccount(models.Model):
             notices.tell_of_refused_sign_in(
                 self, self._people(), code, is_sending=False
             )
-
-    def _reading_words(self):
-        """Whether reading the mailbox fails, and one text about it; in superuser mode.
-
-        :return: (bool, str or False when answers are not received here)
-        """
-        mailbox = self.mailbox_ids
-        failed_folder = self.folder_ids.filtered("failure_code")[:1]
-        if not self.receives:
-            return False, False
-        if self.incoming_protocol == "forwarded":
-            return False, self.env._("The mailbox forwards to Odoo.")
-        if self.state == "refused" and self.auth_method == "oauth2":
-            return True, self.env._("Stopped, until somebody signs in again.")
-        if self.state == "refused":
-            return True, self.env._(
-                "Stopped, because sending is refused. Choose “Connect” and test the "
-                "settings again."
-            )
-        if mailbox.failure_code:
-            return True, mailbox.failure_text
-        if failed_folder:
-            return True, self.env._(
-                "The folder “%(folder)s” fails. %(text)s",
-                folder=failed_folder.name,
-                text=failed_folder.failure_text,
-            )
-        if not mailbox.last_look:
-            return False, self.env._("Waits for its first turn.")
-        return False, self.env._("Works.")
 
     # Forwarding
 

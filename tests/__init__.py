@@ -33,6 +33,7 @@ from . import (
     test_moved_messages,
     test_neutralize,
     test_new_mail_rules,
+    test_odoo_servers,
     test_one_author,
     test_own_sign_in,
     test_owner_told,

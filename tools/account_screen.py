@@ -74,3 +74,34 @@ def sign_in_again(account):
     """:return: the action that leads to the page of the mail service"""
     url = f"{SIGN_IN_PATH}{account.id}"
     return {"type": "ir.actions.act_url", "url": url, "target": "new"}
+
+
+def reading_words(account):
+    """Whether reading the mailbox fails, and one text about it; in superuser mode.
+
+    :return: (bool, str or False when answers are not received here)
+    """
+    mailbox = account.mailbox_ids
+    failed_folder = account.folder_ids.filtered("failure_code")[:1]
+    if not account.receives:
+        return False, False
+    if account.incoming_protocol == "forwarded":
+        return False, account.env._("The mailbox forwards to Odoo.")
+    if account.state == "refused" and account.auth_method == "oauth2":
+        return True, account.env._("Stopped, until somebody signs in again.")
+    if account.state == "refused":
+        return True, account.env._(
+            "Stopped, because sending is refused. Choose “Connect” and test the "
+            "settings again."
+        )
+    if mailbox.failure_code:
+        return True, mailbox.failure_text
+    if failed_folder:
+        return True, account.env._(
+            "The folder “%(folder)s” fails. %(text)s",
+            folder=failed_folder.name,
+            text=failed_folder.failure_text,
+        )
+    if not mailbox.last_look:
+        return False, account.env._("Waits for its first turn.")
+    return False, account.env._("Works.")

@@ -10,7 +10,7 @@ from ..models.mail_external_address import NEW_MAIL
 from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
-from ..tools.connect import guidance, rights, saving, sign_in, test
+from ..tools.connect import rights, saving, sign_in, test
 from ..tools.connect.turn import Turn, connection_returned
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class MailExternalAccountConnect(models.TransientModel):
 
     _name = "mail.external.account.connect"
     _inherit = [
+        "mail.external.service.mixin",
         "mail.external.connection.mixin",
         "mail.external.oauth.mixin",
         "mail.external.proof.mixin",
@@ -112,10 +113,6 @@ class MailExternalAccountConnect(models.TransientModel):
     smtp_security = fields.Selection(default="ssl")
     incoming_security = fields.Selection(default="ssl")
     allow_private_host = fields.Boolean(compute="_compute_allow_private_host")
-    provider_note = fields.Text(related="provider_id.note", string="Service Note")
-    provider_help_url = fields.Char("Help Page", compute="_compute_provider_help_url")
-    guidance = fields.Html(compute="_compute_guidance", sanitize=False)
-    app_password = fields.Selection(related="provider_id.app_password")
     password = fields.Char(compute="_compute_passwords", inverse="_inverse_password")
     incoming_password = fields.Char(
         compute="_compute_passwords", inverse="_inverse_incoming_password"
@@ -481,16 +478,6 @@ class MailExternalAccountConnect(models.TransientModel):
             window.from_preview = window.email and address._sender_label(
                 author.name, project or ""
             )
-
-    @api.depends("provider_id.help_url")
-    def _compute_provider_help_url(self):
-        for window in self:
-            window.provider_help_url = window.provider_id._help_link()
-
-    @api.depends("provider_id", "auth_method", "incoming_protocol")
-    def _compute_guidance(self):
-        for window in self:
-            window.guidance = guidance.before(window)
 
     # Passwords go in and never come out
 

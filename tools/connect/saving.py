@@ -275,6 +275,8 @@ def check_replies(window):
                 "to Odoo. Or switch it off; then replies go to Odoo's own address."
             )
         )
+    if window.fetched_problem:
+        raise UserError(window.fetched_problem)
     if window.is_address_only:
         _check_new_mail(window)
         return
