@@ -25,8 +25,6 @@ TRUSTED_FIELDS = (
 )
 # Written here only, together: no caller says by themselves what is trusted.
 _TRUST = frozenset({"is_trusted", "unproven_fields"})
-# Names of this machine: whoever runs a program there answers on them.
-_LOCAL_HOSTS = ("localhost", "127.", "::1", "[::1]", "0.0.0.0")  # noqa: S104
 
 
 class Server(NamedTuple):
@@ -338,8 +336,8 @@ class MailExternalProvider(models.Model):
     def _find_proving(self, email):
         """The preset at whose servers a sign-in proves an address.
 
-        Only one whose servers and domains an administrator answers for; and no server
-        of this machine or without a name, where anybody's program may answer.
+        Only one whose servers and domains an administrator answers for, wherever they
+        are: a firm's own server may be an internal one.
 
         :return: one preset, or none
         """
@@ -347,7 +345,7 @@ class MailExternalProvider(models.Model):
             lambda preset: (
                 preset.is_trusted
                 and preset.login_format != "other"
-                and _is_public_name(preset.smtp_host)
+                and preset.smtp_host
             )
         )[:1]
 
@@ -507,11 +505,3 @@ def _server_of(line):
     if not 0 < int(port) < 65536:
         return None
     return Server(words[0], host.rstrip(".").lower(), int(port), words[2])
-
-
-def _is_public_name(host):
-    """Whether a server has a name, which only its own certificate can be for."""
-    name = (host or "").strip().rstrip(".").lower()
-    if not name or name.startswith(_LOCAL_HOSTS):
-        return False
-    return not name.replace(".", "").isdigit() and ":" not in name
