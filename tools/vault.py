@@ -318,6 +318,21 @@ def opened_tokens(env, sealed, context):
     return StoredTokens(**{**data, "scopes": tuple(data["scopes"])})
 
 
+def renewed_tokens(kept, tokens):
+    """What to keep after a renewal.
+
+    :param StoredTokens kept: what it was renewed with
+    :param mailkit.oauth.Tokens tokens: what the service answered
+    :rtype: StoredTokens
+    """
+    return replace(
+        kept,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token or kept.refresh_token,
+        scopes=tuple(tokens.scopes) or kept.scopes,
+    )
+
+
 def token_contexts(env, settings):
     """What tokens are bound to while they are used, and when they are to be revoked.
 
