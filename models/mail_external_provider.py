@@ -336,16 +336,16 @@ class MailExternalProvider(models.Model):
     def _find_proving(self, email):
         """The preset at whose servers a sign-in proves an address.
 
-        Only one whose servers and domains an administrator answers for, wherever they
-        are: a firm's own server may be an internal one.
+        Only one whose servers and domains an administrator answers for, and where
+        people sign in by the address itself.
 
         :return: one preset, or none
         """
         return self._all_for_address(email).filtered(
             lambda preset: (
                 preset.is_trusted
-                and preset.login_format != "other"
                 and preset.smtp_host
+                and preset.login_format != "other"
             )
         )[:1]
 
@@ -505,3 +505,4 @@ def _server_of(line):
     if not 0 < int(port) < 65536:
         return None
     return Server(words[0], host.rstrip(".").lower(), int(port), words[2])
+

@@ -167,11 +167,11 @@ class TestPresetTrust(ConnectCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
 
-    def test_an_internal_server_of_an_administrator_proves(self):
-        """A firm's own server has no public name; they answer for it."""
-        self.provider.smtp_host = "localhost"
-        found = self.presets._find_proving("a@brand-a.example")
-        self.assertEqual(found, self.provider)
+    def test_a_program_on_the_servers_machine_proves_nothing(self):
+        """Proton Bridge listens on a port of it, and so may any other program."""
+        find = self.presets._find_for_address("a@proton.me")
+        self.assertEqual(find.smtp_host, "127.0.0.1")
+        self.assertFalse(self.presets._find_proving("a@proton.me"))
 
     def test_domains_below_another(self):
         find = self.presets._find_for_address
