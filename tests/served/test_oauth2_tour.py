@@ -163,7 +163,7 @@ def connect(page: Page, site: Site) -> None:
     expect(tab.locator("h1")).to_have_text("You are signed in")
     picture(tab, "signed-in")
     tab.close()
-    for step in ("smtp_login", "smtp_sender", "imap_login"):
+    for step in ("smtp_login", "smtp_sender", "incoming_login"):
         line(page, step, "passed")
     picture(page, "window-tested")
     save(page)
@@ -242,7 +242,7 @@ def test_from_the_registration_to_signing_in_again(
     expect(tab.locator("h1")).to_have_text("You are signed in")
     tab.get_by_role("link", name="Go on in Odoo").click()
     line(tab, "smtp_sender", "passed")
-    line(tab, "imap_login", "passed")
+    line(tab, "incoming_login", "passed")
     picture(tab, "signed-in-again")
     save(tab)
     converse(annas, site, address, "again")
