@@ -126,8 +126,8 @@ def _split(url: str) -> SplitResult:
     if len(url) > _MOST_URL or re.search(r"[\x00-\x20\x7f\\]", url):
         raise ValueError("characters")
     parts = urlsplit(url)
-    if "@" in parts.netloc or "%" in parts.netloc or "#" in url:
-        raise ValueError("user name, zone or fragment")
+    if re.search(r"[@%]|\](?!\Z|:)", parts.netloc) or "#" in url:
+        raise ValueError("user name, zone, something behind the host, or fragment")
     if not (parts.path + parts.query).isascii():
         raise ValueError("characters")
     return parts

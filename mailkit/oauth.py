@@ -15,35 +15,25 @@ import hmac
 import ipaddress
 import json
 import logging
-import math
 import re
 import secrets as random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from . import http
+from . import oauth_answers as answers
 from .connection.network import Deadline
 from .errors import ErrorCode, MailError
-from .message.address import Address
-from .oauth_refusals import no_answer, not_understood, refusal
+from .oauth_refusals import is_malformed, no_answer, not_understood, refusal
 
 if TYPE_CHECKING:
     from oauthlib.oauth2 import WebApplicationClient
 
-# Mail servers read no longer line (Dovecot: 8 KiB for all of the sign-in).
-_MOST_TOKEN = 8 * 1024
-_MOST_ID_TOKEN = 64 * 1024
-_MOST_HINT = 254
-_MOST_DIGITS = 20
-# What is never so: a token that is good for longer, a service that is away for longer.
-_LONGEST_LIFE = 366 * 86400.0
-_LONGEST_WAIT = 3600.0
 # Said by the ending of `check`: nothing was wrong but the code.
 _ONLY_CODE = (ErrorCode.OAUTH_ENDED, ErrorCode.OAUTH_STATE)
 # Parameters of the protocol itself, which no service's additions may replace.
@@ -128,7 +118,7 @@ def authorization_url(
     more = dict(client.parameters)
     if _OWN & more.keys():
         raise _wrong("parameters")
-    if login_hint := login_hint[:_MOST_HINT]:
+    if login_hint := login_hint[: answers.MOST_HINT]:
         more["login_hint"] = login_hint
     scheme, _, rest = endpoint.partition("://")
     with _settings("authorization_endpoint"):
@@ -233,6 +223,33 @@ def check(client: Client, redirect_uri: str, deadline: Deadline) -> None:
     error = _error(answer, [client.client_secret])
     if error.code not in _ONLY_CODE:
         raise error
+    if is_malformed(answers.told(answer.body) or {}):
+        _check_secret(client, deadline)
+
+
+def _check_secret(client: Client, deadline: Deadline) -> None:
+    """Ask in another way: Microsoft looks at a code's form before it looks who asks.
+
+    For tokens of the application itself, of which it needs none: whatever comes of it
+    but a word about the application is fine, and tokens are dropped.
+    """
+    own = _authentication(client)
+    with _settings("client_id"):
+        body = urlencode({"grant_type": "client_credentials", **own})
+        if resource := next(filter(None, map(_resource, client.scopes)), ""):
+            body = f"{body}&{urlencode({'scope': f'{resource}.default'})}"
+    answer = _post(client, "token_endpoint", body, deadline)
+    if answer.status // 100 == 2:
+        return
+    error = _error(answer, [client.client_secret])
+    if error.code in (ErrorCode.OAUTH_CLIENT, ErrorCode.OAUTH_SECRET_EXPIRED):
+        raise error
+
+
+def _resource(scope: str) -> str:
+    """Return what an Outlook scope is for, as "https://outlook.office.com/", or ""."""
+    found = _OUTLOOK.match(scope)
+    return found[0] if found else ""
 
 
 # The library
@@ -377,7 +394,7 @@ def _code(
         raise MailError(ErrorCode.OAUTH_STATE)
     if "error" in given:
         raise refusal(None, given, [*hidden, given.get("code", "")])
-    if not 0 < len(given.get("code", "")) <= _MOST_TOKEN:
+    if not 0 < len(given.get("code", "")) <= answers.MOST_TOKEN:
         raise not_understood("neither a code nor an error")
     with _settings("query"):
         back = f"https://callback.invalid/?{urlencode(given)}"
@@ -424,32 +441,26 @@ def _tokens(
     """Ask the token endpoint; `old`: the refresh token that goes on being good."""
     asked = time.time()
     answer = _post(client, "token_endpoint", body, deadline)
-    told = _told(answer)
+    told = answers.told(answer.body)
     if answer.status // 100 != 2 or told is None or "error" in told:
         raise _error(answer, hidden)
-    kind = told.get("token_type", "Bearer")  # some leave it away
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise not_understood("the token is of another type than bearer")
-    access = _token(told, "access_token", r"[\x21-\x7e]+")
-    fresh = _token(told, "refresh_token", r"[\x20-\x7e]+") or old
-    if not access:
-        raise not_understood("no access token")
+    access, fresh = answers.access_token(told), answers.refresh_token(told)
     message = json.dumps({"access_token": access, "token_type": "Bearer"})
     protocol.parse_request_body_response(message)
-    life = _seconds(told.get("expires_in"))
+    life = answers.seconds(told.get("expires_in"))
     return Tokens(
         access_token=str(protocol.access_token),
-        refresh_token=fresh,
+        refresh_token=fresh or old,
         expires_at=None if life is None else asked + life,
-        scopes=_scopes(told.get("scope")),
-        hint=_hint(told.get("id_token")),
+        scopes=answers.scopes(told.get("scope")),
+        hint=answers.hint(told.get("id_token")),
     )
 
 
 def _error(answer: http.Answer, hidden: Sequence[str]) -> MailError:
     """Return what an answer without tokens means."""
-    retry_after = _retry_after(answer.headers)
-    told = _told(answer)
+    retry_after = answers.retry_after(answer.headers)
+    told = answers.told(answer.body)
     given = [value for value in _given(told) if isinstance(value, str)]
     if told is None or "error" not in told:
         if answer.status // 100 == 3:
@@ -467,67 +478,6 @@ def _given(told: Mapping[str, object] | None) -> Iterator[object]:
         yield (told or {}).get(name)
 
 
-def _told(answer: http.Answer) -> dict[str, object] | None:
-    """Return the object that an answer holds, if it is one and says nothing twice."""
-    try:
-        told = json.loads(
-            answer.body.decode("utf-8-sig"),
-            object_pairs_hook=_once_each,
-            parse_constant=_no_number,
-            parse_int=_integer,
-        )
-    except (ValueError, RecursionError):
-        return None
-    return told if isinstance(told, dict) else None
-
-
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _no_number(_name: str) -> NoReturn:
-    raise ValueError("not a number of JSON")  # RFC 8259 section 6
-
-
-def _integer(digits: str) -> int | float:
-    """Python takes long for a very long one, or refuses it."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
-
-
-def _token(told: Mapping[str, object], name: str, pattern: str) -> str:
-    value = told.get(name)
-    if value is None or value == "":
-        return ""
-    if not isinstance(value, str) or len(value) > _MOST_TOKEN:
-        raise not_understood(f"{name} is too long, or no text")
-    if not re.fullmatch(pattern, value):
-        raise not_understood(f"{name} has characters that none may have")
-    return value
-
-
-def _seconds(told: object) -> float | None:
-    """Return how long a token is good for; None for what cannot be meant.
-
-    A life that is over before it begins would be renewed at every use. Without one the
-    token is used until it is refused.
-    """
-    if isinstance(told, str) and re.fullmatch(r"\s?\d{1,20}(\.\d{0,9})?\s?", told):
-        told = float(told)
-    if isinstance(told, bool) or not isinstance(told, (int, float)):
-        return None
-    return min(float(told), _LONGEST_LIFE) if told > 0 else None
-
-
-def _scopes(told: object) -> tuple[str, ...]:
-    words = told.split() if isinstance(told, str) else told
-    if not isinstance(words, list):
-        return ()
-    return tuple(word for word in words if isinstance(word, str))
-
-
 def _comparable(scope: str) -> str:
     """One spelling of a scope, with or without the service before or a slash behind."""
     return _OUTLOOK.sub("", scope).rstrip("/").lower()
@@ -536,45 +486,6 @@ def _comparable(scope: str) -> str:
 def _missing(scopes: Sequence[str]) -> dict[str, object]:
     words = f"not granted: {' '.join(scopes)}"
     return {"error": "insufficient_scope", "error_description": words}
-
-
-def _hint(id_token: object) -> str:
-    """Return the address that an id_token names; its signature is not looked at."""
-    if not isinstance(id_token, str) or len(id_token) > _MOST_ID_TOKEN:
-        return ""
-    parts = id_token.split(".")
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = json.loads(
-            base64.urlsafe_b64decode(padded).decode(), parse_int=_integer
-        )
-    except (ValueError, LookupError, RecursionError):
-        return ""
-    for name in ("email", "preferred_username", "upn"):
-        value = claims.get(name) if isinstance(claims, dict) else None
-        if isinstance(value, str) and len(value) <= _MOST_HINT:
-            if address := Address(value).envelope:
-                return address
-    return ""
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of Retry-After (RFC 9110 section 10.2.3), an hour at most.
-
-    A date is told by the server's clock, which its own Date field shows.
-    """
-    told = headers.get("retry-after", "")
-    if re.fullmatch(r"\d{1,20}", told):
-        seconds = float(told)
-    else:
-        try:
-            then = parsedate_to_datetime(told).timestamp()
-            now = headers.get("date")
-            started = parsedate_to_datetime(now).timestamp() if now else time.time()
-            seconds = then - started
-        except (ValueError, TypeError, OverflowError, LookupError):
-            return None
-    return min(max(seconds, 1.0), _LONGEST_WAIT)
 
 
 def _octets(text: str) -> bytes:

@@ -15,17 +15,17 @@ from ..tools.oauth2 import (
     expiry,
     odoos_own,
     services,
+    tokens,
     web_address,
     words,
 )
+from ..tools.sign_in_codes import OF_APPLICATION
 
 OAUTH_KINDS = [
     ("google", "Google"),
     ("microsoft", "Microsoft"),
     ("other", "Another service"),
 ]
-# Codes of accounts that wait until an administrator has mended the application.
-WAITING_CODES = (ErrorCode.OAUTH_CLIENT.value, ErrorCode.OAUTH_SECRET_EXPIRED.value)
 # The service's words, as they are kept.
 _REPLY_CHARACTERS = 500
 # Set once: the redirect address, which the service knows, goes with them.
@@ -169,9 +169,9 @@ class MailExternalApplication(models.Model):
     callback_code = fields.Char(copy=False, readonly=True)
     callback_reply = fields.Char("Answer to the Sign-In", copy=False, readonly=True)
     callback_text = fields.Text("Why the Sign-In Failed", compute="_compute_texts")
-    announced = fields.Integer(copy=False, readonly=True)  # see ``expiry``
     # The service is not asked before, whatever account it is for: ``tokens``.
     retry_at = fields.Datetime(groups=fields.NO_ACCESS, copy=False)
+    announced = fields.Integer(copy=False, readonly=True)  # see ``expiry``
 
     _key_unique = models.Constraint(
         "UNIQUE(key)", "Another application has this redirect address."
@@ -320,16 +320,20 @@ class MailExternalApplication(models.Model):
             vals.setdefault("secret_expires", False)
         if "secret_expires" in vals:
             vals["announced"] = 0
-        before = [application._bound_to() for application in self]
-        sealed_for = [vault.application_context(application) for application in self]
+        others = self.filtered(lambda each: each._bound_after(vals) != each._bound_to())
+        if others:
+            others._end_sign_ins(vals.get("is_end_confirmed"))
+        before = [
+            (other, other.client_id, vault.application_context(other))
+            for other in others
+        ]
         result = super().write(vals)
-        for application, bound, context in zip(self, before, sealed_for, strict=True):
-            if application._bound_to() != bound:
-                application._end_sign_ins(vals)
-                application._follow_secret(bound, context, vals)
-            elif vals.get("client_secret") or vals.get("active"):
-                application._forget_told("check", "failure")
-                application._resume_accounts()
+        if not vals.get("client_secret"):
+            for other, client_id, context in before:
+                other._follow_secret(client_id, context)
+        if vals.get("client_secret") or vals.get("active"):
+            self._forget_told("check", "failure")
+            (self - others)._resume_accounts()
         return result
 
     def load(self, fields, data):
@@ -449,14 +453,24 @@ class MailExternalApplication(models.Model):
         self.ensure_one()
         return self.client_id or "", self.token_endpoint or ""
 
-    def _end_sign_ins(self, vals):
-        """It means another application from now on, for which nobody has signed in.
+    def _bound_after(self, vals):
+        """:return: as ``_bound_to``, when this is written"""
+        self.ensure_one()
+        client_id = vals.get("client_id", self.client_id) or ""
+        if self.kind == "other":
+            return client_id, vals.get("token_endpoint", self.token_endpoint) or ""
+        data = services.data_of(self.kind, vals.get("tenant", self.tenant))
+        return client_id, data["token_endpoint"] or ""
 
-        :param vals: what was written
+    def _end_sign_ins(self, is_confirmed):
+        """They are about to mean other applications, for which nobody has signed in.
+
+        Before that: the service is to be told that the tokens are not needed any more.
+
         :raise UserError: accounts would stop, and nobody said that they may
         """
         accounts = self._accounts()
-        if accounts and not vals.get("is_end_confirmed"):
+        if accounts and not is_confirmed:
             raise UserError(
                 self.env._(
                     "%(count)s accounts sign in with this application. When its client "
@@ -467,19 +481,17 @@ class MailExternalApplication(models.Model):
                 )
             )
         self._forget_told("check", "failure", "callback")
+        accounts._forget_secret()
         for account in accounts:
-            account._forget_secret()
             account._stop(ErrorCode.OAUTH_ENDED.value, "")
 
-    def _follow_secret(self, bound, context, vals):
+    def _follow_secret(self, client_id, context):
         """The secret goes nowhere else than it was entered for.
 
-        :param bound: see ``_bound_to``, before the write
+        :param client_id: before the write
         :param context: see ``vault.application_context``, before the write
         """
-        if vals.get("client_secret"):
-            return
-        if self.kind == "microsoft" and self.client_id == bound[0]:
+        if self.kind == "microsoft" and self.client_id == client_id:
             # Another tenant: the same application, at the same host.
             vault.move_application_secret(self, context)
         else:
@@ -487,15 +499,18 @@ class MailExternalApplication(models.Model):
 
     def _resume_accounts(self):
         """Those that waited for this application go on."""
-        accounts = self._accounts().filtered(
+        accounts = self._accounts()
+        tokens.forget_failures(accounts)
+        codes = {code.value for code in OF_APPLICATION}
+        waiting = accounts.filtered(
             lambda account: (
-                account.failure_code in WAITING_CODES
-                or account.mailbox_ids.failure_code in WAITING_CODES
+                account.failure_code in codes
+                or codes.intersection(account.mailbox_ids.mapped("failure_code"))
             )
         )
-        if accounts:
-            accounts._resume()
-            accounts._look_soon(0)
+        if waiting:
+            waiting._resume()
+            waiting._look_soon(0)
 
     # The application at the service
 
@@ -519,7 +534,12 @@ class MailExternalApplication(models.Model):
     def action_check(self):
         """Ask the service whether it takes the application; the page shows it."""
         self.check_access("write")
-        check.check(self)
+        if check.check(self):
+            return None
+        text = self.env._(
+            "The application was changed while it was checked. Check it again."
+        )
+        return notices.on_screen("warning", text, closes=False)
 
     def action_take_odoos_own(self):
         """Use the application that Odoo's own Gmail or Outlook module has."""
@@ -600,7 +620,7 @@ class MailExternalApplication(models.Model):
     def _is_free(self):
         """Whether nobody else notes something at this moment; it is ours then."""
         try:
-            with self.env.cr.savepoint():
+            with self.env.cr.savepoint(flush=False):
                 self.env.cr.execute(
                     "SELECT id FROM mail_external_application WHERE id = %s"
                     " FOR NO KEY UPDATE SKIP LOCKED",
@@ -621,10 +641,10 @@ class MailExternalApplication(models.Model):
 
     def _forget_told(self, *whats):
         names = [f"{what}_{part}" for what in whats for part in _TOLD]
-        self.write(dict.fromkeys(names, False))
+        self.sudo().write(dict.fromkeys([*names, "retry_at"], False))
 
     def _explained(self, code, reply):
         """:return: (cause, remedy): of the service's words, where they are known"""
         self.ensure_one()
-        known = words.explained(self.env, self.kind, reply)
+        known = words.explained(self.env, self.kind, code, reply)
         return known or cause_and_remedy(self.env, code)

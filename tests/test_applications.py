@@ -2,10 +2,12 @@
 
 from contextlib import ExitStack
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import Form, new_test_user
+from odoo.tests import Form, HttpCase, new_test_user
+from odoo.tools import config
 
 from ..mailkit.errors import ErrorCode
 from ..tools import vault
@@ -277,7 +279,7 @@ class TestSecrecy(ApplicationCase):
     def test_nobody_reads_a_secret(self):
         application = self.application()
         sealed = application.sudo().secret_sealed
-        closed = ("secret_sealed", "checking_until")
+        closed = ("secret_sealed", "checking_until", "retry_at")
         names = [name for name in application._fields if name not in closed]
         shown = str(application.read(names)) + str(
             application.export_data([n for n in names if n != "id"])
@@ -576,3 +578,48 @@ class TestOdoosOwn(ApplicationCase):
             parameters.set_param(name, url)
             with self.assertRefused(UserError, "Tenant: "):
                 third.action_take_odoos_own()
+
+
+class TestOwnAddress(ApplicationCase, HttpCase):
+    """What the browser has in its address bar is compared with web.base.url."""
+
+    def problem(self, url, **headers):
+        """What the page of an application says when it is read like this."""
+        self.env["ir.config_parameter"].set_param("web.base.url", url)
+        params = {
+            "model": "mail.external.application",
+            "method": "web_read",
+            "args": [self.own.ids, {"address_problem": {}}],
+            "kwargs": {},
+        }
+        answer = self.url_open(
+            "/web/dataset/call_kw",
+            json={"jsonrpc": "2.0", "method": "call", "params": params},
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+        return answer.json()["result"][0]["address_problem"] or ""
+
+    def test_the_browser_uses_another_address(self):
+        self.own = self.application()
+        self.authenticate("ext_admin", "ext_admin")
+        here = self.base_url()
+        public = "https://odoo.corp.example"
+        self.assertFalse(self.problem(here, Origin=here))
+        self.assertFalse(self.problem(here))
+        self.assertIn(public, self.problem(here, Origin=public))
+        self.assertIn("proxy_mode", self.problem(public, Origin=public))
+        self.assertIn("opened Odoo", self.problem(public, Origin=f"{public}:8443"))
+        with patch.dict(config.options, {"proxy_mode": True}):
+            self.assertFalse(self.problem(public, Origin=public))
+            # the port that goes without saying, and letters of either case
+            self.assertFalse(self.problem(f"{public}:443/", Origin=public))
+            self.assertFalse(self.problem("https://ODOO.corp.example", Origin=public))
+            self.assertFalse(
+                self.problem(
+                    "https://пошта.укр", Origin="https://xn--80a1acn3a.xn--j1amh"
+                )
+            )
+            told = self.problem("http://odoo.corp.example", Origin=public)
+            self.assertIn("https", told)
+            self.assertIn("opened Odoo", told)
+        self.assertFalse(self.problem(here, Origin="null"))

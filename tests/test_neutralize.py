@@ -168,6 +168,7 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
+            "mail.external.account.connect.sign.in",
             "mail.external.address",
             "mail.external.address.project",
             "mail.external.application",

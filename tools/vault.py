@@ -318,6 +318,21 @@ def opened_tokens(env, sealed, context):
     return StoredTokens(**{**data, "scopes": tuple(data["scopes"])})
 
 
+def renewed_tokens(kept, tokens):
+    """What to keep after a renewal.
+
+    :param StoredTokens kept: what it was renewed with
+    :param mailkit.oauth.Tokens tokens: what the service answered
+    :rtype: StoredTokens
+    """
+    return replace(
+        kept,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token or kept.refresh_token,
+        scopes=tuple(tokens.scopes) or kept.scopes,
+    )
+
+
 def token_contexts(env, settings):
     """What tokens are bound to while they are used, and when they are to be revoked.
 
@@ -490,77 +505,6 @@ def _application(env, settings):
 def _application_parts(application):
     """What makes it the same application: another one's tokens mean nothing to it."""
     return (
-        f"application:{application._origin.id or False}",
-        application.client_id or "",
-        application.token_endpoint or "",
-    )
-
-
-# The firm's application at a mail service
-
-
-def seal_application_secret(application, secret):
-    """Keep the client secret of an application; "" or None: it has none.
-
-    It opens for this client ID and this token endpoint only, so write those before.
-
-    :raise UserError: no usable key is configured
-    """
-    application = application.sudo()
-    context = application_context(application)
-    sealed = secret and seal(application.env, secret, context)
-    application.secret_sealed = sealed or False
-
-
-def move_application_secret(application, former):
-    """Seal the client secret of an application anew, for what it is bound to now.
-
-    Where it does not open, there is none any more.
-
-    :param former: its ``application_context`` until now
-    :raise UserError: no usable key is configured
-    """
-    application = application.sudo()
-    try:
-        secret = unseal(application.env, application.secret_sealed or "", former)
-    except UnsealError:
-        secret = ""
-    seal_application_secret(application, secret)
-
-
-def application_client(application):
-    """The application, as the mail service knows it, with its secret opened.
-
-    :rtype: mailkit.oauth.Client
-    :raise UnsealError: its secret is not for its client ID, or not of this database
-    :raise UserError: no usable key is configured
-    """
-    application = application.sudo()
-    secret = ""
-    if sealed := application.secret_sealed:
-        context = application_context(application)
-        secret = unseal(application.env, sealed, context)
-    return oauth.Client(
-        client_id=application.client_id or "",
-        client_secret=secret,
-        authorization_endpoint=application.authorization_endpoint or "",
-        token_endpoint=application.token_endpoint or "",
-        revocation_endpoint=application.revocation_endpoint or "",
-        scopes=tuple((application.scopes or "").split()),
-        parameters=application._parameters(),
-        token_auth=application.token_auth or "client_secret_post",
-        ca_pem=application.ca_certificate or "",
-        allow_private=bool(application.allow_private_host),
-        issuer=application.issuer or "",
-    )
-
-
-def application_context(application):
-    """What the client secret of an application is sealed for."""
-    env = application.env
-    return (
-        "application",
-        env["ir.config_parameter"].sudo().get_param("database.uuid"),
         f"application:{application._origin.id or False}",
         application.client_id or "",
         application.token_endpoint or "",

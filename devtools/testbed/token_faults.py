@@ -10,6 +10,7 @@ from email.utils import formatdate
 
 Act = Callable[[socket.socket, threading.Event], None]
 Told = dict[str, object]
+Headers = tuple[tuple[str, str | Callable[[], str]], ...]
 TRACE = (
     "\r\nTrace ID: 1b3c5d7e-0000-4000-8000-000000000000"
     "\r\nCorrelation ID: 2b3c5d7e-0000-4000-8000-000000000000"
@@ -24,6 +25,7 @@ _PAGE = (
 class Fault:
     """What is done instead of a regular answer.
 
+    ``headers``: a function makes its value when it is sent.
     ``after``: the regular answer is made (a token may be used up by that), then changed
     by this. ``act``: takes the connection after the request; ``handshake``: before TLS.
     """
@@ -31,7 +33,7 @@ class Fault:
     status: int = 200
     body: bytes = b""
     kind: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     after: Callable[[Told], object] | None = None
     act: Act | None = None
     handshake: Callable[[socket.socket], None] | None = None
@@ -112,8 +114,9 @@ def _forever(piece: bytes) -> Callable[[], Iterable[bytes]]:
     return lambda: iter(lambda: piece, b"")
 
 
-def _date(seconds: float) -> str:
-    return formatdate(time.time() + seconds, usegmt=True)
+def later_by(*seconds: float) -> str:
+    """Return the date that is so many seconds (their sum) from now."""
+    return formatdate(time.time() + sum(seconds), usegmt=True)
 
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -128,7 +131,9 @@ FAULTS: dict[str, Fault] = {
     # Too much, or in trouble
     "429": Fault(429, b""),
     "429 with seconds": Fault(429, b"{}", headers=(("Retry-After", "17"),)),
-    "429 with a date": Fault(429, b"", headers=(("Retry-After", _date(120)),)),
+    "429 with a date": Fault(
+        429, b"", headers=(("Retry-After", lambda: later_by(120)),)
+    ),
     "429 for a year": Fault(429, b"", headers=(("Retry-After", "31536000"),)),
     "429 with nonsense": Fault(429, b"", headers=(("Retry-After", "soon"),)),
     "429 of Google": Fault(

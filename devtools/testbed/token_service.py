@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .ca import TestCA
-from .token_faults import FAULTS, Fault
+from .token_faults import FAULTS, Fault, Headers
 
 NAMES = ("localhost", "127.0.0.1")
 _ISSUING = threading.Lock()
@@ -97,6 +97,7 @@ class TokenService:
         self._lock = threading.RLock()
         self._fault: Fault | None = None
         self._times: int | None = None
+        self._next: Fault | None = None
         with _ISSUING:
             authority = TestCA(Path(_folder().name))
             files = authority.issue(
@@ -169,6 +170,12 @@ class TokenService:
         with self._lock:
             self._fault = FAULTS[fault] if isinstance(fault, str) else fault
             self._times = times
+            self._next = None
+
+    def misbehave_then(self, fault: str | Fault | None) -> None:
+        """Do this wrong when the times of ``misbehave`` are over."""
+        with self._lock:
+            self._next = FAULTS[fault] if isinstance(fault, str) else fault
 
     # What it answers
 
@@ -181,7 +188,7 @@ class TokenService:
             if self._times is not None:
                 self._times -= 1
                 if self._times <= 0:
-                    self._fault = None
+                    self._fault, self._times = self._next, None
             return fault
 
     def note(self, request: Request) -> None:
@@ -261,7 +268,8 @@ class TokenService:
         handler = type("Handler", (_Handler,), {"service": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(
@@ -325,19 +333,17 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.after:
                 status, told = self.service.answer(request)
                 body = json.dumps(fault.after(told)).encode()
-            return self._send(status, body, fault.kind, dict(fault.headers))
+            return self._send(status, body, fault.kind, fault.headers)
         status, told = self.service.answer(request)
-        self._send(status, json.dumps(told).encode(), "application/json", {})
+        self._send(status, json.dumps(told).encode(), "application/json")
 
-    def _send(
-        self, status: int, body: bytes, kind: str, headers: dict[str, str]
-    ) -> None:
+    def _send(self, status: int, body: bytes, kind: str, headers: Headers = ()) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
-        for name, value in headers.items():
-            self.send_header(name, value)
+        for name, value in headers:
+            self.send_header(name, value if isinstance(value, str) else value())
         self.end_headers()
         self.wfile.write(body)
 

@@ -202,7 +202,7 @@ def _look_up(host: str, port: int, deadline: Deadline) -> dict[Endpoint, None]:
 # TLS, and bytes
 
 
-class Peer(Protocol):
+class _Peer(Protocol):
     """Whom a TLS handshake is for: a `Server`, or the target of a web address."""
 
     @property
@@ -271,7 +271,7 @@ class Wire:
         """Give the operation more time, as it gets on; not more to read."""
         self._deadline = deadline
 
-    def encrypt(self, server: Peer) -> None:
+    def encrypt(self, server: _Peer) -> None:
         """Turn on TLS.
 
         What arrived before the handshake was not protected by it: bytes that wait
@@ -414,7 +414,7 @@ def _verifying(ca_pem: str) -> ssl.SSLContext:
     return made
 
 
-def _handshake(sock: socket.socket, server: Peer, deadline: Deadline) -> ssl.SSLSocket:
+def _handshake(sock: socket.socket, server: _Peer, deadline: Deadline) -> ssl.SSLSocket:
     """Do the handshake on `sock`, for the name `server.host`.
 
     Raises MailError TIMEOUT, CONNECTION_LOST, TLS_FAILED, TLS_EXPECTED_PLAIN, CERT_*.
@@ -427,7 +427,7 @@ def _handshake(sock: socket.socket, server: Peer, deadline: Deadline) -> ssl.SSL
         raise _explain(error, server.security) from None
 
 
-def speaks_tls(sock: socket.socket, server: Peer, deadline: Deadline) -> bool:
+def speaks_tls(sock: socket.socket, server: _Peer, deadline: Deadline) -> bool:
     """Whether the other side of a fresh connection answers a TLS handshake.
 
     Nothing but the handshake is sent; `sock` is closed.

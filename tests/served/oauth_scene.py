@@ -59,6 +59,8 @@ class SignInSite:
         assert "You are signed in" in page or "Signed in as" in page, page
         lines = window.test()
         assert lines[-1]["ok"], lines[-1]
+        if person not in ("", email):
+            window.press("action_vouch")
         return window.save()
 
     def account(self, address: int) -> tuple[str, str]:

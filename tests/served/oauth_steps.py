@@ -69,9 +69,14 @@ def ask(service: AuthorizationServer, **form: str) -> dict[str, Any]:
 
 def sign_in_on_page(page: Page, login: str, *, agrees: bool = True) -> None:
     """Do on the service's pages, open in `page`, what `login` would do there."""
-    page.get_by_label("Address").fill(login)
-    page.get_by_role("button", name="Next").click()
-    page.get_by_role("button", name="Allow" if agrees else "Cancel").click()
+    consent = page.get_by_role("button", name="Allow" if agrees else "Cancel")
+    login_page = page.get_by_role("button", name="Next")
+    page.get_by_role("button", name="Allow").or_(login_page).wait_for()
+    if login_page.is_visible():  # who was there before is only asked for consent
+        page.get_by_label("Address").fill(login)
+        login_page.click()
+        page.get_by_role("button", name="Allow").wait_for()
+    consent.click()
 
 
 # -- with Odoo, but without a browser -------------------------------------------------
@@ -144,3 +149,10 @@ def window_of(client: OdooClient, page: str) -> Window:
     found = re.search(r"window_id=(\d+)", page)
     assert found, page
     return Window.of(client, int(found[1]))
+
+
+def link_in(text: str) -> str:
+    """The link of a notice that leads to signing in again."""
+    found = re.search(r'href="([^"]*/mail_external_account/sign_in/\d+)"', text)
+    assert found, text
+    return found[1]

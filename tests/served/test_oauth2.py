@@ -8,7 +8,7 @@ import oauth_steps
 import pytest
 import steps
 from delivery_steps import settled
-from oauth_scene import ANNA, SignInSite, oauth  # noqa: F401 (a fixture)
+from oauth_scene import ANNA, SignInSite
 
 from devtools.testbed import clients
 from devtools.testbed.authorization import AuthorizationServer
@@ -31,13 +31,13 @@ def nothing_leaks(sign_in_service: AuthorizationServer, site: object) -> Iterato
     assert not [secret for secret in given if secret in log]
 
 
-def task_for_customer(oauth: SignInSite, name: str) -> int:  # noqa: F811
+def task_for_customer(oauth: SignInSite, name: str) -> int:
     site = oauth.site
     project = site.ids["project_brand_a"]
     return steps.new_task(site.admin, project, name, (site.ids["customer"],))
 
 
-def answered(oauth: SignInSite, address: int, task: int, text: str) -> None:  # noqa: F811
+def answered(oauth: SignInSite, address: int, task: int, text: str) -> None:
     """Send from the task; the customer's answer is fetched into it."""
     site = oauth.site
     raw = box.ask(site, address, task, CLIENT)
@@ -96,11 +96,11 @@ def test_expired_in_the_middle_of_a_batch(oauth: SignInSite) -> None:
     assert not site.bed.messages(OWNER), "nobody is told of what mended itself"
 
 
-def _let_waiting_leave(oauth: SignInSite) -> None:  # noqa: F811
+def _let_waiting_leave(oauth: SignInSite) -> None:
     steps.let_time_pass(oauth.site.odoo, oauth.site.admin)
 
 
-def _subjects(oauth: SignInSite) -> set[str]:  # noqa: F811
+def _subjects(oauth: SignInSite) -> set[str]:
     """Message-IDs of what the customer got."""
     return {m.message["Message-ID"] for m in oauth.site.bed.messages(CLIENT)}
 
@@ -171,7 +171,7 @@ def test_from_password_to_sign_in_and_back_in_place(oauth: SignInSite) -> None:
     assert len(texts) == 3, "nothing is read twice"
 
 
-def _folders(oauth: SignInSite, account: int) -> list[tuple[object, ...]]:  # noqa: F811
+def _folders(oauth: SignInSite, account: int) -> list[tuple[object, ...]]:
     return steps.sql(
         oauth.site.odoo,
         "SELECT * FROM mail_external_folder WHERE account_id = %s ORDER BY id",
@@ -179,7 +179,7 @@ def _folders(oauth: SignInSite, account: int) -> list[tuple[object, ...]]:  # no
     )
 
 
-def _waiting(oauth: SignInSite, account: int, task: int) -> int:  # noqa: F811
+def _waiting(oauth: SignInSite, account: int, task: int) -> int:
     """Post while the account cannot send yet."""
     site = oauth.site
     steps.sql(

@@ -25,7 +25,8 @@ def check(application):
     is asked about at a time.
 
     :param application: one mail.external.application that may be written
-    :raise UserError: it cannot be asked, or its settings changed meanwhile
+    :return: whether it was noted; not where the application was changed meanwhile
+    :raise UserError: it cannot be asked
     """
     application.ensure_one()
     env = application.env
@@ -42,10 +43,9 @@ def check(application):
         if not env.cr.closed:
             application.sudo().checking_until = False
     if not application.exists() or _client(application) != client:
-        raise UserError(
-            env._("The application was changed while it was checked. Check it again.")
-        )
+        return False
     application._note_check(error)
+    return True
 
 
 def _ask(client, redirect_uri):

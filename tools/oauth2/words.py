@@ -14,6 +14,8 @@ import re
 from markupsafe import Markup
 from odoo.tools.translate import LazyTranslate
 
+from ...mailkit.errors import ErrorCode
+
 _lt = LazyTranslate(__name__)
 
 _COPY_REDIRECT = _lt(
@@ -246,17 +248,34 @@ _OTHER = {
         _lt("Look into its documentation: Odoo can sign in in this way only."),
     ),
 }
+_TITLES = (_lt("The service says"), _lt("Why"), _lt("What to do"))
 WORDS = {"google": _GOOGLE, "microsoft": _MICROSOFT, "other": _OTHER}
 
 
-def explained(env, kind, reply):
-    """What a service's words mean, where they are known.
+# General words that count only where they mean the same as the code that was found.
+_ONLY_WITH = {
+    "invalid_client": ErrorCode.OAUTH_CLIENT,
+    "unauthorized_client": ErrorCode.OAUTH_CLIENT,
+    "access_denied": ErrorCode.OAUTH_DENIED,
+    "invalid_request": ErrorCode.OAUTH_REDIRECT,
+    "invalid_scope": ErrorCode.OAUTH_CONSENT,
+    "redirect_uri": ErrorCode.OAUTH_REDIRECT,
+}
+
+
+def explained(env, kind, code, reply):
+    """What a service's words mean, where they say more than their code.
 
     :param str kind: of the application
+    :param str code: of ``mailkit.errors.ErrorCode``
     :param reply: what the service said, str
     :return: (cause, remedy) in the language of ``env``, or None
     """
-    for word, texts in WORDS[kind].items():
+    # Microsoft's services of some countries are entered as other ones.
+    known = {word: texts for word, texts in _MICROSOFT.items() if word[-1].isdigit()}
+    for word, texts in {**known, **WORDS[kind]}.items():
+        if _ONLY_WITH.get(word, code) != code:
+            continue
         # no part of a longer one: AADSTS50011 is none of AADSTS500112
         if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", reply or ""):
             return tuple(env._(text) for text in texts)
@@ -265,13 +284,19 @@ def explained(env, kind, reply):
 
 def table(env, kind):
     """What may stand on the service's page, as HTML that fits a phone."""
+    head = Markup(
+        '<div class="row py-2 d-none d-md-flex text-muted">'
+        '<div class="col-md-3">{}</div>'
+        '<div class="col-md-4">{}</div>'
+        '<div class="col-md-5">{}</div></div>'
+    ).format(*(env._(title) for title in _TITLES))
     row = Markup(
         '<div class="row border-top py-2">'
-        '<div class="col-12 col-md-3 fw-bold text-break">{}</div>'
+        '<div class="col-12 col-md-3 text-break"><strong>{}</strong></div>'
         '<div class="col-12 col-md-4">{}</div>'
         '<div class="col-12 col-md-5 text-muted">{}</div></div>'
     )
-    return Markup("").join(
+    return head + Markup("").join(
         row.format(word, env._(cause), env._(remedy))
         for word, (cause, remedy) in WORDS[kind].items()
     )
