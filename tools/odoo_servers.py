@@ -80,7 +80,8 @@ def _same_place(env, one, other):
     domains = [{host, _domain_above(host)} - {""} for host in (one, other)]
     if domains[0] & domains[1]:
         return True
-    presets = env["mail.external.provider"].sudo().search([])
+    presets = env["mail.external.provider"].sudo()
+    presets = presets.search([("smtp_host", "!=", False)])
     return any({one, other} <= preset._hosts() for preset in presets)
 
 
