@@ -1,8 +1,9 @@
 """Signing in with a mail service (OAuth 2.0, RFC 6749), in place of a password.
 
-Of the accounts: ``tokens`` keeps the access tokens of all of them good, ``revocation``
-ends what is not needed any more. What is stored is opened by ``vault``; the protocol is
-``mailkit/oauth.py``.
+Of the accounts: ``authorization`` leads people to the service's page and takes what
+they come back with; ``tokens`` keeps the access tokens of all of them good,
+``revocation`` ends what is not needed any more. What is stored is opened by ``vault``;
+the protocol is ``mailkit/oauth.py``. ``quiet_logs`` keeps codes out of the logs.
 
 Of the firm's applications: ``services`` is what is known of Google and Microsoft,
 ``entered`` whether what was typed can be right, ``check`` asks the service, ``words``
