@@ -38,27 +38,23 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
-def fill(form: Page | Locator, name: str, value: object) -> None:
-    """Fill in a field of a form, of whatever kind."""
-    field = form.locator(f".o_field_widget[name={name}]").first
+def fill(page: Page, name: str, value: object) -> None:
+    """Fill in a field of the form that is open, of whatever kind."""
+    field = page.locator(f".o_field_widget[name={name}]").first
     if isinstance(value, bool):
         field.locator("input[type=checkbox]").set_checked(value)
     else:
         field.locator("input, textarea").first.fill(str(value))
 
 
-def choose(form: Page | Locator, name: str, label: str) -> None:
+def choose(page: Page, name: str, label: str) -> None:
     """Choose from a selection, whichever widget shows it."""
-    field = form.locator(f".o_field_widget[name={name}]").first
-    if field.locator("select").count():
-        field.locator("select").select_option(label=label)
-    elif field.locator("input[type=radio]").count():
+    field = page.locator(f".o_field_widget[name={name}]").first
+    if field.locator("input[type=radio]").count():
         field.get_by_label(label).check()
-    else:
-        field.locator("input").first.click()
-        form.page.locator(".o-dropdown-item, .o_select_menu_item").get_by_text(
-            label, exact=True
-        ).click()
+        return
+    field.locator("input").first.click()
+    page.locator(".o_select_menu_item", has_text=label).first.click()
 
 
 def saved(page: Page) -> None:
@@ -98,22 +94,6 @@ def register(page: Page, site: Site, service: AuthorizationServer) -> None:
 def describe_mail_service(page: Page, site: Site) -> None:
     """The administrator says at which servers people of it have their mailboxes."""
     bed = site.bed
-    from site_setup import preset
-
-    [app] = site.admin.call(APPLICATION, "search", [])
-    site.admin.call(
-        PROVIDER,
-        "create",
-        [
-            {
-                **preset(bed, "brand-a"),
-                "sequence": 0,
-                "oauth_kind": "other",
-                "application_id": app,
-            }
-        ],
-    )
-    return
     open_new(page, site, "mail_external_provider_action")
     fill(page, "name", "Mail of Brand A")
     fill(page, "domains", "brand-a.test")
@@ -200,8 +180,11 @@ def set_up_in_browser(
     site = clean
     steps.forget_tests(site.odoo)
     known = {m: site.admin.call(m, "search", []) for m in (PROVIDER, APPLICATION)}
+    ours = site.admin.call(PROVIDER, "search", [("domains", "=", "brand-a.test")])
+    site.admin.call(PROVIDER, "write", ours, {"active": False})
     sign_in_service.forget()
     yield site
+    site.admin.call(PROVIDER, "write", ours, {"active": True})
     site.remove_accounts()
     for model, ids in known.items():
         made = site.admin.call(model, "search", [("id", "not in", ids)])
