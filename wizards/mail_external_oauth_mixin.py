@@ -148,7 +148,8 @@ class MailExternalOauthMixin(models.AbstractModel):
             return [behind]
         action = window._reopen()
         context = {**action["context"], "starts_test": True}
-        return [behind, {**action, "context": context}]
+        views = [[False, "form"]]  # as the web client wants it from another action
+        return [behind, {**action, "context": context, "views": views}]
 
     @api.model
     def _open_for_sign_in(self, account_id):
