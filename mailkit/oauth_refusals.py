@@ -62,7 +62,8 @@ _NUMBERS = {
 }
 _BY_NUMBER = {number: code for code, some in _NUMBERS.items() for number in some}
 # Said beside more exact ones: that a grant was not good, whatever the reason.
-_GENERAL_NUMBERS = {70000: ErrorCode.OAUTH_ENDED, 9002313: ErrorCode.OAUTH_ENDED}
+_MALFORMED = 9002313
+_GENERAL_NUMBERS = {70000: ErrorCode.OAUTH_ENDED, _MALFORMED: ErrorCode.OAUTH_ENDED}
 
 _NAMES = {
     ErrorCode.OAUTH_CLIENT: (
@@ -171,6 +172,11 @@ def no_answer(
         reply=ServerReply(None, "", _shown(f"HTTP {status} {text}", secrets)),
         retry_after=retry_after if code is ErrorCode.OAUTH_BUSY else None,
     )
+
+
+def is_malformed(told: Mapping[str, object]) -> bool:
+    """Whether Microsoft said only that a code or token has no form that it knows."""
+    return set(_numbers(told)) == {_MALFORMED}
 
 
 def not_understood(what: str) -> MailError:

@@ -189,9 +189,7 @@ TEXTS = {
         ),
     ),
     "oauth_client": (
-        _lt(
-            "The mail service does not know Odoo's application, or not by this secret."
-        ),
+        _lt("The mail service does not know Odoo's application or its secret."),
         _lt(
             "An administrator checks client ID and secret of the application in the "
             "settings; waiting mail then leaves by itself."

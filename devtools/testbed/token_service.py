@@ -97,6 +97,7 @@ class TokenService:
         self._lock = threading.RLock()
         self._fault: Fault | None = None
         self._times: int | None = None
+        self._next: Fault | None = None
         with _ISSUING:
             authority = TestCA(Path(_folder().name))
             files = authority.issue(
@@ -169,6 +170,12 @@ class TokenService:
         with self._lock:
             self._fault = FAULTS[fault] if isinstance(fault, str) else fault
             self._times = times
+            self._next = None
+
+    def misbehave_then(self, fault: str | Fault | None) -> None:
+        """Do this wrong when the times of ``misbehave`` are over."""
+        with self._lock:
+            self._next = FAULTS[fault] if isinstance(fault, str) else fault
 
     # What it answers
 
@@ -181,7 +188,7 @@ class TokenService:
             if self._times is not None:
                 self._times -= 1
                 if self._times <= 0:
-                    self._fault = None
+                    self._fault, self._times = self._next, None
             return fault
 
     def note(self, request: Request) -> None:

@@ -23,6 +23,8 @@ _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTAL
 # Their text is free, so that braces at its end announce nothing (RFC 3501 section 9).
 _CONDITION = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\r?\n\Z")
+# Of a BAD that does not say what is bad: perhaps the mechanism.
+_UNSAID = (ErrorCode.LOGIN_REFUSED, ErrorCode.TOKEN_REFUSED)
 _PIECE = 65536
 # Responses to one command: far more than to any that is asked here.
 _MOST = 50_000
@@ -325,8 +327,8 @@ class ImapSession(Session):
                 return answer
             refused = mailbox_error(Stage.LOGIN, answer.text, self._secrets)
             error = judged(mechanism, refused)
-            unfit = error.code is ErrorCode.AUTH_UNAVAILABLE
-            if not (unfit or answer.status == b"BAD"):
+            unsaid = answer.status == b"BAD" and error.code in _UNSAID
+            if not (unsaid or error.code is ErrorCode.AUTH_UNAVAILABLE):
                 raise error
         if credentials.access_token or "LOGINDISABLED" in told:
             raise error

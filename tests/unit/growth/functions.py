@@ -22,9 +22,9 @@ import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer
 from mailkit.connection.replies import Stage
-from mailkit.connection.session import Mechanism
+from mailkit.connection.session import Course, Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.errors import ErrorCode, ServerReply
+from mailkit.errors import ErrorCode, MailError, ServerReply
 from mailkit.http import Target
 from mailkit.imap.folders import Folder
 from mailkit.imap.grammar import Untagged
@@ -283,6 +283,10 @@ KINDS: dict[Any, Callable[[str], Any]] = {
         "refresh_token": text,
     },
     (dict, str, str): lambda text: {"retry-after": text, "date": text},
+    Mechanism: lambda text: Mechanism("", b"", course=Course(True, _octets(text))),
+    MailError: lambda text: MailError(
+        ErrorCode.LOGIN_REFUSED, reply=ServerReply(535, "5.7.8", text)
+    ),
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
     ("many", str): _pieces,
     ("many", Address): lambda text: parse(_pieces(text)),

@@ -806,6 +806,36 @@ def test_checking_an_application(
     assert caught.value.code is code
 
 
+def test_microsoft_is_asked_in_another_way(service: TokenService) -> None:
+    """It looks at the form of a code before it looks at the secret."""
+    outlook = "https://outlook.office.com/"
+    client = service.client(scopes=("offline_access", f"{outlook}SMTP.Send"))
+    for second, code in (
+        ("Microsoft: wrong secret", CLIENT),
+        ("Microsoft: expired secret", EXPIRED),
+        ("Microsoft: not for several tenants", None),
+        ("Microsoft: consent missing", None),
+        ("429", None),
+        (None, None),
+    ):
+        service.misbehave("Microsoft: malformed", times=1)
+        service.misbehave_then(second)
+        if code is None:
+            oauth.check(client, BACK, soon())
+        else:
+            with pytest.raises(MailError) as caught:
+                oauth.check(client, BACK, soon())
+            assert caught.value.code is code
+        form = dict(service.requests[-1].form)
+        assert form == {
+            "grant_type": "client_credentials",
+            "client_id": service.client_id,
+            "client_secret": service.client_secret,
+            "scope": f"{outlook}.default",
+        }
+        service.misbehave(None)
+
+
 def test_a_wrong_secret_is_found_by_the_check(service: TokenService) -> None:
     with pytest.raises(MailError) as caught:
         oauth.check(service.client(client_secret="wrong"), BACK, soon())
