@@ -60,6 +60,7 @@ from . import (
     test_siblings_moved,
     test_sign_in,
     test_sign_in_routes,
+    test_tokens,
     test_transfers,
     test_vault,
     test_waiting_when_gone,

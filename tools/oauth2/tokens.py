@@ -402,6 +402,8 @@ def _settle_failure(env, renewal, error):
     if not known:
         return Wait(_LOOK_AGAIN)
     told = MailError(error.code, reply=error.reply, retry_after=delay)
+    if is_over:
+        _stop_account(env, renewal.account_id, told)
     if error.code in OF_APPLICATION:
         _tell_application(env, renewal.application_id, told)
     if renewal.fallback and not is_over:
@@ -438,24 +440,53 @@ def _remember(env, renewal, error, delay):
 
 
 def _tell_application(env, application_id, error):
-    """It never stops what the account does.
+    """One of many accounts does it.
 
     :param error: None: it works again
     """
+
+    def tell(application):
+        if error is None:
+            application._note_success()
+            return
+        seconds = error.retry_after or retry_seconds(1)
+        application.retry_at = application.env.cr.now() + timedelta(seconds=seconds)
+        application._note_failure(error.code.value, str(error.reply or ""))
+
+    _if_free(env, "mail_external_application", application_id, tell)
+
+
+def _stop_account(env, account_id, error):
+    """Whoever noticed it: a test of the connection stops nothing by itself.
+
+    Who has the account's row at this moment stops it, when they hear of it.
+    """
+
+    def stop(account):
+        account._stop(error.code.value, str(error.reply or ""))
+
+    _if_free(env, "mail_external_account", account_id, stop)
+
+
+def _if_free(env, table, record_id, change):
+    """Change a record in a transaction of its own, unless somebody else does just now.
+
+    Whatever fails is logged: it never stops what the account does.
+    """
+    free = SQL(
+        "SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED",
+        SQL.identifier(table),
+        record_id,
+    )
     try:
         with _own_environment(env) as own:
-            own.cr.execute(_LOCK_TIMEOUT)
-            application = own["mail.external.application"].browse(application_id)
-            if error is None:
-                application._note_success()
-                return
-            seconds = error.retry_after or retry_seconds(1)
-            application.retry_at = own.cr.now() + timedelta(seconds=seconds)
-            application._note_failure(error.code.value, str(error.reply or ""))
+            _execute(own, free)
+            if own.cr.rowcount:
+                change(own[table.replace("_", ".")].browse(record_id))
     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-        _logger.debug("Somebody else has told it of application %s", application_id)
+        _logger.debug("Somebody else was faster with %s %s", table, record_id)
     except Exception:
-        _logger.exception("Sign-in application %s", application_id)
+        _logger.exception("After a renewal: %s %s", table, record_id)
 
 
 # The row
