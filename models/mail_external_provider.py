@@ -505,4 +505,3 @@ def _server_of(line):
     if not 0 < int(port) < 65536:
         return None
     return Server(words[0], host.rstrip(".").lower(), int(port), words[2])
-

@@ -33,13 +33,20 @@ def before(window):
             else env._("With two-factor sign-in, to get an app password:")
         )
         parts.append(_list(title, provider._steps("app_password_steps")))
-        if provider.oauth_kind:
-            title = env._("To let a password send mail:")
-            parts.append(_list(title, provider._steps("admin_steps")))
-    if window.incoming_protocol in READ_PROTOCOLS and not _is_same(provider):
+    parts.append(_list(env._("To allow sending:"), provider._steps("admin_steps")))
+    if _reads(window) and not _is_same(provider):
         title = env._("To switch on IMAP or POP3:")
         parts.append(_list(title, provider._steps("access_steps")))
     return Markup("").join(parts) or False
+
+
+def _reads(window):
+    """Whether the mailbox is read, and can be with what the window signs in with."""
+    provider = window.provider_id
+    takes = provider.password_works and provider.password_reads
+    return window.incoming_protocol in READ_PROTOCOLS and (
+        takes or window.auth_method != "password"
+    )
 
 
 def _is_same(provider):
