@@ -11,7 +11,8 @@
     const channel = new BroadcastChannel("mail_external_account.sign_in");
     channel.addEventListener("message", ({ data }) => {
         if (data && data.taken === windowId) {
-            document.querySelector(".answered").hidden = false;
+            main.querySelector(".answered").hidden = false;
+            main.querySelector(".buttons").hidden = true;
         }
     });
     channel.postMessage({ done: windowId });

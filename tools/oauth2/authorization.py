@@ -257,6 +257,7 @@ def _check_same(window, row, key):
 
 def _note_failure(row, code, reply):
     """What went wrong: for who signs in, and for who looks after the application."""
-    row.failure_text = " ".join(cause_and_remedy(row.env, code))
-    row.failure_reply = str(reply) if reply else False
-    row.application_id._note_callback_error(code, row.failure_reply)
+    application, said = row.application_id, str(reply or "")
+    row.failure_text = " ".join(application._explained(code, said))
+    row.failure_reply = said or False
+    application._note_callback_error(code, said)
