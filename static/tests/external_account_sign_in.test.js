@@ -5,10 +5,11 @@ import {
     contains,
     defineModels,
     fields,
+    getService,
+    MockServer,
     models,
     mountView,
     mountWithCleanup,
-    getService,
     onRpc,
     patchWithCleanup,
 } from "@web/../tests/web_test_helpers";
@@ -44,30 +45,30 @@ class Connect extends models.Model {
             takes_password: true,
         },
     ];
-    _views = {
-        form: `
-            <form>
-                ${[
-                    "auth_method",
-                    "sign_in_service",
-                    "sign_in_problem",
-                    "sign_in_registers",
-                    "takes_password",
-                    "is_signed_in",
-                    "signed_in_as",
-                    "is_persons_sign_in",
-                    "sign_in_failure",
-                    "sign_in_reply",
-                    "tested_ok",
-                ]
-                    .map((name) => `<field name="${name}" invisible="1"/>`)
-                    .join("")}
-                <field name="email"/>
-                <widget name="external_account_sign_in"/>
-                <widget name="external_account_test"/>
-            </form>`,
-    };
 }
+
+const HIDDEN = [
+    "auth_method",
+    "sign_in_service",
+    "sign_in_problem",
+    "sign_in_registers",
+    "takes_password",
+    "is_signed_in",
+    "signed_in_as",
+    "is_persons_sign_in",
+    "sign_in_failure",
+    "sign_in_reply",
+    "tested_ok",
+];
+Connect._views = {
+    form:
+        "<form>" +
+        HIDDEN.map((name) => '<field name="' + name + '" invisible="1"/>').join("") +
+        '<field name="email"/>' +
+        '<widget name="external_account_sign_in"/>' +
+        '<widget name="external_account_test"/>' +
+        "</form>",
+};
 
 defineModels({ ...mailModels, Connect });
 
@@ -152,7 +153,7 @@ test("is saved before, and only once for two clicks", async () => {
 test("goes on by itself when somebody has signed in", async () => {
     await mountConnect();
     const { channel, answered } = otherTab();
-    Object.assign(Connect._records[0], {
+    MockServer.env["mail.external.account.connect"].write([1], {
         auth_method: "oauth2",
         is_signed_in: true,
         signed_in_as: "anna@brand-a.test",
@@ -180,7 +181,7 @@ test("leaves other windows alone, and what is no message of ours", async () => {
 test("tests nothing after a failed sign-in, and says why", async () => {
     await mountConnect();
     const { channel, answered } = otherTab();
-    Object.assign(Connect._records[0], {
+    MockServer.env["mail.external.account.connect"].write([1], {
         auth_method: "oauth2",
         sign_in_failure: "You said no.",
         sign_in_reply: "<b>access_denied</b>",
@@ -201,7 +202,7 @@ test("says what is missing, and where administrators mend it", async () => {
         takes_password: false,
     });
     expect(BUTTON).toHaveCount(0);
-    expect(`${WIDGET}_problem`).toHaveText(/Not set up yet\. Passwords do not work/);
+    expect(`${WIDGET}_problem`).toHaveText(/Not set up yet\.\s*Passwords do not work/);
     expect(`${WIDGET}_problem a`).toHaveCount(0);
 });
 
@@ -261,9 +262,8 @@ test("opens the window again over the list of addresses", async () => {
         ];
     });
     await mountWithCleanup(WebClient);
-    await goOn(getService("action").env ?? { services: { orm: getService("orm"), action: getService("action") } }, {
-        params: { window_id: "1" },
-    });
+    const services = { orm: getService("orm"), action: getService("action") };
+    await goOn({ services }, { params: { window_id: "1" } });
     await waitFor(".modal .o_form_view");
     expect.verifySteps(["go on 1"]);
 });

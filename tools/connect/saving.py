@@ -174,17 +174,18 @@ def _mailbox_values(window):
 
 
 def _store_sign_in(window, account):
-    """What the account signs in with from now on; nothing else of it is left."""
+    """What the account signs in with from now on; in the window nothing is left."""
     if window.auth_method != "oauth2":
         _store_passwords(window, account)
     elif row := sign_in.newest(window):
         tokens = sign_in.tokens_of(window, row)
         vault.store_tokens(account, tokens, row.grant)
     sign_in.forget(window)
+    window.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
 
 
 def _store_passwords(window, account):
-    """Seal the tested passwords for ``account``; the typed ones are forgotten."""
+    """Seal the tested passwords for ``account``."""
     tested = test.passwords(window)
     stored = window.env["mail.external.secret"].sudo()
     stored.search([("account_id", "=", account.id)]).unlink()
@@ -194,7 +195,6 @@ def _store_passwords(window, account):
         ):
             continue
         vault.store_password(account, purpose, secret)
-    window.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
 
 
 # The address's part
