@@ -88,7 +88,7 @@ class TestTakingOver(ServersCase):
         self.assertEqual(account.incoming_login, "team@team.example")
         self.assertEqual(account.address_ids.email, "team@team.example")
         self.assertFalse(self.env["mail.external.secret"].search([]))
-        self.assertIn("password", line.result)
+        self.assertIn("enter the password", line.result)
         self.assertIn("archive", line.result)
         now = [server.copy_data(), incoming.copy_data(), incoming.state]
         self.assertEqual(now, before, "nothing of Odoo's own is changed")

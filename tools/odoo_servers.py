@@ -355,7 +355,7 @@ def remains(env, account):
         text = env._(
             "Connect it: sign in with %s, then test.", provider._sign_in_name()
         )
-    elif not provider.password_works:
+    elif provider and not provider.password_works:
         text = env._(
             "Connect it: it takes no password; sign in with %s.",
             provider._sign_in_name() or provider.name,
