@@ -20,7 +20,7 @@ class TokenService:
     function of the form."""
 
     client_id = "odoo"
-    client_secret = "s1-of-the-application"  # noqa: S105
+    client_secret = "s1-of-the-application"
     scope = "openid email mail"
 
     def __init__(self):
@@ -50,7 +50,9 @@ class TokenService:
 
     def end(self, login):
         """No token of theirs is good any more."""
-        self._logins = {token: who for token, who in self._logins.items() if who != login}
+        self._logins = {
+            token: who for token, who in self._logins.items() if who != login
+        }
 
     def is_good(self, access_token):
         return self._access.get(access_token) in self._logins
@@ -113,7 +115,7 @@ class TokenService:
 
 def _handler(service):
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             length = int(self.headers.get("Content-Length") or 0)
             form = dict(parse_qsl(self.rfile.read(length).decode()))
             status, answer = service.answer(form)
