@@ -1,4 +1,5 @@
-from . import mail_external_proof_mixin  # before what inherits it
+# before what inherits them
+from . import mail_external_discovery_mixin, mail_external_proof_mixin
 
 # isort: split
 from . import (

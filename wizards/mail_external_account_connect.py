@@ -44,7 +44,11 @@ class MailExternalAccountConnect(models.TransientModel):
     """
 
     _name = "mail.external.account.connect"
-    _inherit = ["mail.external.connection.mixin", "mail.external.proof.mixin"]
+    _inherit = [
+        "mail.external.discovery.mixin",
+        "mail.external.connection.mixin",
+        "mail.external.proof.mixin",
+    ]
     _description = "Connect an External Address"
     _rec_name = None  # core shows those of records that the reader may not see
 

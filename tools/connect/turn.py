@@ -35,7 +35,7 @@ MOST_AT_A_TIME = 10
 # session's first one has noted the device).
 _ENDING = (
     "mail.external.account.connect",
-    *("run_check", "action_send_code", "action_verify_code"),
+    *("run_check", "find_settings", "action_send_code", "action_verify_code"),
 )
 # Seconds to wait for a connection when others hold them all at that moment.
 _PATIENCE = 10.0
