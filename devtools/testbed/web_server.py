@@ -20,6 +20,9 @@ from typing import Any
 from .ca import TestCA
 
 
+_POLL = 0.05  # seconds until the server notices that it is stopped
+
+
 @dataclass(frozen=True)
 class Page:
     """What is answered. `drip`: seconds before each further octet. `hang`: nothing is,
@@ -89,7 +92,8 @@ class WebServer:
 
     def start(self) -> None:
         """Answer."""
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL,), daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""

@@ -61,7 +61,9 @@ def _check_allowed(window):
     account = window.env["mail.external.account"]
     if not (account._is_manager() or account._personal_allowed()):
         raise AccessError(
-            window.env._("Your administrator does not allow personal external addresses.")
+            window.env._(
+                "Your administrator does not allow personal external addresses."
+            )
         )
 
 
@@ -213,7 +215,8 @@ def _nothing(env, error):
 
 def _without_package(env):
     return env._(
-        "not asked: the Python package %s is not installed on Odoo's server", "dnspython"
+        "not asked: the Python package %s is not installed on Odoo's server",
+        "dnspython",
     )
 
 
