@@ -19,7 +19,6 @@ from typing import Any
 
 from .ca import TestCA
 
-
 _POLL = 0.05  # seconds until the server notices that it is stopped
 
 
