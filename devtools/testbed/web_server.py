@@ -24,12 +24,14 @@ _POLL = 0.05  # seconds until the server notices that it is stopped
 
 @dataclass(frozen=True)
 class Page:
-    """What is answered. `drip`: seconds before each further octet. `hang`: nothing is,
-    until the server stops. `endless`: the body is sent again and again."""
+    """What is answered. `delay`: seconds before it. `drip`: seconds before each octet
+    of the body. `hang`: nothing is, until the server stops. `endless`: the body is sent
+    again and again."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
     drip: float = 0.0
     hang: bool = False
     endless: bool = False
@@ -141,8 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner.asked.append((host, self.path))
         pages = owner.pages.get(host, {})
         page = pages.get(self.path.partition("?")[0]) or Page(b"not here", 404)
-        if page.hang:
-            owner.stopping.wait(60)
+        if owner.stopping.wait(60 if page.hang else page.delay) or page.hang:
             return
         self.send_response(page.status)
         for name, value in page.headers.items():
