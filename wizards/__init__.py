@@ -1,5 +1,9 @@
-# before what inherits them
-from . import mail_external_discovery_mixin, mail_external_proof_mixin
+from . import (  # before what inherits them
+    mail_external_discovery_mixin,
+    mail_external_oauth_mixin,
+    mail_external_proof_mixin,
+    mail_external_service_mixin,
+)
 
 # isort: split
 from . import (
@@ -8,4 +12,7 @@ from . import (
     mail_external_account_connect_check,
     mail_external_account_connect_folder,
     mail_external_account_connect_project,
+    mail_external_account_connect_sign_in,
+    mail_external_import,
+    mail_external_import_line,
 )
