@@ -83,7 +83,14 @@ class TestAnswers(OauthCase):
     def test_mix_up(self):
         """Another service, or another application, answers with its own address."""
         other = self.new_application("Other")
-        for key in ("google", "microsoft", other.key, "", "..", self.application.key[1:]):
+        for key in (
+            "google",
+            "microsoft",
+            other.key,
+            "",
+            "..",
+            self.application.key[1:],
+        ):
             url, row = self.begun(self.mine)
             answer = self.service.visit(url, self.mine.email)
             self.finish(answer, key=key or "-")
@@ -256,7 +263,12 @@ class TestWriting(OauthCase):
         window = self.oauth_window()
         row = self.signed_in(window)
         names = ("state_hash", "verifier_sealed", "bound", "tokens_sealed", "grant")
-        for user in (self.anna, self.bohdan, self.manager, self.env.ref("base.user_admin")):
+        for user in (
+            self.anna,
+            self.bohdan,
+            self.manager,
+            self.env.ref("base.user_admin"),
+        ):
             rows = row.with_user(user)
             for name in names:
                 with self.assertRaises(AccessError):
@@ -357,15 +369,19 @@ class TestPlaces(OauthCase):
 
     def test_a_managers_own_service_gets_no_token(self):
         """They enter a preset for everybody's domain, with servers of their own."""
-        preset = self.env["mail.external.provider"].with_user(self.manager).create(
-            {
-                "name": "Evil",
-                "domains": "brand-a.example",
-                "sequence": 0,
-                "smtp_host": "smtp.evil.example",
-                "smtp_port": 465,
-                "oauth_kind": "google",
-            }
+        preset = (
+            self.env["mail.external.provider"]
+            .with_user(self.manager)
+            .create(
+                {
+                    "name": "Evil",
+                    "domains": "brand-a.example",
+                    "sequence": 0,
+                    "smtp_host": "smtp.evil.example",
+                    "smtp_port": 465,
+                    "oauth_kind": "google",
+                }
+            )
         )
         self.assertFalse(preset.is_trusted)
         window = self.window(provider_id=preset.id)
@@ -459,7 +475,9 @@ class TestIdentity(OauthCase):
     def test_forged_claims(self):
         """The service names the boss; the mailbox that is opened is the attacker's."""
         window = self.oauth_window(
-            self.bohdan, email="boss@brand-a.example", smtp_login="bohdan@brand-a.example"
+            self.bohdan,
+            email="boss@brand-a.example",
+            smtp_login="bohdan@brand-a.example",
         )
         self.signed_in(window, "boss@brand-a.example")
         self.passed(window)
@@ -506,14 +524,18 @@ class TestIdentity(OauthCase):
 
     def test_at_a_service_that_nobody_answers_for(self):
         """Passwords as well: a manager's preset proves nothing."""
-        preset = self.env["mail.external.provider"].with_user(self.manager).create(
-            {
-                "name": "Mine",
-                "domains": "mine.example",
-                "smtp_host": "smtp.mine.example",
-                "smtp_port": 465,
-                "smtp_security": "ssl",
-            }
+        preset = (
+            self.env["mail.external.provider"]
+            .with_user(self.manager)
+            .create(
+                {
+                    "name": "Mine",
+                    "domains": "mine.example",
+                    "smtp_host": "smtp.mine.example",
+                    "smtp_port": 465,
+                    "smtp_security": "ssl",
+                }
+            )
         )
         window = self.window(
             email="anna@mine.example",

@@ -152,9 +152,10 @@ class TestDiscovery(ConnectCase):
         found = Found(Source.SRV, "own.example", *servers, foreign=foreign)
         told = self.told(found)
         self.assertEqual(told["provider_id"], self.provider.id)
-        self.assertTrue(told["confirm"])  # a manager may have written that preset
-        self.provider.sudo().is_trusted = True
-        self.assertFalse(self.told(found)["confirm"])
+        self.assertFalse(told["confirm"])
+        # an administrator answers for it no more
+        self.provider.with_user(self.manager).smtp_port = 2525
+        self.assertTrue(self.told(found)["confirm"])
         other = offer("imap", 993, host="imap.elsewhere.example")
         mixed = Found(Source.SRV, "own.example", servers[0], other, foreign=foreign)
         self.assertFalse(self.told(mixed)["provider_id"])

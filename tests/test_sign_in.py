@@ -171,9 +171,7 @@ class TestSigningIn(OauthCase):
             state = self.question(url)["state"]
             self.assertEqual(self.finish({**answer, "state": state}), row)
             self.assertTrue(row.failure_text)
-            self.assertTrue(
-                re.search(words, f"{row.failure_text} {row.failure_reply}")
-            )
+            self.assertTrue(re.search(words, f"{row.failure_text} {row.failure_reply}"))
             window.invalidate_recordset()
             self.assertEqual(window.sign_in_failure, row.failure_text)
             self.assertFalse(window.is_signed_in)
@@ -282,15 +280,19 @@ class TestBackAndForth(OauthCase):
         account = self.connected()
         for values in (
             {"smtp_login": "info@brand-a.example"},
-            {"provider_id": self.env["mail.external.provider"].create(
-                {
-                    "name": "Other",
-                    "smtp_host": "smtp.other.example",
-                    "smtp_port": 465,
-                    "oauth_kind": "other",
-                    "application_id": self.application.id,
-                }
-            ).id},
+            {
+                "provider_id": self.env["mail.external.provider"]
+                .create(
+                    {
+                        "name": "Other",
+                        "smtp_host": "smtp.other.example",
+                        "smtp_port": 465,
+                        "oauth_kind": "other",
+                        "application_id": self.application.id,
+                    }
+                )
+                .id
+            },
             {"incoming_protocol": "imap", "receive_replies": True},
         ):
             window = self.again(account.address_ids)

@@ -31,7 +31,9 @@ class TestRoutes(OauthCase, HttpCase):
         :return: address of the service's page
         """
         action = window.action_sign_in()
-        self.assertEqual((action["type"], action["target"]), ("ir.actions.act_url", "new"))
+        self.assertEqual(
+            (action["type"], action["target"]), ("ir.actions.act_url", "new")
+        )
         answer = self.get(action["url"])
         self.assertEqual(answer.status_code, 303)
         return answer.headers["Location"]
@@ -114,7 +116,9 @@ class TestRoutes(OauthCase, HttpCase):
             self.assertFalse(parts.query)
         for path in ("oauth2//evil.example", "oauth2/%2F%2Fevil.example", "oauth2/.."):
             location = self.get(f"{PATH}/{path}").headers.get("Location", "")
-            self.assertIn(urlsplit(location).netloc, ("", urlsplit(self.base_url()).netloc))
+            self.assertIn(
+                urlsplit(location).netloc, ("", urlsplit(self.base_url()).netloc)
+            )
 
     def test_an_answer_that_belongs_to_nobody(self):
         back = self.come_back({"state": "x", "code": SECRET})
@@ -251,11 +255,19 @@ class TestLogs(HttpCase):
     def test_the_line_of_a_request(self):
         for name, message, args in (
             # werkzeug.serving, with threads and with workers
-            ("werkzeug", '127.0.0.1 - - [now] "%s" %s %s', (f"GET {self.LINE} HTTP/1.1", 303, 1)),
+            (
+                "werkzeug",
+                '127.0.0.1 - - [now] "%s" %s %s',
+                (f"GET {self.LINE} HTTP/1.1", 303, 1),
+            ),
             # gevent.pywsgi
             ("longpolling", f'- - [now] "GET {self.LINE} HTTP/1.1" 303 1', ()),
             # odoo.tools.misc.dumpstacks
-            ("odoo.tools.misc", f"# Thread: x (uid:2) (url:https://odoo.example{self.LINE})", ()),
+            (
+                "odoo.tools.misc",
+                f"# Thread: x (uid:2) (url:https://odoo.example{self.LINE})",
+                (),
+            ),
         ):
             told = self.records(name, message, *args)
             self.assertNotIn(SECRET, told)
@@ -263,7 +275,8 @@ class TestLogs(HttpCase):
 
     def test_as_a_parameter_of_another_address(self):
         for line in (
-            "GET /web/login?redirect=%2Fmail_external_account%2Foauth2%2Fx%3Fcode%3D" + SECRET,
+            "GET /web/login?redirect=%2Fmail_external_account%2Foauth2%2Fx%3Fcode%3D"
+            + SECRET,
             "GET /web/login?redirect=/mail_external_account/oauth2/x%3Fcode=" + SECRET,
         ):
             self.assertNotIn(SECRET, without_answer(line))

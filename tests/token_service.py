@@ -50,7 +50,9 @@ class TokenService:
 
     def end(self, login):
         """No token of theirs is good any more."""
-        self._logins = {token: who for token, who in self._logins.items() if who != login}
+        self._logins = {
+            token: who for token, who in self._logins.items() if who != login
+        }
 
     def is_good(self, access_token):
         return self._access.get(access_token) in self._logins

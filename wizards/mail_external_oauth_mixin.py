@@ -219,7 +219,10 @@ class MailExternalOauthMixin(models.AbstractModel):
 
     def _write_plainly(self, values):
         """Write what the server decides, not a caller."""
-        known = {name: self._fields[name].convert_to_write(self[name], self) for name in values}
+        known = {
+            name: self._fields[name].convert_to_write(self[name], self)
+            for name in values
+        }
         if any((known[name] or False) != (values[name] or False) for name in values):
             # sudo: employees may not see applications
             super(MailExternalOauthMixin, self.sudo()).write(values)

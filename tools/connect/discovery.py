@@ -44,12 +44,7 @@ def asker(window, email, ca_pem):
             email,
             allow_private=window.new({}).allow_private_host,
             ca_pem=ca_pem or "",
-            presets={
-                each.id: tuple((each.mx_patterns or "").split(","))
-                for each in presets.with_context(active_test=True).search(
-                    [("mx_patterns", "!=", False)]
-                )
-            },
+            presets=presets._exchanger_patterns(),
         )
     except ValueError:
         return None
@@ -119,7 +114,7 @@ def told(asker, result):
     data = {"source": result.source.value, "found": False}
     if not found:
         return {**data, "text": _nothing(asker.env, result.error)}
-    preset = _preset(asker.env, found)
+    preset = _preset(asker.env, found, asker.email)
     servers = _servers_of_preset(preset) if preset else _servers(found)
     text = _found(asker, found)
     if preset:
@@ -138,16 +133,18 @@ def told(asker, result):
     return {**data, "text": text, "found": kept}
 
 
-def _preset(env, found):
+def _preset(env, found, email):
     """The preset that was found, or whose servers they are: it knows more of them."""
-    presets = env["mail.external.provider"].with_context(active_test=True)
+    presets = env["mail.external.provider"]
     if found.preset:
         return presets.browse(found.preset).exists()
-    domain = [("smtp_host", "=ilike", found.smtp.host.replace("_", r"\_"))]
-    for kind, offer in (("imap", found.imap), ("pop3", found.pop3)):
-        if offer:
-            domain.append((f"{kind}_host", "=ilike", offer.host.replace("_", r"\_")))
-    return presets.search(domain, limit=1)
+    preset = presets._find_for_server(found.smtp.host, email)
+    hosts = preset and preset._hosts()
+    return (
+        preset
+        if hosts and all(each.host in hosts for each in found.offers)
+        else presets
+    )
 
 
 def _servers(found):
