@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from test_autoconfig import EMAIL, GOOD, bomb, server
+from autoconfig_samples import EMAIL, GOOD, bomb, server
 
 from devtools.testbed.ca import TestCA
 from devtools.testbed.faults import FaultServer, Garbage, Hang, Reply
