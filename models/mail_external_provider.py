@@ -25,8 +25,6 @@ TRUSTED_FIELDS = (
 )
 # Written here only, together: no caller says by themselves what is trusted.
 _TRUST = frozenset({"is_trusted", "unproven_fields"})
-# Names of this machine: whoever runs a program there answers on them.
-_LOCAL_HOSTS = ("localhost", "127.", "::1", "[::1]", "0.0.0.0")  # noqa: S104
 
 
 class Server(NamedTuple):
@@ -338,16 +336,16 @@ class MailExternalProvider(models.Model):
     def _find_proving(self, email):
         """The preset at whose servers a sign-in proves an address.
 
-        Only one whose servers and domains an administrator answers for; and no server
-        of this machine or without a name, where anybody's program may answer.
+        Only one whose servers and domains an administrator answers for, and where
+        people sign in by the address itself.
 
         :return: one preset, or none
         """
         return self._all_for_address(email).filtered(
             lambda preset: (
                 preset.is_trusted
+                and preset.smtp_host
                 and preset.login_format != "other"
-                and _is_public_name(preset.smtp_host)
             )
         )[:1]
 
@@ -503,10 +501,3 @@ def _server_of(line):
         return None
     return Server(words[0], host.rstrip(".").lower(), int(port), words[2])
 
-
-def _is_public_name(host):
-    """Whether a server has a name, which only its own certificate can be for."""
-    name = (host or "").strip().rstrip(".").lower()
-    if not name or name.startswith(_LOCAL_HOSTS):
-        return False
-    return not name.replace(".", "").isdigit() and ":" not in name

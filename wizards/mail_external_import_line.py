@@ -17,7 +17,7 @@ class MailExternalImportLine(models.TransientModel):
     )
     key = fields.Char(readonly=True, help="Which of Odoo's servers these are.")
     names = fields.Char("Servers", readonly=True)
-    emails = fields.Char("Addresses", readonly=True)
+    emails = fields.Text("Addresses", readonly=True)
     is_chosen = fields.Boolean("Take Over")
     can_choose = fields.Boolean(readonly=True)
     user_id = fields.Many2one(
@@ -27,7 +27,7 @@ class MailExternalImportLine(models.TransientModel):
         ondelete="cascade",
         help="Whose it becomes. Empty: the company's.",
     )
-    result = fields.Char("What Happens", readonly=True)
+    result = fields.Text("What Happens", readonly=True)
     address_id = fields.Many2one(
         "mail.external.address", readonly=True, ondelete="set null"
     )

@@ -7,12 +7,14 @@ With MEA_PICTURES set to a folder the pictures of docs/connecting.md are put the
 
 import os
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from browser_steps import sign_in
 from discovery_scene import OwnWorld, configuration
+from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 LANGUAGES = ("en_US", "uk_UA")
@@ -119,7 +121,9 @@ def take(dialog: Locator, name: str) -> None:
         "width": top["width"],
         "height": end["y"] - top["y"],
     }
-    page.screenshot(path=Path(folder) / f"{name}.png", clip=clip)  # type: ignore[arg-type]
+    octets = page.screenshot(clip=clip)  # type: ignore[arg-type]
+    picture = Image.open(BytesIO(octets)).convert("RGB").quantize(64)
+    picture.save(Path(folder) / f"{name}.png", optimize=True)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -142,6 +146,9 @@ def test_what_the_user_sees(
         if case.signs_in:
             button = dialog.locator("button", has_text=case.signs_in)
             expect(button.first).to_be_visible()
+        # nothing is said of a service that nobody knows
+        told = dialog.locator("[name=guidance], [name=provider_note]")
+        expect(told.filter(visible=True)).to_have_count(0 if not case.service else 2)
         if case.name == "nothing":
             told = dialog.locator("[data-source=names]")
             expect(told).not_to_contain_text("…", timeout=20_000)

@@ -23,6 +23,8 @@ _WAY_CODES = {ErrorCode.PORT_REFUSED, ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT}
 def before(window):
     """What has to be done at the service before the first test, as HTML."""
     env, provider = window.env, window.provider_id
+    if not provider:
+        return False
     parts = []
     if window.auth_method == "password":
         if text := password_words(env, provider):
@@ -33,13 +35,20 @@ def before(window):
             else env._("With two-factor sign-in, to get an app password:")
         )
         parts.append(_list(title, provider._steps("app_password_steps")))
-        if provider.oauth_kind:
-            title = env._("To let a password send mail:")
-            parts.append(_list(title, provider._steps("admin_steps")))
-    if window.incoming_protocol in READ_PROTOCOLS and not _is_same(provider):
+    parts.append(_list(env._("To allow sending:"), provider._steps("admin_steps")))
+    if _reads(window) and not _is_same(provider):
         title = env._("To switch on IMAP or POP3:")
         parts.append(_list(title, provider._steps("access_steps")))
     return Markup("").join(parts) or False
+
+
+def _reads(window):
+    """Whether the mailbox is read, and can be with what the window signs in with."""
+    provider = window.provider_id
+    takes = provider.password_works and provider.password_reads
+    return window.incoming_protocol in READ_PROTOCOLS and (
+        takes or window.auth_method != "password"
+    )
 
 
 def _is_same(provider):
@@ -91,8 +100,10 @@ def service(window):
 def password_words(env, provider):
     """What is to be known about passwords at a service that gives them up.
 
-    :return: a sentence or two; "" where passwords go on working
+    :return: a sentence or two; "" where passwords go on working, or nothing is known
     """
+    if not provider:
+        return ""
     if not provider.password_works:
         return env._("%s takes no passwords from programs any more.", provider.name)
     parts = []
