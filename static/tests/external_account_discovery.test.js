@@ -102,7 +102,7 @@ test("the sources are asked in order until one knows, and its servers are filled
     autoconfig.resolve(FOUND);
     await waitFor(".o_external_account_found");
     expect(".o_external_account_found").toHaveText(
-        "Found by autoconfig of own.test\nSMTP mail.own.test:465"
+        "Found by autoconfig of own.test\nSMTP mail.own.test:465",
     );
     expect("[name=smtp_host] input").toHaveValue("mail.own.test");
     expect(`${WIDGET} .alert`).toHaveCount(0);

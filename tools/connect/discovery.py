@@ -173,26 +173,26 @@ def _servers_of_preset(preset):
 
 
 def _labels(asker):
-    _, domain = asker.env._, asker.email.strip().rpartition("@")[2]
+    env, domain = asker.env, asker.email.strip().rpartition("@")[2]
     return {
-        Source.MX: _("Mail exchanger of %s", domain),
-        Source.SRV: _("DNS records of %s", domain),
-        Source.AUTOCONFIG: _("Autoconfig of %s", domain),
-        Source.ISPDB: _("Thunderbird's directory of mail services"),
-        Source.NAMES: _("Usual server names of %s", domain),
+        Source.MX: env._("Mail exchanger of %s", domain),
+        Source.SRV: env._("DNS records of %s", domain),
+        Source.AUTOCONFIG: env._("Autoconfig of %s", domain),
+        Source.ISPDB: env._("Thunderbird's directory of mail services"),
+        Source.NAMES: env._("Usual server names of %s", domain),
     }
 
 
 def _found(asker, found):
-    _, domain = asker.env._, asker.email.strip().rpartition("@")[2]
+    env, domain = asker.env, asker.email.strip().rpartition("@")[2]
     return {
-        Source.MX: _("Found by the mail exchanger of %s", domain),
-        Source.SRV: _("Found in the DNS records of %s", domain),
-        Source.AUTOCONFIG: _("Found by autoconfig of %s", domain),
-        Source.ISPDB: _(
+        Source.MX: env._("Found by the mail exchanger of %s", domain),
+        Source.SRV: env._("Found in the DNS records of %s", domain),
+        Source.AUTOCONFIG: env._("Found by autoconfig of %s", domain),
+        Source.ISPDB: env._(
             "Found in Thunderbird's directory of mail services, for %s", found.where
         ),
-        Source.NAMES: _("Found by trying the usual server names of %s", domain),
+        Source.NAMES: env._("Found by trying the usual server names of %s", domain),
     }[found.source]
 
 
