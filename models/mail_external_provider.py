@@ -368,22 +368,17 @@ class MailExternalProvider(models.Model):
         )
 
     @api.model
-    def _find_for_exchangers(self, hosts):
-        """The preset of a domain of a firm's own, by its mail exchangers.
+    def _exchanger_patterns(self):
+        """By which mail exchangers a domain of a firm's own is known, see
+        ``mailkit/discovery/search.py:matches``.
 
-        :param hosts: names of MX records, the preferred one first
-        :return: one preset, or none
+        :return: dict: id -> tuple of str, in the presets' order
         """
         presets = self.with_context(active_test=True)
-        candidates = presets.search([("mx_patterns", "!=", False)])
-        for host in hosts:
-            name = host.strip().rstrip(".").lower()
-            found = candidates.filtered(
-                lambda preset, name=name: _fits(name, _listed(preset.mx_patterns))
-            )
-            if found:
-                return found[:1]
-        return self.browse()
+        return {
+            preset.id: tuple(_listed(preset.mx_patterns))
+            for preset in presets.search([("mx_patterns", "!=", False)])
+        }
 
     @api.model
     def _find_for_server(self, host, email=""):

@@ -23,6 +23,8 @@ _WAY_CODES = {ErrorCode.PORT_REFUSED, ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT}
 def before(window):
     """What has to be done at the service before the first test, as HTML."""
     env, provider = window.env, window.provider_id
+    if not provider:
+        return False
     parts = []
     if window.auth_method == "password":
         if text := password_words(env, provider):
@@ -98,7 +100,7 @@ def service(window):
 def password_words(env, provider):
     """What is to be known about passwords at a service that gives them up.
 
-    :return: a sentence or two; "" where passwords go on working
+    :return: a sentence or two; "" where passwords go on working, or nothing is known
     """
     if not provider:
         return ""
