@@ -20,6 +20,8 @@
         "views/mail_external_delivery_views.xml",
         "views/mail_external_arrival_views.xml",
         "wizards/mail_external_account_connect_views.xml",
+        "views/sign_in_page.xml",
+        "wizards/mail_external_import_views.xml",
         "wizards/mail_compose_message_views.xml",
         "views/mail_external_account_layouts.xml",
         "views/mail_mail_views.xml",

@@ -2,6 +2,8 @@
 
 import logging
 
+from .tools.oauth2 import quiet_logs
+
 # Models whose methods are given secrets that somebody has typed.
 TOLD_SECRETS = ("mail.external.account.connect", "mail.external.application")
 
@@ -23,6 +25,7 @@ class _WithoutArguments(logging.Filter):
 def post_load():
     """What is typed as a password or secret stays out of Odoo's debug log."""
     logging.getLogger("odoo.service.model").addFilter(_WithoutArguments())
+    quiet_logs.install()
 
 
 def uninstall_hook(env):

@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import notices
+from ..tools import account_screen, notices, odoo_servers, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
@@ -42,6 +42,7 @@ PROTECTED = frozenset(
         "last_check",
         "failure_code",
         "failure_reply",
+        "password_end_told",
         "delivery_next_try",
         "delivery_last_run",
         "delivery_attempts",
@@ -134,6 +135,7 @@ class MailExternalAccount(models.Model):
         "Server's Answer", copy=False, help="What the mail server said last."
     )
     failure_text = fields.Char(compute="_compute_failure_text")
+    signs_in_again = fields.Boolean(compute="_compute_signs_in_again")
     delivery_next_try = fields.Datetime(
         "Sending Again From",
         copy=False,
@@ -142,6 +144,12 @@ class MailExternalAccount(models.Model):
     )
     delivery_last_run = fields.Datetime(copy=False, readonly=True)
     delivery_attempts = fields.Integer(copy=False, readonly=True)
+    password_warning = fields.Char(
+        "Password", compute="_compute_password_warning", help="Whether it ends soon."
+    )
+    sign_in_instead = fields.Char(compute="_compute_password_warning")
+    # What the owner was told of the end of passwords, see tools/password_end.py.
+    password_end_told = fields.Char(copy=False, groups=fields.NO_ACCESS)
     mailbox_status = fields.Char(
         "Reading", compute="_compute_mailbox_status", help="How the mailbox is read."
     )
@@ -196,6 +204,20 @@ class MailExternalAccount(models.Model):
                 cause_and_remedy(self.env, account.failure_code)
             )
 
+    @api.depends_context("lang")
+    @api.depends("auth_method", "state", "smtp_host", "provider_id.password_ends")
+    def _compute_password_warning(self):
+        known = password_end.services(self.env)
+        for account in self:
+            account.password_warning = password_end.words(account, known)
+            account.sign_in_instead = password_end.instead(account, known)
+
+    @api.depends_context("uid")
+    @api.depends("active", "auth_method", "failure_code", "mailbox_ids.failure_code")
+    def _compute_signs_in_again(self):
+        for account in self:
+            account.signs_in_again = account_screen.signs_in_again(account)
+
     @api.depends_context("uid", "lang")
     @api.depends(
         *("active", "receives", "incoming_protocol", "state"),
@@ -205,7 +227,7 @@ class MailExternalAccount(models.Model):
     def _compute_mailbox_status(self):
         for account in self:
             # sudo: who may read the account may know how its mailbox is read
-            failed, text = account.sudo()._reading_words()
+            failed, text = account_screen.reading_words(account.sudo())
             account.mailbox_failed, account.mailbox_status = failed, text
 
     # Writing
@@ -249,6 +271,11 @@ class MailExternalAccount(models.Model):
         """Open the connect window for the connection of this account."""
         self.ensure_one()
         return self.sudo(False)._own_address().action_connect()
+
+    def action_sign_in_again(self):
+        """Open the page of the mail service; only for who may connect it."""
+        self.ensure_one()
+        return account_screen.sign_in_again(self)
 
     def action_add_address(self):
         """Open the connect window for another address of this account."""
@@ -515,6 +542,7 @@ class MailExternalAccount(models.Model):
         self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
+        odoo_servers.leave_to_odoo(self.env)
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with claims.fetch_run(self.env) as number:
@@ -623,36 +651,6 @@ class MailExternalAccount(models.Model):
             notices.tell_of_refused_sign_in(
                 self, self._people(), code, is_sending=False
             )
-
-    def _reading_words(self):
-        """Whether reading the mailbox fails, and one text about it; in superuser mode.
-
-        :return: (bool, str or False when answers are not received here)
-        """
-        mailbox = self.mailbox_ids
-        failed_folder = self.folder_ids.filtered("failure_code")[:1]
-        if not self.receives:
-            return False, False
-        if self.incoming_protocol == "forwarded":
-            return False, self.env._("The mailbox forwards to Odoo.")
-        if self.state == "refused" and self.auth_method == "oauth2":
-            return True, self.env._("Stopped, until somebody signs in again.")
-        if self.state == "refused":
-            return True, self.env._(
-                "Stopped, because sending is refused. Choose “Connect” and test the "
-                "settings again."
-            )
-        if mailbox.failure_code:
-            return True, mailbox.failure_text
-        if failed_folder:
-            return True, self.env._(
-                "The folder “%(folder)s” fails. %(text)s",
-                folder=failed_folder.name,
-                text=failed_folder.failure_text,
-            )
-        if not mailbox.last_look:
-            return False, self.env._("Waits for its first turn.")
-        return False, self.env._("Works.")
 
     # Forwarding
 

@@ -112,6 +112,9 @@ class TestNeutralize(ConnectCase):
         self.env["mail.external.account.connect.folder"].create(
             {"wizard_id": vouched.id, "path": "Private", "name": "Private"}
         )
+        self.env["mail.external.account.connect.sign.in"].create(
+            {"wizard_id": vouched.id, "application_id": self.application.id}
+        )
         hidden = (asked | vouched).sudo()
         self.assertTrue(hidden[0].code_hash and hidden[1].proof_token)
         self.assertTrue(hidden[1].password_sealed and hidden[1].forward_token)
@@ -165,15 +168,19 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
+            "mail.external.account.connect.sign.in",
             "mail.external.address",
             "mail.external.address.project",
             "mail.external.application",
             "mail.external.arrival",
             "mail.external.delivery",
             "mail.external.folder",
+            "mail.external.import",
+            "mail.external.import.line",
             "mail.external.mailbox",
             "mail.external.part",
             "mail.external.provider",
+            "mail.external.provider.shipped",
             "mail.external.secret",
             "mail.external.seen",
             "mail.external.sent.copy",

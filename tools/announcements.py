@@ -4,12 +4,13 @@ import logging
 
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from . import password_end
 from .oauth2 import expiry
 
 _logger = logging.getLogger(__name__)
 
 # Functions of an environment. What they have told they note, so that it is told once.
-_ANNOUNCEMENTS = (expiry.announce,)
+_ANNOUNCEMENTS = (expiry.announce, password_end.announce)
 
 
 def run(env):

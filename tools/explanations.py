@@ -369,6 +369,14 @@ TEXTS = {
         _lt("Odoo takes too long to look at this message."),
         _lt("Open it in the mailbox; it was perhaps made to stop Odoo."),
     ),
+    "fetched_by_odoo": (
+        _lt("One of Odoo's own incoming mail servers fetches this mailbox."),
+        _lt(
+            "It is not read a second time: let an administrator archive that server "
+            "(Settings > Technical > Incoming Mail Servers); then reading goes on by "
+            "itself. Or switch off “Receive replies” in the connect window."
+        ),
+    ),
     "account_removed": (
         _lt("The account was removed while this mail waited for it."),
         _lt("“Retry” takes it into its conversation; else dismiss it."),
@@ -412,6 +420,13 @@ TEXTS = {
         _lt(
             "Enter it: a stored password is only used with the server, the user and "
             "the owner that it was entered for."
+        ),
+    ),
+    "sign_in_needed": (
+        _lt("Nobody has signed in with the mail service for these settings yet."),
+        _lt(
+            "Choose “Sign in”: an earlier sign-in is only used with the mail service, "
+            "the mailbox and the owner that it was for."
         ),
     ),
     "sender_not_allowed": (

@@ -1,10 +1,12 @@
-import { Component, useState } from "@odoo/owl";
+import { Component, onMounted, useState } from "@odoo/owl";
 
 import { browser } from "@web/core/browser/browser";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
-import { useService } from "@web/core/utils/hooks";
+import { useBus, useService } from "@web/core/utils/hooks";
 import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
+
+import { SIGNED_IN } from "./external_account_sign_in";
 
 /** What a test is valid for; as `_compute_tested_ok` of mail.external.account.connect. */
 const SETTINGS = [
@@ -12,6 +14,8 @@ const SETTINGS = [
     "is_company",
     "user_id",
     "company_id",
+    "auth_method",
+    "is_signed_in",
     "password",
     "incoming_password",
     "smtp_host",
@@ -52,6 +56,7 @@ const ICONS = {
  * @property {string} [cause]
  * @property {string} [remedy]
  * @property {string} [reply] what the server said
+ * @property {string[]} [steps] what to do at the mail service, in order
  * @property {string} [help_url]
  */
 export class ExternalAccountTest extends Component {
@@ -76,6 +81,18 @@ export class ExternalAccountTest extends Component {
             failed: _t("Failed"),
             skipped: _t("Not tried"),
         };
+        // Whoever signed in with the mail service wants to know whether it works.
+        useBus(this.env.bus, SIGNED_IN, ({ detail }) => {
+            if (detail.resId === this.props.record.resId && !this.isRunning) {
+                this.onClickTest();
+            }
+        });
+        onMounted(() => {
+            const { context, data } = this.props.record;
+            if (context.starts_test && data.is_signed_in && !this.isTestedOk) {
+                this.onClickTest();
+            }
+        });
     }
 
     get isRunning() {
