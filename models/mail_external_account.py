@@ -526,7 +526,8 @@ class MailExternalAccount(models.Model):
     def _resume(self):
         """After the connection was tested anew: what waits goes on at once."""
         self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
-        tokens.forget_failures(self.filtered("application_id"))
+        if with_tokens := self.filtered("application_id"):
+            tokens.forget_failures(with_tokens)
         self.env["ir.cron"]._external_trigger("deliver")
         waiting = self.env["mail.external.arrival"].sudo()
         if waiting._waiting_of(self):

@@ -295,9 +295,9 @@ class TestEndedSignIn(TokenCase):
             self.account._stop_reading(code, "")
         self.assertFalse(self.told(self.anna))
         self.assertEqual(self.account.failure_reply, "400 in the service's words")
-        failed, words = self.account._reading_words()
-        self.assertTrue(failed)
-        self.assertEqual(words, "Stopped, until somebody signs in again.")
+        self.assertTrue(self.account.mailbox_failed)
+        words = "Stopped, until somebody signs in again."
+        self.assertEqual(self.account.mailbox_status, words)
 
     def test_reading_that_is_refused_stops_the_sending_too(self):
         """A token that was renewed is refused: it is one and the same sign-in."""

@@ -35,17 +35,24 @@ class TestVault(TransactionCase):
             with self.assertRaises(vault.UnsealError):
                 vault.unseal(self.env, token, ("a",))
 
-    def test_few_places_open_a_stored_password(self):
-        """Those that SECURITY.md names, under Passwords."""
+    def test_few_places_open_what_is_stored(self):
+        """Those that SECURITY.md names, under Passwords and Tokens."""
+        openers = ("stored_credentials(", "stored_tokens(", "opened_tokens(")
+        openers += ("ended_tokens(", "unseal(")
         addon = Path(__file__).parents[1]
         found = {
             str(path.relative_to(addon))
             for folder in ("controllers", "mailkit", "models", "tools", "wizards")
             for path in (addon / folder).rglob("*.py")
-            if "stored_credentials(" in path.read_text(encoding="utf-8")
+            if any(name in path.read_text(encoding="utf-8") for name in openers)
         }
-        known = {"connect/test.py", "incoming/work.py", "outgoing/session.py"}
-        self.assertEqual(found, {f"tools/{name}" for name in known | {"vault.py"}})
+        known = (
+            *("connect/test.py", "connect/sign_in.py", "incoming/work.py"),
+            *("outgoing/session.py", "oauth2/tokens.py", "oauth2/revocation.py"),
+            # what is under way: a sign-in, and the verifier that belongs to it
+            *("oauth2/authorization.py", "vault.py"),
+        )
+        self.assertEqual(found, {f"tools/{name}" for name in known})
 
     def test_missing_or_short_key_says_what_to_do(self):
         for key, hint in (("", "configuration file"), ("short", "too short")):
