@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class TokenService:
-    """A context manager. ``life``: seconds of an access token. ``asked``: the forms that
-    came. ``answers``: what is answered next, a dict each (an error's has "error"), or a
-    function of the form."""
+    """A context manager. ``life``: seconds of an access token. ``asked``: the forms
+    that came. ``answers``: what is answered next, a dict each (an error's has "error"),
+    or a function of the form."""
 
     client_id = "odoo"
-    client_secret = "s1-of-the-application"  # noqa: S105
+    client_secret = "s1-of-the-application"
     scope = "openid email mail"
 
     def __init__(self):
@@ -115,7 +115,7 @@ class TokenService:
 
 def _handler(service):
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             length = int(self.headers.get("Content-Length") or 0)
             form = dict(parse_qsl(self.rfile.read(length).decode()))
             status, answer = service.answer(form)

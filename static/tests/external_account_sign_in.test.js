@@ -62,12 +62,12 @@ const HIDDEN = [
 ];
 Connect._views = {
     form:
-        "<form>" +
-        HIDDEN.map((name) => '<field name="' + name + '" invisible="1"/>').join("") +
-        '<field name="email"/>' +
-        '<widget name="external_account_sign_in"/>' +
-        '<widget name="external_account_test"/>' +
-        "</form>",
+        `<form>${HIDDEN.map((name) => `<field name="${name}" invisible="1"/>`).join(
+            "",
+        )}<field name="email"/>` +
+        `<widget name="external_account_sign_in"/>` +
+        `<widget name="external_account_test"/>` +
+        `</form>`,
 };
 
 defineModels({ ...mailModels, Connect });
