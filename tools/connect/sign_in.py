@@ -172,8 +172,8 @@ def check_places(window):
         raise UserError(
             env._(
                 "Server Settings: whoever signs in with %s uses the servers of the "
-                "mail service as they are set up. Choose the mail service again, or use "
-                "a password.",
+                "mail service as they are set up. Choose the mail service again, or "
+                "use a password.",
                 service_name(window.provider_id, application),
             )
         )
