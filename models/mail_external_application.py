@@ -532,14 +532,22 @@ class MailExternalApplication(models.Model):
         return f"{web_address.base_url(self.env)}{web_address.PATH}{key}"
 
     def action_check(self):
-        """Ask the service whether it takes the application; the page shows it."""
+        """Ask the service whether it takes the application.
+
+        :return: what shows that for a moment: whoever fills in the lower part of the
+            page does not see its head, where it stays
+        """
         self.check_access("write")
-        if check.check(self):
-            return None
-        text = self.env._(
-            "The application was changed while it was checked. Check it again."
+        if not check.check(self):
+            text = self.env._(
+                "The application was changed while it was checked. Check it again."
+            )
+            return notices.on_screen("warning", text)
+        if self.check_code:
+            return notices.on_screen("danger", self.check_text)
+        return notices.on_screen(
+            "success", self.env._("The service accepts this application.")
         )
-        return notices.on_screen("warning", text, closes=False)
 
     def action_take_odoos_own(self):
         """Use the application that Odoo's own Gmail or Outlook module has."""
@@ -552,7 +560,6 @@ class MailExternalApplication(models.Model):
                 "application at the service, beside the one that is there; and the "
                 "scopes. Then check."
             ),
-            closes=False,
         )
 
     def action_view_accounts(self):

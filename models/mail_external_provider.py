@@ -287,7 +287,7 @@ class MailExternalProvider(models.Model):
         known = {name for name in names if name in self._fields}
         return known if known or self.is_trusted else set(TRUSTED_FIELDS)
 
-    def _set_unproven(self, names):
+    def _set_unproven(self, names):  # pylint: disable=missing-return
         """
         :param names: those of ``TRUSTED_FIELDS`` that nobody answers for
         """
@@ -296,7 +296,8 @@ class MailExternalProvider(models.Model):
             "unproven_fields": ",".join(sorted(names)) or False,
         }
         # sudo: what follows from a write is no write of the user's
-        super(MailExternalProvider, self.sudo()).write(values)
+        hidden = super(MailExternalProvider, self.sudo())
+        hidden.write(values)  # pylint: disable=super-method-mismatch
 
     # What its users read
 
@@ -367,22 +368,17 @@ class MailExternalProvider(models.Model):
         )
 
     @api.model
-    def _find_for_exchangers(self, hosts):
-        """The preset of a domain of a firm's own, by its mail exchangers.
+    def _exchanger_patterns(self):
+        """By which mail exchangers a domain of a firm's own is known, see
+        ``mailkit/discovery/search.py:matches``.
 
-        :param hosts: names of MX records, the preferred one first
-        :return: one preset, or none
+        :return: dict: id -> tuple of str, in the presets' order
         """
         presets = self.with_context(active_test=True)
-        candidates = presets.search([("mx_patterns", "!=", False)])
-        for host in hosts:
-            name = host.strip().rstrip(".").lower()
-            found = candidates.filtered(
-                lambda preset, name=name: _fits(name, _listed(preset.mx_patterns))
-            )
-            if found:
-                return found[:1]
-        return self.browse()
+        return {
+            preset.id: tuple(_listed(preset.mx_patterns))
+            for preset in presets.search([("mx_patterns", "!=", False)])
+        }
 
     @api.model
     def _find_for_server(self, host, email=""):
@@ -395,7 +391,8 @@ class MailExternalProvider(models.Model):
         name = (host or "").strip().rstrip(".").lower()
         if not name:
             return self.browse()
-        presets = self.with_context(active_test=True).search([])
+        presets = self.with_context(active_test=True)
+        presets = presets.search([("smtp_host", "!=", False)])
         found = presets.filtered(lambda preset: name in preset._hosts())
         own = found & self._all_for_address(email)
         # One for the domains of firms has few of its own.
@@ -505,4 +502,3 @@ def _server_of(line):
     if not 0 < int(port) < 65536:
         return None
     return Server(words[0], host.rstrip(".").lower(), int(port), words[2])
-

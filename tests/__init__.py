@@ -13,6 +13,7 @@ from . import (
     test_connect_scope,
     test_crons,
     test_demo,
+    test_discovery,
     test_foreign_mailbox,
     test_from_guard,
     test_full_composer,

@@ -85,6 +85,16 @@ class TestGuidance(ConnectCase):
         data = self.told(window, Step.SMTP_LOGIN, ErrorCode.LOGIN_REFUSED)
         self.assertFalse(data["steps"], "a wrong password is just that")
 
+    def test_no_service_is_chosen(self):
+        window = self.window(smtp_host="smtp.unknown.example")
+        self.assertFalse(window.provider_id)
+        self.assertFalse(window.guidance)
+        for code in ErrorCode:
+            steps = self.told(window, Step.SMTP_LOGIN, code)["steps"]
+            self.assertNotIn("False", " ".join(steps))
+        data = self.told(window, Step.SMTP_LOGIN, ErrorCode.LOGIN_REFUSED)
+        self.assertFalse(data["steps"])
+
     def test_access_is_switched_off(self):
         data = self.told(
             self.window_at("zoho_us"), Step.INCOMING_LOGIN, ErrorCode.LOGIN_DISABLED

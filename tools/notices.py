@@ -228,8 +228,9 @@ def tell_administrators(record, texts, names, company=None):
     of_company = everybody.filtered(lambda user: company in user.company_ids)
     for lang, users in (of_company or everybody).grouped("lang").items():
         as_told = as_odoo(users).with_context(lang=lang)
+        subject, text = (as_told.env._(text) for text in texts)
         values = names(as_told.env)
-        tell(record, as_told, *(as_told.env._(text) % values for text in texts))
+        tell(record, as_told, subject % values, text % values)
 
 
 def managers_of(record, owner, company):

@@ -11,6 +11,8 @@ Plain functions. Servers are read in superuser mode: callers look at who asks.
 from typing import NamedTuple
 
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
+from odoo.tools import escape_psql
 
 from ..mailkit.message.address import Address
 from ..models.mail_external_connection_mixin import READ_PROTOCOLS
@@ -78,7 +80,8 @@ def _same_place(env, one, other):
     domains = [{host, _domain_above(host)} - {""} for host in (one, other)]
     if domains[0] & domains[1]:
         return True
-    presets = env["mail.external.provider"].sudo().search([])
+    presets = env["mail.external.provider"].sudo()
+    presets = presets.search([("smtp_host", "!=", False)])
     return any({one, other} <= preset._hosts() for preset in presets)
 
 
@@ -110,12 +113,9 @@ def leave_to_odoo(env):
 
     Called before mailboxes are read; a server may have been set up after the account.
     """
-    servers = env["fetchmail.server"].sudo().search_count([("state", "=", "done")])
     mailboxes = env["mail.external.mailbox"].sudo()
     left = mailboxes.search([("failure_code", "=", FETCHED)])
-    if not servers and not left:
-        return
-    for mailbox in left | mailboxes.search([("run", "=", 0)]):
+    for mailbox in left | _perhaps_fetched(env):
         account = mailbox.account_id
         if not account._reads_mailbox():
             continue
@@ -125,6 +125,20 @@ def leave_to_odoo(env):
             _tell(account)
         elif not found and mailbox in left:
             mailboxes._begin(account, None)
+
+
+def _perhaps_fetched(env):
+    """Mailboxes with a user name like one of Odoo's incoming servers."""
+    servers = env["fetchmail.server"].sudo().search([("state", "=", "done")])
+    names = {(server.user or "").strip().partition("@")[0] for server in servers}
+    mailboxes = env["mail.external.mailbox"].sudo()
+    domains = [
+        Domain("account_id.incoming_login", "=ilike", f"%{escape_psql(name)}%")
+        for name in names - {""}
+    ]
+    if not domains:
+        return mailboxes
+    return mailboxes.search(Domain("run", "=", 0) & Domain.OR(domains))
 
 
 def _tell(account):
@@ -342,7 +356,7 @@ def remains(env, account):
         text = env._(
             "Connect it: sign in with %s, then test.", provider._sign_in_name()
         )
-    elif not provider.password_works:
+    elif provider and not provider.password_works:
         text = env._(
             "Connect it: it takes no password; sign in with %s.",
             provider._sign_in_name() or provider.name,

@@ -18,6 +18,7 @@ OF_APPLICATION = frozenset(
     {
         ErrorCode.OAUTH_CLIENT,
         ErrorCode.OAUTH_SECRET_EXPIRED,
+        ErrorCode.OAUTH_REDIRECT,
         ErrorCode.OAUTH_LIBRARY,
     }
 )

@@ -48,6 +48,7 @@ class MailExternalAccountConnect(models.TransientModel):
     _name = "mail.external.account.connect"
     _inherit = [
         "mail.external.service.mixin",
+        "mail.external.discovery.mixin",
         "mail.external.connection.mixin",
         "mail.external.oauth.mixin",
         "mail.external.proof.mixin",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from attack_scene import prepared, scene  # noqa: F401 (fixtures)
 from delivery_steps import three  # noqa: F401 (a fixture)
+from discovery_scene import own_world  # noqa: F401 (a fixture)
 from hidden_scene import hidden  # noqa: F401 (a fixture)
 from mailbox_scene import address, imap, owner, tell  # noqa: F401 (fixtures)
 from oauth_scene import oauth  # noqa: F401 (a fixture)

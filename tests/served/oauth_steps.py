@@ -9,13 +9,16 @@ import urllib.request
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
+import steps
 from playwright.sync_api import Page
+from site_setup import Site
 from steps import Window
 
 from devtools.rpc import OdooClient
 from devtools.testbed import authorization
 from devtools.testbed.authorization import AuthorizationServer, sign_in
 
+_AGAIN = re.compile(r'href="([^"]*/mail_external_account/sign_in/\d+)"')
 #: Where the tokens of `tokens` are sent to: nobody is there.
 NOWHERE = "http://127.0.0.1:9/callback"
 
@@ -151,8 +154,11 @@ def window_of(client: OdooClient, page: str) -> Window:
     return Window.of(client, int(found[1]))
 
 
-def link_in(text: str) -> str:
-    """The link of a notice that leads to signing in again."""
-    found = re.search(r'href="([^"]*/mail_external_account/sign_in/\d+)"', text)
-    assert found, text
-    return found[1]
+def links_told(site: Site, owner: str) -> list[str]:
+    """The links for signing in again of the notices that somebody got, at least one."""
+
+    def found() -> list[str]:
+        texts = [steps.html_text(mail) for mail in site.bed.messages(owner)]
+        return [link for text in texts for link in _AGAIN.findall(text)]
+
+    return steps.until(found, f"{owner} is told with a link")

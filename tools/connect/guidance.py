@@ -23,6 +23,8 @@ _WAY_CODES = {ErrorCode.PORT_REFUSED, ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT}
 def before(window):
     """What has to be done at the service before the first test, as HTML."""
     env, provider = window.env, window.provider_id
+    if not provider:
+        return False
     parts = []
     if window.auth_method == "password":
         if text := password_words(env, provider):
@@ -82,7 +84,7 @@ def after(window, result):
         return []
     if provider.oauth_kind and not _takes_password(provider, result.step):
         return [*_sign_in_steps(window, provider), *_without_reading(window, result)]
-    if code is ErrorCode.LOGIN_REFUSED and provider.app_password == "no":  # noqa: S105
+    if code is ErrorCode.LOGIN_REFUSED and provider.app_password in (False, "no"):
         return []  # it is just a wrong one
     return provider._steps("app_password_steps") or _usual_app_password(window.env)
 
@@ -98,8 +100,10 @@ def service(window):
 def password_words(env, provider):
     """What is to be known about passwords at a service that gives them up.
 
-    :return: a sentence or two; "" where passwords go on working
+    :return: a sentence or two; "" where passwords go on working, or nothing is known
     """
+    if not provider:
+        return ""
     if not provider.password_works:
         return env._("%s takes no passwords from programs any more.", provider.name)
     parts = []
@@ -161,6 +165,8 @@ def _without_reading(window, result):
 def _other_ways(window, provider, step):
     """Another port of the service than the one that does not answer."""
     env = window.env
+    if not provider:
+        return []
     protocol = "smtp"
     if step.value.startswith("incoming_"):
         protocol = window.incoming_protocol

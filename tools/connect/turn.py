@@ -36,7 +36,7 @@ MOST_AT_A_TIME = 10
 _ENDING = (
     (
         "mail.external.account.connect",
-        *("run_check", "action_send_code", "action_verify_code"),
+        *("run_check", "find_settings", "action_send_code", "action_verify_code"),
     ),
     ("mail.external.application", "action_check"),
 )

@@ -28,7 +28,8 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 def refusal(application, name, text, **values):
     """:return: ValidationError that names the field"""
     label = application._fields[name]._description_string(application.env)
-    return ValidationError(f"{label}: {application.env._(text) % values}")
+    sentence = application.env._(text)
+    return ValidationError(f"{label}: {sentence % values}")
 
 
 def check_client_id(application):

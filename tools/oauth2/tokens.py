@@ -44,6 +44,8 @@ from . import revocation
 
 _logger = logging.getLogger(__name__)
 
+# Means nothing where nobody signs in.
+_NOT_RENEWED = ErrorCode.OAUTH_STATE
 # Seconds that one answer of a service may take.
 SERVICE_SECONDS = 20.0
 # Seconds after which others take a renewal for lost: much longer than it may take, and
@@ -331,7 +333,7 @@ def ask(renewal, deadline):
 
 def _told_as_ours(error):
     """Host, port and certificate of whose owner knows nothing are no cause for them."""
-    if error.code.value.startswith("oauth_"):
+    if error.code.value.startswith("oauth_") and error.code is not _NOT_RENEWED:
         return error
     wrong = error.code in (ErrorCode.SETTINGS_INVALID, ErrorCode.CA_INVALID)
     code = ErrorCode.OAUTH_CLIENT if wrong else ErrorCode.OAUTH_FAILED

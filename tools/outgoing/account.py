@@ -390,6 +390,7 @@ class AccountDelivery:
         """
         reply = str(error.reply or "")
         if error.code in SIGN_IN_CODES:
+            self._commit()  # who renews tokens may have stopped it since it was read
             self.account._stop(error.code.value, reply)
         else:
             delay = retry_delay(self.account.delivery_attempts + 1)

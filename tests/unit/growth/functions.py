@@ -22,9 +22,11 @@ import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer
 from mailkit.connection.replies import Stage
-from mailkit.connection.session import Mechanism
+from mailkit.connection.session import Course, Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.errors import ErrorCode, ServerReply
+from mailkit.discovery.found import Found, Offer, Source
+from mailkit.discovery.search import Search
+from mailkit.errors import ErrorCode, MailError, ServerReply
 from mailkit.http import Target
 from mailkit.imap.folders import Folder
 from mailkit.imap.grammar import Untagged
@@ -214,6 +216,19 @@ def _untagged(text: str) -> list[Untagged]:
     ]
 
 
+def _offers(text: str) -> list[Offer]:
+    kinds = list(Protocol)
+    return [
+        Offer(kinds[number % 3], each, 465, Security.SSL, each, number % 2 == 0)
+        for number, each in enumerate(_pieces(text))
+    ]
+
+
+def _found(text: str) -> Found:
+    server = Offer(Protocol.SMTP, text, 465, Security.SSL, text)
+    return Found(Source.SRV, text, server, server, server)
+
+
 # No text of others reaches these, or only by what is measured: why.
 _NUMBERS = "numbers and moments only"
 _SPEAKS = "what a server says comes through Wire and Dialog to imap.grammar and replies"
@@ -236,6 +251,13 @@ NOT_MEASURED = {
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
     "connection.network.speaks_tls": "a socket",
+    "connection.network.conceal": "it waits",
+    "records.is_available": "no parameters",
+    "records.NameServers": "what a name server says, dnspython reads",
+    "discovery.web.fetch": "what a web server says comes through Wire and http.client",
+    "discovery.guessing.answering": _SPEAKS,
+    "discovery.services.ask": "names and numbers of records",
+    "discovery.search.Search.ask": "what others say comes from the functions around it",
     "connection.network.Wire": "measured with a server that talks, see test_growth",
     "http.request": _ASKS,
     "oauth.redeem": _ASKS,
@@ -283,6 +305,13 @@ KINDS: dict[Any, Callable[[str], Any]] = {
         "refresh_token": text,
     },
     (dict, str, str): lambda text: {"retry-after": text, "date": text},
+    Mechanism: lambda text: Mechanism("", b"", course=Course(True, _octets(text))),
+    MailError: lambda text: MailError(
+        ErrorCode.LOGIN_REFUSED, reply=ServerReply(535, "5.7.8", text)
+    ),
+    Source: lambda text: Source.SRV,
+    Found: lambda text: _found(text),
+    ("many", Offer): lambda text: _offers(text),
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
     ("many", str): _pieces,
     ("many", Address): lambda text: parse(_pieces(text)),
@@ -293,6 +322,8 @@ KINDS: dict[Any, Callable[[str], Any]] = {
 }
 OWNERS: dict[str, Callable[[str], Any]] = {
     "Target": lambda text: Target(text, 1, Security.SSL, text),
+    "Found": _found,
+    "Search": lambda text: Search("anna@b.test", ca_pem=text),
     "Address": Address,
     "Headers": _headers,
     "Signer": lambda text: SIGNER,
