@@ -173,12 +173,28 @@ def _redirect(location):
 
 
 def _page(status, **values):
-    known = {
-        **dict.fromkeys(("window_id", "go_on", "again", "reply", "is_good", "goes_on")),
-        **values,
-    }
+    names = ("window_id", "go_on", "again", "reply", "is_good", "goes_on")
+    known = {**dict.fromkeys(names), **values, "labels": _labels(request.env)}
+    known["title"] = _title(request.env, known)
     response = request.render(PAGE, known, status=status)
     response.headers.update(_HEADERS)
     if known["goes_on"]:
         response.headers["Refresh"] = _AGAIN
     return response
+
+
+def _title(env, known):
+    if known["is_good"]:
+        return env._("You are signed in")
+    return env._("One moment") if known["goes_on"] else env._("You are not signed in")
+
+
+def _labels(env):
+    """What else stands on the page, in the language of the user."""
+    return {
+        "reply": env._("What the mail service said"),
+        "answered": env._("Odoo goes on in the other tab. You can close this one."),
+        "again": env._("Sign in again"),
+        "go_on": env._("Go on in Odoo"),
+        "back": env._("Back to Odoo"),
+    }

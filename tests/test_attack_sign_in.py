@@ -48,7 +48,7 @@ class TestAnswers(OauthCase):
         self.assertFalse(self.row.is_used)
 
     def test_somebody_elses_state(self):
-        """Bohdan sends Anna the answer to a sign-in that he began, and the other way."""
+        """Bohdan sends Anna the answer to a sign-in that he began, and vice versa."""
         self.assertFalse(self.finish(self.answer, self.bohdan))
         self.unused()
         self.assertFalse(self.row.is_used)  # Anna's own answer still counts
@@ -293,7 +293,7 @@ class TestWriting(OauthCase):
         self.assertNotIn(opened.access_token, repr(opened))
 
     def test_the_sealed_tokens_open_for_nothing_else(self):
-        """Copied by who can write the database: to another window, user, application."""
+        """Copied, by who can write the database, to another window or user."""
         window = self.oauth_window()
         row = self.signed_in(window)
         other = self.oauth_window(self.bohdan, email="bohdan@brand-a.example")
@@ -464,7 +464,7 @@ class TestPlaces(OauthCase):
 
 
 class TestIdentity(OauthCase):
-    """Whose address it is: what its own mail servers accept, and nothing that is said."""
+    """Whose address it is: what its mail servers accept, and nothing that is said."""
 
     def test_signing_in_as_oneself_proves(self):
         window = self.oauth_window()

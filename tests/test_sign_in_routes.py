@@ -3,7 +3,7 @@
 import logging
 from urllib.parse import urlsplit
 
-from odoo.tests import HttpCase
+from odoo.tests import BaseCase, HttpCase, tagged
 
 from ..hooks import post_load
 from ..tools.connect import sign_in
@@ -173,6 +173,16 @@ class TestRoutes(OauthCase, HttpCase):
         self.come_back(answer)
         self.assertTrue(row.tokens_sealed)
 
+    def test_after_a_password_was_chosen(self):
+        window = self.oauth_window()
+        answer = self.service.visit(self.start(window), window.email)
+        window.action_use_password()
+        page = self.get(f"{PATH}/sign_in/window/{window.id}")
+        self.assertEqual(page.status_code, 403)
+        back = self.come_back(answer)
+        self.assertEqual(self.get(back.headers["Location"]).status_code, 404)
+        self.assertFalse(self.service.asked)
+
     def test_in_ukrainian(self):
         self.env["res.lang"]._activate_lang("uk_UA")
         self.anna.lang = "uk_UA"
@@ -232,7 +242,8 @@ class TestRoutes(OauthCase, HttpCase):
         self.assertFalse(address.signs_in_again)
 
 
-class TestLogs(HttpCase):
+@tagged("post_install", "-at_install")
+class TestLogs(BaseCase):
     """No code and no state gets into Odoo's log, at whatever level."""
 
     LINE = f"/mail_external_account/oauth2/google?code={SECRET}&state={SECRET}"

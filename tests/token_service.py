@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class TokenService:
-    """A context manager. ``life``: seconds of an access token. ``asked``: the forms that
-    came. ``answers``: what is answered next, a dict each (an error's has "error"), or a
-    function of the form."""
+    """A context manager. ``life``: seconds of an access token. ``asked``: the forms
+    that came. ``answers``: what is answered next, a dict each (an error's has "error"),
+    or a function of the form."""
 
     client_id = "odoo"
     client_secret = "s1-of-the-application"

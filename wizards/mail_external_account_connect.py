@@ -12,6 +12,7 @@ from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
 from ..tools.connect import rights, saving, sign_in, test
 from ..tools.connect.turn import Turn, connection_returned
+from .mail_external_oauth_mixin import CHOICE
 
 _logger = logging.getLogger(__name__)
 
@@ -245,12 +246,14 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def write(self, vals):
         rights.check_values(self.env, vals)
-        self._refuse_choice(vals)
+        if not (self.env.su or CHOICE.isdisjoint(vals)):
+            self._refuse_choice()
         result = super().write(self._with_plain_address(vals))
         for window in self.filtered("address_id"):
             if not (window.account_id or window.is_move):
                 window.account_id = window.address_id.account_id
-        self._follow_choice()
+        if signing_in := self.filtered(lambda each: each.auth_method == "oauth2"):
+            signing_in._follow_choice()
         self._close_account_part()
         saving.make_forward_tokens(self)
         return result
@@ -548,7 +551,8 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         test.check_step(self, step)
         with Turn(self, step).taken(test.seconds(self, step)) as line:
-            problem = sign_in.renew(self)
+            is_token = self.auth_method == "oauth2"
+            problem = sign_in.renew(self) if is_token else None
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
             fingerprint = test.settings_fingerprint(self)
@@ -635,7 +639,8 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_address()
-        sign_in.check_places(self)
+        if self.auth_method == "oauth2":
+            sign_in.check_places(self)
         rights.check_sign_in(self)
         saving.check_replies(self)
         saving.check_once(self)

@@ -5,17 +5,17 @@ from ..models.mail_external_connection_mixin import READ_PROTOCOLS
 from ..tools.connect import rights, sign_in
 
 # What only the buttons below set, never what a caller sends.
-CHOICE = ("auth_method", "application_id")
+CHOICE = frozenset({"auth_method", "application_id"})
 
 
 class MailExternalOauthMixin(models.AbstractModel):
     """The part of the connect window that is about signing in with the mail service.
 
     A person meets it in this order: the window says whether that is possible for the
-    mail service that was chosen, or what is missing; "Sign in with ..." saves the window
-    and opens the service's page in another tab (``controllers/sign_in.py``); that tab
-    tells the window when it is done; then the window tests the account as with a
-    password. "Use a password instead" is the way back.
+    mail service that was chosen, or what is missing; "Sign in with ..." saves the
+    window and opens the service's page in another tab (``controllers/sign_in.py``);
+    that tab tells the window when it is done; then the window tests the account as with
+    a password. "Use a password instead" is the way back.
 
     Which application the window signs in with, and that it does, is written by these
     buttons only; where the tokens may go, and whose sign-in it is, says
@@ -189,18 +189,18 @@ class MailExternalOauthMixin(models.AbstractModel):
         method = known.auth_method or "password"
         return {"auth_method": method, "application_id": known.application_id.id}
 
-    def _refuse_choice(self, vals):
-        """:raise AccessError: a caller writes what only the buttons do"""
-        if not self.env.su and not set(CHOICE).isdisjoint(vals):
-            raise AccessError(
-                self.env._("How you sign in is chosen by the buttons of the window.")
-            )
+    @api.model
+    def _refuse_choice(self):
+        """:raise AccessError: always; a caller writes what only the buttons do"""
+        raise AccessError(
+            self.env._("How you sign in is chosen by the buttons of the window.")
+        )
 
     def _follow_choice(self):
         """After a caller wrote: as a button set it, as long as the mail service is one
         where people sign in so."""
         for window in self.sudo():
-            if window.auth_method != "oauth2" or window.is_address_only:
+            if window.is_address_only:
                 continue
             application = window.application_id
             if application.kind == window.provider_id.oauth_kind:
@@ -218,7 +218,7 @@ class MailExternalOauthMixin(models.AbstractModel):
     def _write_choice(self, method, application):
         self._write_plainly({"auth_method": method, "application_id": application.id})
 
-    def _write_plainly(self, values):
+    def _write_plainly(self, values):  # pylint: disable=missing-return
         """Write what the server decides, not a caller."""
         known = {
             name: self._fields[name].convert_to_write(self[name], self)
@@ -226,4 +226,5 @@ class MailExternalOauthMixin(models.AbstractModel):
         }
         if any((known[name] or False) != (values[name] or False) for name in values):
             # sudo: employees may not see applications
-            super(MailExternalOauthMixin, self.sudo()).write(values)
+            plain = super(MailExternalOauthMixin, self.sudo())
+            plain.write(values)  # pylint: disable=super-method-mismatch

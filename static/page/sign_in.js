@@ -8,7 +8,7 @@
         return;
     }
     const windowId = Number(main.dataset.window);
-    const channel = new BroadcastChannel("mail_external_account.sign_in");
+    const channel = new window.BroadcastChannel("mail_external_account.sign_in");
     channel.addEventListener("message", ({ data }) => {
         if (data && data.taken === windowId) {
             main.querySelector(".answered").hidden = false;

@@ -60,14 +60,16 @@ const HIDDEN = [
     "sign_in_reply",
     "tested_ok",
 ];
+const hidden = (name) => `<field name="${name}" invisible="1"/>`;
 Connect._views = {
-    form:
-        `<form>${ 
-        HIDDEN.map((name) => `<field name="${  name  }" invisible="1"/>`).join("") 
-        }<field name="email"/>` +
-        `<widget name="external_account_sign_in"/>` +
-        `<widget name="external_account_test"/>` +
-        `</form>`,
+    form: [
+        "<form>",
+        ...HIDDEN.map(hidden),
+        '<field name="email"/>',
+        '<widget name="external_account_sign_in"/>',
+        '<widget name="external_account_test"/>',
+        "</form>",
+    ].join(""),
 };
 
 defineModels({ ...mailModels, Connect });

@@ -51,8 +51,9 @@ def talkative(
 def get(url: str, **values: str) -> int:
     """Open a page without any session."""
     try:
-        with urllib.request.urlopen(f"{url}?{urlencode(values)}", timeout=30) as answer:
-            return answer.status
+        asked = f"{url}?{urlencode(values)}"
+        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
 

@@ -74,9 +74,9 @@ def problem(window):
     name = service_name(provider, application)
     if not provider.is_trusted:
         return env._(
-            "Signing in with %(service)s is off: the servers or domains of “%(preset)s” "
-            "were entered by somebody who is no administrator. Ask your administrator "
-            "to look at this mail service and save it.",
+            "Signing in with %(service)s is off: the servers or domains of "
+            "“%(preset)s” were entered by somebody who is no administrator. Ask your "
+            "administrator to look at this mail service and confirm it.",
             service=name,
             preset=provider.name,
         )
@@ -154,8 +154,6 @@ def check_places(window):
 
     :raise UserError: the window's are others, or the preset is not trusted
     """
-    if window.auth_method != "oauth2":
-        return
     env, application = window.env, window.application_id.sudo()
     if not window.is_address_only:
         check_offered(window)
@@ -173,9 +171,9 @@ def check_places(window):
     if differ or (window.ca_certificate or "") != certificate_authority(application):
         raise UserError(
             env._(
-                "Server Settings: whoever signs in with %s uses the servers of the mail "
-                "service as they are set up. Choose the mail service again, or use a "
-                "password.",
+                "Server Settings: whoever signs in with %s uses the servers of the "
+                "mail service as they are set up. Choose the mail service again, or "
+                "use a password.",
                 service_name(window.provider_id, application),
             )
         )

@@ -170,7 +170,8 @@ def check_step(window, step):
         address can be nobody's
     """
     window._check_rights()
-    sign_in.check_places(window)
+    if window.auth_method == "oauth2":
+        sign_in.check_places(window)
     rights.check_sign_in(window)
     known = [each.value for each in steps(window)]
     if step not in known:

@@ -49,8 +49,11 @@ def start(window):
     :raise UserError: nobody can sign in there, or they tried too often
     """
     window._check_rights()
+    if window.auth_method != "oauth2":
+        raise UserError(
+            window.env._("A password was chosen meanwhile: choose “Sign in” in Odoo.")
+        )
     sign_in.check_places(window)
-    sign_in.check_offered(window)
     Turn(window, STEP).count()
     application = window.application_id.sudo()
     state, verifier = secrets.token_urlsafe(32), oauth.new_verifier()
