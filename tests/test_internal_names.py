@@ -1,6 +1,6 @@
 from unittest.mock import patch
 
-from ..mailkit import checks
+from ..mailkit.connection import network
 from .common import ConnectCase
 
 # As an employee would try: none of them leads to a public server.
@@ -24,7 +24,7 @@ class TestInternalNames(ConnectCase):
     def setUp(self):
         super().setUp()
         # How long a refusal takes is tested where it is done, see tests/unit.
-        self.startPatcher(patch.object(checks, "_NO_PUBLIC_HOST", 0.01))
+        self.startPatcher(patch.object(network, "_WHOLE_SECOND", 0.01))
 
     def answers(self, user, step, **values):
         """What the window says to each name, but the name itself."""

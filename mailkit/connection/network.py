@@ -30,6 +30,8 @@ _SPECIAL = tuple(
 # When several addresses fail in several ways, the first of these is told.
 _TELLING = (ErrorCode.TIMEOUT, ErrorCode.PORT_REFUSED, ErrorCode.UNREACHABLE)
 _CHUNK = 65536
+# No answer that there is no public server of a name comes sooner than this.
+_WHOLE_SECOND = 1.0
 # What one operation may read: far more than any answer that is only a few lines.
 # smtplib looks through what comes in a time that grows with its square.
 MAX_ANSWER = 128 * 1024
@@ -126,6 +128,16 @@ def connect(
         except MailError as error:
             failures.append(error)
     raise min(failures, key=lambda error: _TELLING.index(error.code))
+
+
+def conceal(began: float) -> None:
+    """Wait until whole seconds, at least one, have passed since `began` (monotonic).
+
+    A look-up in the own network is answered sooner than one in the world, so an answer
+    that there is no public server of a name would tell the two apart by its time.
+    """
+    passed = time.monotonic() - began
+    time.sleep(_WHOLE_SECOND - passed % _WHOLE_SECOND)
 
 
 def is_public(address: str) -> bool:

@@ -198,7 +198,7 @@ def test_which_internal_names_exist_is_not_told(
     monkeypatch: pytest.MonkeyPatch, protocol: Protocol
 ) -> None:
     """Code, field, words, facts and time are the same for each step and each answer."""
-    monkeypatch.setattr(checks, "_NO_PUBLIC_HOST", 0.02)
+    monkeypatch.setattr(network, "_WHOLE_SECOND", 0.02)
     prefix = "smtp" if protocol is Protocol.SMTP else "incoming"
     login = Credentials("anna", "secret")
     seen, times = set(), []
