@@ -1,4 +1,4 @@
-"""DKIM: who signed a message, and whether the key for it is published (RFC 6376).
+"""DKIM: whether the key of a signature is published (RFC 6376).
 
 The signature itself is not computed again: the receiving server has done that.
 """
@@ -8,15 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from . import tags
 from .lookups import Lookups, Status
+from .signatures import Signature
 
-_MOST_SIGNATURES = 10
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
 # Octets of a key in DER: 1024 bits of RSA take 162, and receivers refuse fewer.
 _LEAST_RSA = 130
 
@@ -29,33 +26,6 @@ class KeyState(str, Enum):
     REVOKED = "revoked"  # an empty p= (section 3.6.1)
     BROKEN = "broken"
     UNKNOWN = "unknown"  # DNS did not answer
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a DKIM-Signature field says of itself: d= and s=, in lower case."""
-
-    domain: str
-    selector: str
-
-    @property
-    def name(self) -> str:
-        """Where its key is."""
-        return f"{self.selector}._domainkey.{self.domain}"
-
-
-def signatures(values: Sequence[str]) -> tuple[Signature, ...]:
-    """Of DKIM-Signature fields; what is broken is left out."""
-    found: dict[Signature, None] = {}
-    for value in values[:_MOST_SIGNATURES]:
-        try:
-            said = tags.parse(re.sub(r"\s+", " ", value[:4096]))
-        except tags.BadTags:
-            continue
-        domain, selector = said.get("d", "").lower(), said.get("s", "").lower()
-        if _NAME.fullmatch(domain) and _NAME.fullmatch(selector):
-            found[Signature(domain, selector)] = None
-    return tuple(found)
 
 
 def key_state(text: str) -> KeyState:

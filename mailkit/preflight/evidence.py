@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..connection.network import is_public
 from ..message import fields
 from ..message.address_fields import parse
-from . import dkim
+from .signatures import Signature, signatures
 
 _MOST_HOPS = 30
 # "from NAME (OTHER [1.2.3.4]) by ... with ESMTP": Postfix, Exim, Exchange, Gmail.
@@ -49,7 +49,7 @@ class Evidence:
 
     address: str = ""
     return_path: str = ""
-    signatures: tuple[dkim.Signature, ...] = ()
+    signatures: tuple[Signature, ...] = ()
     results: tuple[Result, ...] = ()
 
     def result(self, method: str, domains: Sequence[str]) -> str:
@@ -75,7 +75,7 @@ def read(head: bytes, own_hosts: Sequence[str]) -> Evidence:
     return Evidence(
         _handed_over(texts("received")),
         next((each.email.rpartition("@")[2].lower() for each in paths), ""),
-        dkim.signatures(texts("dkim-signature")),
+        signatures(texts("dkim-signature")),
         _results(texts("authentication-results"), own_hosts),
     )
 

@@ -15,6 +15,7 @@ from . import dkim, dmarc, spf
 from .evidence import Evidence
 from .lookups import Lookups
 from .services import Service, of_host
+from .signatures import Signature
 from .verdicts import Finding, Reason, Subject, Verdict
 
 _FAULTS = {
@@ -247,7 +248,7 @@ def _dkim(lookups: Lookups, case: Case, walks: dmarc.Walks) -> Finding:
 def _dkim_signed(
     lookups: Lookups,
     case: Case,
-    own: Sequence[dkim.Signature],
+    own: Sequence[Signature],
     values: dict[str, str],
 ) -> Finding:
     evidence = case.evidence or Evidence()
@@ -278,7 +279,7 @@ def _dkim_by_service(lookups: Lookups, case: Case, values: dict[str, str]) -> Fi
         return _finding(
             Subject.DKIM, Verdict.UNKNOWN, Reason.DKIM_SELECTOR_UNKNOWN, values
         )
-    names = [dkim.Signature(case.domain, each) for each in case.service.selectors]
+    names = [Signature(case.domain, each) for each in case.service.selectors]
     states = {dkim.published(lookups, each): each for each in reversed(names)}
     best = next(state for state in dkim.KeyState if state in states)
     values.update(name=states[best].name, selector=states[best].selector)

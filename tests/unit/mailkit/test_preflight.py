@@ -11,6 +11,7 @@ from mailkit.preflight import evidence
 from mailkit.preflight.judge import judge, receiving_hosts
 from mailkit.preflight.lookups import Lookups
 from mailkit.preflight.services import of_host
+from mailkit.preflight.signatures import signatures
 from mailkit.preflight.verdicts import Finding
 from mailkit.records import NameServers
 
@@ -321,7 +322,7 @@ def test_strict_alignment_counts_a_name_below_as_another(names: NameServer) -> N
     found = evidence.Evidence(
         "9.9.9.9",
         "bounce.strict.test",
-        evidence.dkim.signatures(["d=mail.strict.test; s=s1"]),
+        signatures(["d=mail.strict.test; s=s1"]),
     )
     spf, dkim, dmarc = judged(names, "anna@strict.test", found=found)
     assert told(spf)[0] == told(dkim)[0] == "pass"

@@ -16,6 +16,7 @@ from devtools.testbed.name_server import NameServer
 from mailkit.connection.network import Deadline
 from mailkit.preflight import dkim, dmarc, spf, tags
 from mailkit.preflight.lookups import MOST_QUESTIONS, Lookups, Status
+from mailkit.preflight.signatures import Signature, signatures
 from mailkit.records import NameServers
 
 # checkdmarc wants Python 3.11; from there on a machine without it is incomplete.
@@ -222,7 +223,7 @@ def test_no_text_is_an_error_of_ours(text: str) -> None:
         except errors:
             pass
     assert dkim.key_state(text) in dkim.KeyState
-    dkim.signatures([text])
+    signatures([text])
 
 
 def test_records_that_are_long_or_lead_everywhere(names: NameServer) -> None:
@@ -336,6 +337,6 @@ def test_keys(text: str, state: str) -> None:
 
 def test_signatures() -> None:
     folded = "v=1; a=rsa-sha256; d=Signed.test; s=google;\r\n\tbh=x; b=y"
-    assert dkim.signatures([folded, "d=../x; s=y", "nonsense", folded]) == (
-        dkim.Signature("signed.test", "google"),
+    assert signatures([folded, "d=../x; s=y", "nonsense", folded]) == (
+        Signature("signed.test", "google"),
     )
