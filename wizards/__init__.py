@@ -1,4 +1,4 @@
-from . import mail_external_proof_mixin  # before what inherits it
+from . import mail_external_advice_mixin, mail_external_proof_mixin  # inherited below
 
 # isort: split
 from . import (

@@ -11,7 +11,7 @@ from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
 from ..tools.connect import rights, saving, test
-from ..tools.connect.turn import Turn, connection_returned
+from ..tools.connect.turn import Turn, cancelled, connection_returned
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +44,11 @@ class MailExternalAccountConnect(models.TransientModel):
     """
 
     _name = "mail.external.account.connect"
-    _inherit = ["mail.external.connection.mixin", "mail.external.proof.mixin"]
+    _inherit = [
+        "mail.external.connection.mixin",
+        "mail.external.proof.mixin",
+        "mail.external.advice.mixin",
+    ]
     _description = "Connect an External Address"
     _rec_name = None  # core shows those of records that the reader may not see
 
@@ -541,7 +545,7 @@ class MailExternalAccountConnect(models.TransientModel):
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
             fingerprint = test.settings_fingerprint(self)
-            check = test.prepared(self, Step(step))
+            check = test.prepared(self, Step(step), cancelled(line))
             with connection_returned(self.env):
                 result, folders = check()
             line.write(
@@ -551,6 +555,7 @@ class MailExternalAccountConnect(models.TransientModel):
                     "fingerprint": fingerprint,
                 }
             )
+            self._keep_round_trip(result, fingerprint)
             if result.ok and result.step is Step.ARRIVAL:
                 self._note_arrival()
             if folders:

@@ -18,7 +18,7 @@ from ...mailkit.imap.mailbox import ImapMailbox
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
 from ..explanations import cause_and_remedy
-from . import probe, rights
+from . import advice, probe, rights, round_trip
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
@@ -69,6 +69,12 @@ def steps(window):
             found.append(checks.Step.ARRIVAL)
         found.append(checks.Step.ROUND_TRIP)
     return tuple(found)
+
+
+def offered(window):
+    """The checks that may be run besides, of a mailbox that is read."""
+    is_read = window.incoming_protocol in READ_PROTOCOLS
+    return (checks.Step.ROUND_TRIP,) if is_read else ()
 
 
 def _is_named_in_login(window):
@@ -143,7 +149,8 @@ def settings_fingerprint(window):
 def seconds(step):
     """How long a check takes at the most, Odoo's own part of it included."""
     if step in [each.value for each in PROBE_STEPS]:
-        return NETWORK_SECONDS + probe.ARRIVAL_SECONDS + 2.0
+        # sending before, and taking it out of the mailbox afterwards
+        return 2 * NETWORK_SECONDS + probe.ARRIVAL_SECONDS + 2.0
     sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
     return sessions * NETWORK_SECONDS + 2.0
 
@@ -155,7 +162,7 @@ def check_step(window, step):
     """
     window._check_rights()
     rights.check_sign_in(window)
-    known = [each.value for each in steps(window)]
+    known = [each.value for each in dict.fromkeys((*steps(window), *offered(window)))]
     if step not in known:
         raise UserError(window.env._("There is no check named %s here.", step))
     if checks.Step(step) not in PROBE_STEPS:
@@ -166,15 +173,16 @@ def check_step(window, step):
         raise UserError(window.env._("Let the checks before this one pass first."))
 
 
-def prepared(window, step):
+def prepared(window, step, is_cancelled):
     """One check, ready to be run: it needs the database no more.
 
     :param mailkit.checks.Step step:
+    :param is_cancelled: function: whether nobody waits for it any more
     :return: function without parameters, which returns what ``_run`` does
     """
     try:
         if step in PROBE_STEPS:
-            return _prepared_probe(window, step)
+            return _prepared_probe(window, step, is_cancelled)
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
         target = vault.server(window, purpose, NETWORK_SECONDS)
         credentials = _credentials(window, step)
@@ -184,7 +192,7 @@ def prepared(window, step):
     return partial(_run, step, target, credentials, window.email or "")
 
 
-def _prepared_probe(window, step):
+def _prepared_probe(window, step, is_cancelled):
     """A mail is sent by Odoo now, or by the account later; then it is looked for."""
     mailbox = probe.Mailbox(
         vault.server(window, "incoming", NETWORK_SECONDS),
@@ -193,20 +201,31 @@ def _prepared_probe(window, step):
     )
     if step is checks.Step.ARRIVAL:
         sent = probe.send_from_odoo(window)
-        return lambda: (probe.wait_for_arrival(mailbox, *sent), ())
+        return lambda: (probe.wait_for_arrival(mailbox, *sent, is_cancelled), ())
     # sudo: of an account that this user may connect
     own = window.account_id.sudo()._own_address().email
     email = window.email or ""
     recipient = email if window.receive_replies or not own else own
-    content, message_id = probe.round_trip_mail(window, recipient)
+    letter = round_trip.letter(window, recipient, _reply_to(window))
     smtp = vault.server(window, "smtp", NETWORK_SECONDS)
     credentials = _credentials(window, checks.Step.SMTP_LOGIN)
+    is_required = step in steps(window)
     return lambda: (
-        probe.round_trip(
-            smtp, credentials, (email, recipient), content, mailbox, message_id
+        round_trip.travel(
+            *(smtp, credentials, recipient, letter, mailbox),
+            is_cancelled=is_cancelled,
+            may_be_late=is_required,
         ),
         (),
     )
+
+
+def _reply_to(window):
+    """Where answers to mail from the address go."""
+    if window.receive_replies:
+        return window.email
+    company = (window.company_id or window.env.company).sudo()
+    return company.catchall_email or company.email or window.email
 
 
 def _run(step, target, credentials, email):
@@ -273,9 +292,13 @@ def told(window, result):
     """What the window shows of one check.
 
     :param mailkit.checks.CheckResult result:
-    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply
+    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply, notes
+        (see ``advice.of_round_trip``), warns: whether one of them is a warning
     """
+    notes = advice.of_round_trip(window, result)
     data = {
+        "notes": notes,
+        "warns": any(note["warns"] for note in notes),
         "step": result.step.value,
         "label": step_label(window, result.step, result),
         "ok": result.ok,

@@ -16,6 +16,7 @@ from odoo.tools import SQL
 
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
+from .. import service_habits
 from .message import InvalidRecipient, build_messages
 from .result import MailResult, RecipientResult
 from .session import SIGN_IN_CODES, KeyMissing, SecretUnusable, open_session
@@ -242,6 +243,8 @@ class AccountDelivery:
             self.broken = []
             self.served += 1
             result = RecipientResult("sent", reply=reply)
+            habits = self.account.service_habits
+            row._note_given_id(service_habits.given_id(habits, reply))
             self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()
