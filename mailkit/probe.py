@@ -82,8 +82,9 @@ def find(
     `Headers.own_ids`), and by `subject`, if it has one that no other has. IMAP: looked
     for in INBOX, in `folders` (`Folder.path`, what the account reads besides), in junk
     mail and where all mail lies. `left_here`: the message was sent by the same account,
-    so it says nothing that it is among all mail: services file there what is sent. (Gmail shows over POP3, too, what was sent: only
-    a delivery field tells that it arrived.)
+    so it says nothing that it is among all mail: services file there what is sent.
+    (Gmail shows over POP3, too, what was sent: only a delivery field tells that it
+    arrived.)
     `pause`: seconds between two looks. `whole`: fetch the body, too. `is_cancelled`:
     asked between two looks.
 
@@ -121,11 +122,13 @@ def remove(
     `is_ours`: asked with the header block as it is then. Returns whether it is gone.
     """
     try:
-        if found.place is not None:
+        if server.protocol is Protocol.IMAP and found.place:
             with ImapMailbox(server, credentials, deadline=deadline) as mailbox:
                 mailbox.open()
                 mailbox.login()
                 return mailbox.remove(found.place, is_ours)
+        if server.protocol is not Protocol.POP3:
+            return False
         with Pop3Mailbox(server, credentials, deadline=deadline) as maildrop:
             maildrop.open()
             maildrop.login()

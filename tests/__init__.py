@@ -14,6 +14,7 @@ from . import (
     test_foreign_mailbox,
     test_from_guard,
     test_full_composer,
+    test_given_ids,
     test_heavy_mail,
     test_help_link,
     test_hostile_texts,

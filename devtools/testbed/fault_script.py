@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from .fault_actions import Accepted, Action, InTurn
+from .fault_habits import Habit
 
 
 class FaultScript:
@@ -25,6 +26,7 @@ class FaultScript:
         denied: Collection[str] = (),
         replaced: Collection[str] = (),
         deliver: Callable[[str, str, bytes], None] | None = None,
+        habit: Habit | None = None,
     ) -> None:
         self.protocol = protocol
         self.security = security
@@ -34,6 +36,7 @@ class FaultScript:
         self.denied = denied
         self.replaced = replaced
         self.deliver = deliver
+        self.habit = habit
         self.commands: list[str] = []
         self.logins: list[tuple[str, str]] = []
         self.messages: list[Accepted] = []

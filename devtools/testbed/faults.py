@@ -8,8 +8,9 @@ Without faults it lets our clients pass. A fault is an action at a step:
 Steps: connect (before anything, TLS too), tls (the handshake), greeting, starttls;
 SMTP: ehlo, auth, mail, rcpt, data, body, rset, quit, and auth-plain, auth-login,
 auth-cram-md5 for the answer to the AUTH line itself; IMAP: capability,
-authenticate (the line itself), login, examine, status, list, search, fetch, append
-(after the line), appended, logout; POP3: capa, user, pass, stat, uidl, list, top, quit.
+authenticate (the line itself), login, examine, select, status, list, search, fetch,
+store, expunge, append (after the line), appended, logout; POP3: capa, user, pass, stat,
+uidl, list, top, dele, quit.
 """
 
 import socket
@@ -74,8 +75,9 @@ class FaultServer(FaultScript):
     SMTP, by the address in the envelope or in From: what is sent as one of `denied` is
     refused after DATA, as Exchange does; as one of `replaced`, it is accepted, and both
     are made the sign-in's login, as Gmail does. `deliver`: called with the sender, each
-    recipient and the message of what was accepted: `TestBed.deliver`. All three may be
-    changed while it runs.
+    recipient and the message of what was accepted: `TestBed.deliver`. `habit`: what the
+    service makes of each message before, see `fault_habits`. All four may be changed
+    while it runs.
 
     `port`; `ca_pem`; `commands`: lines received; `logins`: (login, password) pairs
     received; `messages`: what was accepted; `connections`: how many there were.
