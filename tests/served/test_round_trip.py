@@ -10,8 +10,10 @@ from typing import Any
 import mailbox_steps
 import pytest
 import steps
+from browser_steps import sign_in
 from playwright.sync_api import Page, expect
 from site_setup import Site
+from window_steps import fill_in, line, save
 
 from devtools.testbed.bed import PASSWORD
 from devtools.testbed.fault_habits import (
@@ -269,10 +271,7 @@ def test_how_receivers_judge(clean: Site, names: NameServer) -> None:
 
 
 def test_in_the_browser(clean: Site, names: NameServer, page: Page) -> None:
-    """Two buttons below the test; their lines have a mark, and saving waits for none."""
-    from browser_steps import sign_in
-    from window_steps import fill_in, line, save
-
+    """Two buttons below the test; their lines have marks; saving waits for none."""
     site = clean
     steps.forget_tests(site.odoo)
     sign_in(page, site, "anna")
