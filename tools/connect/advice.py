@@ -4,8 +4,6 @@ Lines with a mark: a warning ("!") where customers or answers are concerned, els
 hint ("i").
 """
 
-from odoo.tools.translate import LazyTranslate
-
 from ...mailkit.checks import Step
 from ...mailkit.connection.network import Deadline
 from ...mailkit.preflight import evidence
@@ -14,8 +12,6 @@ from ...mailkit.preflight.lookups import Lookups
 from ...mailkit.preflight.verdicts import Subject, Verdict
 from ...mailkit.records import NameServers, is_available
 from .advice_texts import NOTES, REASONS, VERDICTS
-
-_lt = LazyTranslate(__name__)
 
 # Seconds for all questions to DNS about one address.
 DNS_SECONDS = 15.0
