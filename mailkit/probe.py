@@ -79,7 +79,8 @@ def find(
     """Return the message with this Message-ID as soon as it is in the mailbox.
 
     Also known by the ids that it had before a server gave it another one (see
-    `Headers.own_ids`), and by `subject`, if it has one that no other has. IMAP: looked
+    `Headers.own_ids`), and by `subject`, if it has one that no other has (white space
+    counts for nothing: Python's email loses some between encoded words). IMAP: looked
     for in INBOX, in `folders` (`Folder.path`, what the account reads besides), in junk
     mail and where all mail lies. `left_here`: the message was sent by the same account,
     so it says nothing that it is among all mail: services file there what is sent.
@@ -188,7 +189,8 @@ class _Search:
 
     def is_it(self, headers: Headers) -> bool:
         """Whether this is the message."""
-        known = bool(self.subject) and headers.subject == self.subject
+        wanted, subject = "".join(self.subject.split()), headers.subject
+        known = bool(wanted) and "".join(subject.split()) == wanted
         return known or self.message_id in headers.own_ids
 
 

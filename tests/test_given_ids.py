@@ -24,6 +24,35 @@ class TestGivenIds(IntakeCase):
     def test_unknown_ids_are_left_alone(self):
         self.assertFalse(self.take_in(self.answer(Subject="Something else")))
 
+    def test_a_delivery_report_names_it_too(self):
+        self.ledger._note_given_id(GIVEN)
+        lines = [
+            "--b",
+            "Content-Type: message/delivery-status",
+            "",
+            "Reporting-MTA: dns; mx.customer.example",
+            "",
+            "Final-Recipient: rfc822; clara@customer.example",
+            "Action: failed",
+            "Status: 5.1.1",
+            "--b",
+            "Content-Type: text/rfc822-headers",
+            "",
+            f"Message-ID: {GIVEN}",
+            "--b--",
+            "",
+        ]
+        self.take_in(
+            self.mail(
+                "MAILER-DAEMON@customer.example",
+                Content_Type="multipart/report; report-type=delivery-status; "
+                "boundary=b",
+                In_Reply_To="",
+                body="\r\n".join(lines),
+            )
+        )
+        self.assertEqual(self.ledger.state, "bounced")
+
     def test_rules_of_an_account(self):
         account = self.own.account_id
         facts = {name: "kept" for name in service_habits.PARTS}

@@ -555,7 +555,8 @@ class MailExternalAccountConnect(models.TransientModel):
                     "fingerprint": fingerprint,
                 }
             )
-            self._keep_round_trip(result, fingerprint)
+            if result.facts.get("seen"):
+                self._keep_round_trip(result, fingerprint)
             if result.ok and result.step is Step.ARRIVAL:
                 self._note_arrival()
             if folders:

@@ -59,10 +59,8 @@ class MailExternalAdviceMixin(models.AbstractModel):
     # The mail to oneself
 
     def _keep_round_trip(self, result, fingerprint):
-        """Remember what a check has shown, if it was a mail that came back."""
-        if result.step is Step.ROUND_TRIP and result.facts.get("seen"):
-            facts = {**result.facts, "fingerprint": fingerprint}
-            self.sudo().round_trip = facts
+        """Remember what a mail that came back has shown."""
+        self.sudo().round_trip = {**result.facts, "fingerprint": fingerprint}
 
     def _round_trip_facts(self):
         """Those of a mail that was sent with exactly these settings, else none."""

@@ -172,8 +172,7 @@ def test_ids_that_the_service_hides_with_all_else(
     )
     address, line = connected(clean, service, habit)
     assert line["ok"] and line["warns"]
-    found = notes(line)
-    assert found == ["id_hidden", "references_and_id", "marks", "left"], line
+    assert notes(line) == ["all_lost", "left"], line
     assert "Yes, gladly" in answered(clean, address)
 
 

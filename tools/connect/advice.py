@@ -4,7 +4,6 @@ Lines with a mark: a warning ("!") where customers or answers are concerned, els
 hint ("i").
 """
 
-from ...mailkit.checks import Step
 from ...mailkit.connection.network import Deadline
 from ...mailkit.preflight import evidence
 from ...mailkit.preflight.judge import judge, receiving_hosts
@@ -25,11 +24,11 @@ _WARN = (Verdict.FAIL, Verdict.NO_POLICY)
 def of_round_trip(window, result):
     """What a mail to oneself has shown, besides that it came.
 
-    :param mailkit.checks.CheckResult result: of any step
+    :param mailkit.checks.CheckResult result: of Step.ROUND_TRIP
     :return: list of dict: warns, text, remedy
     """
     facts = result.facts
-    if result.step is not Step.ROUND_TRIP or "seen" not in facts:
+    if "seen" not in facts:
         return []
     if not facts["seen"]:
         return [_note(window, "late")] if result.ok else []
@@ -50,14 +49,16 @@ def _noted(facts):
 
 def _noted_of_answers(facts):
     """By what answers will be known."""
-    loses_id = facts["message_id"] != "kept"
-    tells_id = bool(facts.get("rule"))
-    keeps_text = "kept" in (facts["text_mark"], facts["html_mark"])
-    if loses_id:
-        yield "id_told" if tells_id else "id_hidden"
-    if facts["references"] != "kept":
-        yield "references_and_id" if loses_id and not tells_id else "references"
-    if not keeps_text and "unknown" not in (facts["text_mark"], facts["html_mark"]):
+    loses_references = facts["references"] != "kept"
+    loses_marks = not {"kept", "unknown"} & {facts["text_mark"], facts["html_mark"]}
+    if facts["message_id"] != "kept" and not facts.get("rule") and loses_references:
+        yield "all_lost" if loses_marks else "header_lost"
+        return
+    if facts["message_id"] != "kept":
+        yield "id_told" if facts.get("rule") else "id_hidden"
+    if loses_references:
+        yield "references"
+    if loses_marks:
         yield "marks"
 
 

@@ -13,6 +13,11 @@ VERDICTS = {
     "unknown": _lt("cannot be judged"),
 }
 
+_IF_MISSING = _lt(
+    "If answers are missing in their tasks, read the folder of sent mail by IMAP, or "
+    "send through another service."
+)
+
 # name -> (whether it is a warning, what, what to do or "")
 NOTES = {
     "late": (
@@ -75,16 +80,23 @@ NOTES = {
         ),
         "",
     ),
-    "references_and_id": (
+    "header_lost": (
         True,
         _lt(
-            "The mail service removes References as well. An answer is known for sure "
-            "only when it quotes the mail, else by its sender and subject."
+            "The mail service replaces the Message-ID without telling it, and removes "
+            "References. An answer is known by Odoo's mark in the mail that it quotes, "
+            "else by its sender and subject."
         ),
+        _IF_MISSING,
+    ),
+    "all_lost": (
+        True,
         _lt(
-            "Read the folder of sent mail by IMAP, or send through another service, if "
-            "answers are missing in their tasks."
+            "The mail service replaces the Message-ID without telling it, and removes "
+            "References and Odoo's mark from the text. An answer is known by its "
+            "sender and subject only."
         ),
+        _IF_MISSING,
     ),
     "marks": (
         False,
@@ -102,8 +114,8 @@ NOTES = {
     "left": (
         False,
         _lt(
-            "The test mail stays in the mailbox: here it cannot be deleted without "
-            "touching other mail. You can delete it."
+            "The test mail stays in the mailbox: Odoo could not delete it and surely "
+            "nothing else. You can delete it."
         ),
         "",
     ),

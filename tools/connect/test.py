@@ -295,7 +295,8 @@ def told(window, result):
     :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply, notes
         (see ``advice.of_round_trip``), warns: whether one of them is a warning
     """
-    notes = advice.of_round_trip(window, result)
+    is_round_trip = result.step is checks.Step.ROUND_TRIP
+    notes = advice.of_round_trip(window, result) if is_round_trip else []
     data = {
         "notes": notes,
         "warns": any(note["warns"] for note in notes),

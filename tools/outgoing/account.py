@@ -244,7 +244,8 @@ class AccountDelivery:
             self.served += 1
             result = RecipientResult("sent", reply=reply)
             habits = self.account.service_habits
-            row._note_given_id(service_habits.given_id(habits, reply))
+            if habits or "<" in reply:
+                row._note_given_id(service_habits.given_id(habits, reply))
             self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()

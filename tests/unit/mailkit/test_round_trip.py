@@ -1,6 +1,8 @@
 """A mail to oneself: what of it came back, its new id, and taking it away again."""
 
 from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import pytest
 from bad_days import SECRET, Faults, server
@@ -304,9 +306,19 @@ def test_pop3_that_does_not_delete(faults: Faults) -> None:
 # Finding what a service has changed
 
 
-def test_found_by_its_subject() -> None:
-    head = b"Message-ID: <new@x.test>\r\nSubject: Odoo tests (12ab)\r\n\r\n"
-    answer = b"Message-ID: <a@x.test>\r\nSubject: Re: Odoo tests (12ab)\r\n\r\n"
+@pytest.mark.parametrize(
+    "subject",
+    ["Odoo tests (12ab)", "Odoo перевіряє надсилання з цієї адреси, довгої (12ab)"],
+)
+def test_found_by_its_subject(subject: str) -> None:
+    def letter(message_id: str, text: str) -> bytes:
+        message = EmailMessage(policy=SMTP)
+        message["Message-ID"] = message_id
+        message["Subject"] = text
+        return message.as_bytes()
+
+    head = letter("<new@x.test>", subject)
+    answer = letter("<a@x.test>", f"Re: {subject}")
 
     def mail(uid: int, raw: bytes) -> bytes:
         line = b"* 3 FETCH (UID %d RFC822.SIZE 9 BODY[HEADER]<0> {%d}\r\n%b)\r\n"
@@ -324,7 +336,7 @@ def test_found_by_its_subject() -> None:
     with FaultServer("imap", "none", faults=faults) as faulty:
         found = probe.find(
             *(server(faulty, 3.0), ANNA, "<mine@x.test>", Deadline(3.0)),
-            subject="Odoo tests (12ab)",
+            subject=subject,
             whole=True,
         )
     assert found is not None and found.place == Place("INBOX", 1, 2)
