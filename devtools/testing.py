@@ -26,7 +26,9 @@ QUERIES = "queries"
 QUERY_MODULES = ("project", "test_mail")  # more of them make more queries
 QUERY_TESTS = "/test_mail/tests/test_performance.py,/mail/tests/test_mail_render.py"
 #: As this module and tests/served name them; nobody else's may match.
-_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served(\d+|-beside))$")
+_TEST_DATABASE = re.compile(r"test[a-z0-9]{8}-(odoo|run\d+|served\d*(-beside)?)$")
+#: That run served tests side by side.
+SERVED_PROCESSES = 2
 _OTHERS = (UNIT, SERVED)  # below the folder of the tests inside Odoo
 _NO_TESTS = 5  # pytest's exit status when nothing was collected
 
@@ -133,7 +135,7 @@ def run_tests(
                     template = _run_in_odoo(odoo, tally, folder, routed, options)
                 if template and SERVED in routed:
                     say("== Served tests (a served Odoo, mail servers, a browser)")
-                    paths = [*routed[SERVED], *options]
+                    paths = [*routed[SERVED], *_shared(routed[SERVED]), *options]
                     served = _Pytest(state, folder, SERVED, paths)
                     served.env["MEA_TEST_FOLDER"] = str(folder)
                     served.env["MEA_TEST_TEMPLATE"] = template
@@ -142,6 +144,15 @@ def run_tests(
         say(f"FAILED: {line}")
     say(tally.closing_line())
     return 1 if tally.failed or tally.broken else 0
+
+
+def _shared(paths: Sequence[str]) -> list[str]:
+    """Return what lets processes share whole files of served tests.
+
+    They wait for servers most of the time. Each process has servers of its own.
+    """
+    several = len(paths) > 1 or not Path(paths[0].partition("::")[0]).suffix
+    return ["-n", str(SERVED_PROCESSES), "--dist", "loadfile"] if several else []
 
 
 def _run_in_odoo(

@@ -45,10 +45,27 @@ def missing(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of this run, kept until the next one."""
+def run_name(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """How the databases of this process begin; others of the same run have others."""
     given = os.environ.get("MEA_TEST_FOLDER")
-    return Path(given) if given else tmp_path_factory.mktemp("served")
+    run = Path(given) if given else tmp_path_factory.getbasetemp()
+    return f"{run.name}-served{_process()}"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of this process, kept until the next run."""
+    given = os.environ.get("MEA_TEST_FOLDER")
+    if not given:
+        return tmp_path_factory.mktemp("served")
+    own = Path(given) / f"served{_process()}"
+    own.mkdir(mode=0o755, exist_ok=True)
+    return own
+
+
+def _process() -> str:
+    """The number of this process among those that share the tests, or nothing."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +98,9 @@ def bench() -> Iterator[Odoo]:
 
 
 @pytest.fixture(scope="session")
-def new_odoo(bench: Odoo, folder: Path) -> Iterator[Callable[..., ServedOdoo]]:
+def new_odoo(
+    bench: Odoo, folder: Path, run_name: str
+) -> Iterator[Callable[..., ServedOdoo]]:
     """Return ``new_odoo(**options)``: another Odoo, started on a fresh database.
 
     The options are those of ``ServedOdoo``; all are ended with the session.
@@ -90,7 +109,7 @@ def new_odoo(bench: Odoo, folder: Path) -> Iterator[Callable[..., ServedOdoo]]:
 
     def start(**options: object) -> ServedOdoo:
         template = os.environ.get("MEA_TEST_TEMPLATE") or bench.addon_template()
-        database = bench.clone(template, f"{folder.name}-served{len(started) + 1}")
+        database = bench.clone(template, f"{run_name}{len(started) + 100}")
         odoo = ServedOdoo(bench, database, folder, **options)  # type: ignore[arg-type]
         started.append(odoo)
         odoo.start()

@@ -33,12 +33,12 @@ CANCELLED = "SELECT count(*) FROM mail_mail WHERE state = 'cancel'"
 
 
 @pytest.fixture(scope="module")
-def site(bench: Odoo, bed: TestBed, folder: Path) -> Iterator[Site]:
+def site(bench: Odoo, bed: TestBed, folder: Path, run_name: str) -> Iterator[Site]:
     """An Odoo that has the addons of others installed besides this one."""
     addons = beside_addons(bench.state)
     beside = Odoo(bench.state, bench.postgres, [addons])
     template = beside.beside_template(MODULES, BESIDE.read_text())
-    database = beside.clone(template, f"{folder.name}-served-beside")
+    database = beside.clone(template, f"{run_name}-beside")
     with ServedOdoo(beside, database, folder, smtp_port=bed.relay) as odoo:
         yield prepare(odoo, bed)
     beside.drop(database)

@@ -114,8 +114,8 @@ NOTES = {
     "left": (
         False,
         _lt(
-            "The test mail stays in the mailbox: Odoo could not delete it and surely "
-            "nothing else. You can delete it."
+            "The test mail stays in the mailbox: Odoo deletes it only where that "
+            "surely touches no other mail. You can delete it."
         ),
         "",
     ),
