@@ -88,7 +88,7 @@ class TestGivenIds(IntakeCase):
 
     # The copy in the folder of sent mail
 
-    def copy(self, **headers):
+    def sent_copy(self, **headers):
         fields = {
             "From": "Anna <anna@own.example>",
             "To": "clara@customer.example",
@@ -99,7 +99,7 @@ class TestGivenIds(IntakeCase):
         return "\r\n".join(f"{n}: {v}" for n, v in fields.items() if v).encode()
 
     def see_copy(self, **headers):
-        header = parse_headers(self.copy(**headers))
+        header = parse_headers(self.sent_copy(**headers))
         account = self.own.account_id
         [decision], facts = decide_batch(account, [header])
         Intake(account).note_given_id(decision, header, facts)

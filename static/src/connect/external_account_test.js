@@ -165,7 +165,7 @@ export class ExternalAccountTest extends Component {
     check(resId, step, run) {
         return callPatiently(
             () => this.call("run_check", [[resId], step]),
-            () => this.state.run === run
+            () => this.state.run === run,
         );
     }
 
