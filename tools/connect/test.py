@@ -292,14 +292,11 @@ def told(window, result):
     """What the window shows of one check.
 
     :param mailkit.checks.CheckResult result:
-    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply, notes
-        (see ``advice.of_round_trip``), warns: whether one of them is a warning
+    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply; of a mail
+        to oneself notes (see ``advice.of_round_trip``) and warns: whether one of them
+        is a warning
     """
-    is_round_trip = result.step is checks.Step.ROUND_TRIP
-    notes = advice.of_round_trip(window, result) if is_round_trip else []
     data = {
-        "notes": notes,
-        "warns": any(note["warns"] for note in notes),
         "step": result.step.value,
         "label": step_label(window, result.step, result),
         "ok": result.ok,
@@ -318,6 +315,9 @@ def told(window, result):
         data["reply"] = str(result.error.reply or "")
         if window.provider_help_url and data["field"] in ("password", "login"):
             data["help_url"] = window.provider_help_url
+    if result.step is checks.Step.ROUND_TRIP:
+        notes = advice.of_round_trip(window, result)
+        data.update(notes=notes, warns=any(note["warns"] for note in notes))
     return data
 
 

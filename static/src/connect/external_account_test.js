@@ -28,6 +28,9 @@ const SETTINGS = [
     "ca_certificate",
 ];
 
+/** Checks that wait for a mail, a minute at most. */
+const WAITING_STEPS = ["arrival", "round_trip"];
+
 const ICONS = {
     waiting: "fa-circle-thin text-muted",
     running: "fa-circle-o-notch fa-spin",
@@ -118,12 +121,15 @@ export class ExternalAccountTest extends Component {
         }
     }
 
-    /** No further check is started; that under way is told that nobody waits for it. */
+    /**
+     * No further check is started; the result of the one under way is not waited for. One that
+     * looks for a mail ends then, too: others are over in some seconds.
+     */
     async onClickCancel() {
+        const running = this.state.lines.find(({ state }) => state === "running");
         this.stop();
-        const { resId } = this.props.record;
-        if (resId) {
-            await this.call("cancel_check", [[resId]]);
+        if (WAITING_STEPS.includes(running?.step)) {
+            await this.call("cancel_check", [[this.props.record.resId]]);
         }
     }
 
