@@ -1,4 +1,4 @@
-from . import models, wizards
+from . import controllers, models, wizards
 from .hooks import post_load, uninstall_hook
 
-__all__ = ["models", "post_load", "uninstall_hook", "wizards"]
+__all__ = ["controllers", "models", "post_load", "uninstall_hook", "wizards"]

@@ -2,11 +2,14 @@
 
 import logging
 
-WINDOW = "mail.external.account.connect"
+from .tools.oauth2 import quiet_logs
+
+# Models whose methods are given secrets that somebody has typed.
+TOLD_SECRETS = ("mail.external.account.connect", "mail.external.application")
 
 
 class _WithoutArguments(logging.Filter):
-    """Leaves away the arguments of calls on the connect window.
+    """Leaves away the arguments of calls on models that are told secrets.
 
     At level DEBUG, ``odoo/service/model.py`` logs every remote call with its arguments,
     passwords among them. Such logs get copied into support requests.
@@ -14,14 +17,15 @@ class _WithoutArguments(logging.Filter):
 
     def filter(self, record):
         called, *rest = record.args if isinstance(record.args, tuple) else [None]
-        if getattr(called, "_name", None) == WINDOW and len(rest) == 2:
+        if getattr(called, "_name", None) in TOLD_SECRETS and len(rest) == 2:
             record.args = (called, rest[0], "...")
         return True
 
 
 def post_load():
-    """What is typed into the connect window stays out of Odoo's debug log."""
+    """What is typed as a password or secret stays out of Odoo's debug log."""
     logging.getLogger("odoo.service.model").addFilter(_WithoutArguments())
+    quiet_logs.install()
 
 
 def uninstall_hook(env):
@@ -36,6 +40,8 @@ def uninstall_hook(env):
     env["mail.mail"]._external_fail_waiting(addresses, reason)
     addresses.filtered("active").active = False
     env["mail.message.schedule"]._tell_of_external()
+    # Deleted so, sign-ins end at the mail services, too.
+    env["mail.external.secret"].search([]).unlink()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(
         [("key", "=like", "mail_external_account.%")]

@@ -1,13 +1,15 @@
 -- A copied database sends nothing in the name of real mailboxes and holds no secret.
 DELETE FROM mail_external_secret;
+UPDATE mail_external_application SET secret_sealed = NULL, is_ready = FALSE;
 UPDATE mail_external_account
    SET state = 'draft', forward_token = NULL, forward_notice = NULL;
 UPDATE mail_external_address
    SET state = 'draft', proof = NULL, proof_user_id = NULL, proof_date = NULL;
--- Open connect windows: passwords, codes, proofs in progress, secret addresses.
+-- Open connect windows: passwords, tokens, codes, proofs in progress, secret addresses.
 DELETE FROM mail_external_account_connect_check;
 DELETE FROM mail_external_account_connect_folder;
 DELETE FROM mail_external_account_connect_project;
+DELETE FROM mail_external_account_connect_sign_in;
 DELETE FROM mail_external_account_connect;
 -- How far mailboxes are read, and what could be put into them or taken in here again:
 -- mail that is kept in quarantine is its owner's.

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import model_classes, translations
+from . import model_classes, node, translations
 from .console import DevError, say, under_ci
 from .odoo import Odoo
 from .postgres import Postgres
-from .state import ADDON, NOT_ADDON, REPOSITORY, SERVED, UNIT, State, fingerprint
+from .state import ADDON, NOT_ADDON, REPOSITORY, SERVED, UNIT, State
 
-_WEB = REPOSITORY / "devtools" / "web"
-_NODE_FILES = ("package.json", "package-lock.json", ".npmrc")
 #: Our README is Markdown; the others are not followed by Odoo's own files either.
 _NOT_OUR_STYLE = (
     "prefer-readme-rst",
@@ -169,7 +167,7 @@ class Linter:
             [
                 *(str(modules / ".bin" / "prettier"), "--log-level=warn"),
                 "--write" if self._fix else "--check",
-                f"--config={_WEB / '.prettierrc.json'}",
+                f"--config={node.WEB / '.prettierrc.json'}",
                 f"--plugin={plugin}",
                 *files,
             ],
@@ -181,32 +179,17 @@ class Linter:
         if not any(name.endswith(".js") for name in _files()):
             return ""
         fix = ["--fix"] * self._fix
-        config = f"--config={_WEB / 'eslint.config.mjs'}"
+        config = f"--config={node.WEB / 'eslint.config.mjs'}"
         options = [config, "--max-warnings=0", "--no-warn-ignored"]
         return _run(
             [str(modules / ".bin" / "eslint"), *options, *fix, "static"], REPOSITORY
         )
 
     def _node_modules(self) -> Path:
-        """Install the locked npm packages aside; return the folder that has them."""
-        npm = shutil.which("npm")
-        if not npm or not shutil.which("node"):
-            raise Skipped("no Node.js: install Debian's packages nodejs and npm")
-        folder = self._state.node
-        contents = [(_WEB / name).read_bytes() for name in _NODE_FILES]
-        stamp = folder / f".installed-{fingerprint(contents)}"
-        if not stamp.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            for name in _NODE_FILES:
-                shutil.copy(_WEB / name, folder)
-            said = _run([npm, "ci", "--no-audit", "--no-fund", "--silent"], folder)
-            if said:
-                raise Skipped(
-                    f"npm can't install the checkers: {said.splitlines()[-1]}"
-                )
-            stamp.touch()
-        return folder / "node_modules"
+        try:
+            return node.modules(self._state)
+        except DevError as error:
+            raise Skipped(str(error)) from None
 
 
 def _run(command: Sequence[str], cwd: Path) -> str:

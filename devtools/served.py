@@ -6,7 +6,7 @@ or parallel work is tested against this.
 
 import http.client
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -39,6 +39,7 @@ class ServedOdoo:
         env: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
         log_level: str = "info",
+        through: Sequence[str] = (),
     ) -> None:
         """Say what to run.
 
@@ -47,8 +48,10 @@ class ServedOdoo:
         :param workers: 0 for threads, else the number of worker processes
         :param env: variables besides this process's own
         :param options: further options of Odoo's configuration file
+        :param through: a program that runs what stands behind it, as ``env`` does
         """
         self.odoo = odoo
+        self._through = tuple(through)
         self.database = database
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -97,7 +100,9 @@ class ServedOdoo:
         if self.is_running():
             raise RuntimeError("this Odoo runs already")
         self._child = spawn(
-            self.odoo.command(self.config), env=self._env, log=self.log_file
+            [*self._through, *self.odoo.command(self.config)],
+            env=self._env,
+            log=self.log_file,
         )
 
     def wait_ready(self) -> None:

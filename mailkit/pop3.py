@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from .connection.network import MAX_ANSWER, MAX_READ, OCTETS_PER_SECOND, Wire
 from .connection.replies import Stage, mailbox_error
-from .connection.session import Mechanism, Session, usable_mechanisms
+from .connection.session import Mechanism, Session, judged, usable_mechanisms
 from .connection.settings import Credentials, Protocol, Security
 from .errors import ErrorCode, MailError
 
@@ -103,7 +103,9 @@ class Pop3Mailbox(Session):
             credentials = self._signed()
             offered = [name.upper() for name in self._capabilities.get("SASL", [])]
             mechanisms = usable_mechanisms(self.server, credentials, offered)
-            if mechanisms and "USER" not in self._capabilities:
+            if credentials.access_token:
+                self._tell_token(mechanisms)
+            elif mechanisms and "USER" not in self._capabilities:
                 self._authenticate(mechanisms[0])
             else:
                 self._user_pass(credentials)
@@ -252,6 +254,17 @@ class Pop3Mailbox(Session):
             self._short("UTF8", Stage.LOGIN)
         self._short(f"USER {login}", Stage.LOGIN)
         self._short(f"PASS {password}", Stage.LOGIN)
+
+    def _tell_token(self, mechanisms: Sequence[Mechanism]) -> None:
+        error = MailError(ErrorCode.AUTH_UNAVAILABLE)
+        for mechanism in mechanisms:
+            try:
+                return self._authenticate(mechanism)
+            except MailError as refused:
+                error = judged(mechanism, refused)
+            if error.code is not ErrorCode.AUTH_UNAVAILABLE:
+                break
+        raise error
 
     def _authenticate(self, mechanism: Mechanism) -> None:
         self._say(f"AUTH {mechanism.name}")

@@ -83,8 +83,8 @@ class NameServers:
             host = _host(target)
             if not host and target != ".":
                 continue
-            numbers = (int(getattr(record, key)) for key in _SRV_NUMBERS)
-            found.append(Service(*numbers, host))
+            priority, weight, port = (int(getattr(record, key)) for key in _NUMBERS)
+            found.append(Service(priority, weight, port, host))
         found.sort(key=lambda each: (each.priority, -each.weight, each.host))
         return tuple(found[:MOST])
 
@@ -119,7 +119,7 @@ class NameServers:
         return resolver
 
 
-_SRV_NUMBERS = ("priority", "weight", "port")
+_NUMBERS = ("priority", "weight", "port")
 
 
 def _host(target: object) -> str:

@@ -13,7 +13,7 @@ from typing import NoReturn, cast
 
 from .connection.network import Wire
 from .connection.replies import Stage, readable, smtp_error, speaks_of_sender
-from .connection.session import Mechanism, Session, usable_mechanisms
+from .connection.session import Mechanism, Session, judged, usable_mechanisms
 from .connection.settings import Protocol, Security
 from .errors import ErrorCode, MailError
 from .message.address import Address
@@ -22,6 +22,9 @@ from .message.address import Address
 _BYTES_PER_SECOND = 64 * 1024
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+# Octets of an AUTH command. Many servers cut a longer one where a line has to end, and
+# take the rest for a bad sign-in (Postfix: 2,048); in a line of its own they read it.
+_MOST_AT_ONCE = 1900
 # Replies to AUTH that are about the mechanism: another one may be tried. After any
 # other refusal a second attempt would only count towards a lock-out.
 _OTHER_MECHANISM = (500, 501, 502, 503, 504)
@@ -85,17 +88,21 @@ class SmtpSession(Session):
                 code, text = self._authenticate(mechanism)
                 if code == 235:
                     return
-                if code not in _OTHER_MECHANISM:
+                error = judged(mechanism, self._refusal(Stage.LOGIN, code, text))
+                unfit = error.code is ErrorCode.AUTH_UNAVAILABLE
+                if not (unfit or code in _OTHER_MECHANISM):
                     break
-            self._refuse(Stage.LOGIN, code, text)
+            raise error
 
     def _authenticate(self, mechanism: Mechanism) -> tuple[int, bytes]:
         """Return the last reply: its code and text."""
-        words = [mechanism.name]
-        if mechanism.initial is not None:
-            words.append(mechanism.initial.decode())
-        code, text = self._client.docmd("AUTH", " ".join(words))
-        for answer in mechanism.answers:
+        words, answers = mechanism.name, mechanism.all_answers
+        initial = mechanism.initial
+        if initial is not None and len(words) + len(initial) < _MOST_AT_ONCE:
+            words = f"{words} {mechanism.say_initial().decode()}"
+            answers = mechanism.answers
+        code, text = self._client.docmd("AUTH", words)
+        for answer in answers:
             if code != 334:
                 break
             code, text = self._client.docmd(answer(text).decode())
@@ -236,10 +243,13 @@ class SmtpSession(Session):
             self._refuse(stage, code, text)
 
     def _refuse(self, stage: Stage, code: int, text: bytes) -> NoReturn:
+        raise self._refusal(stage, code, text)
+
+    def _refusal(self, stage: Stage, code: int, text: bytes) -> MailError:
         error = smtp_error(stage, code, text, self._secrets)
         if code == 421:  # the server is about to close (RFC 5321 section 3.8)
             self._abandon()
-        raise error
+        return error
 
     def _reset(self) -> None:
         """Forget the transaction; a server that can't is left."""

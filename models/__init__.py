@@ -21,6 +21,7 @@ from . import (
     mail_external_mailbox,
     mail_external_part,
     mail_external_provider,
+    mail_external_provider_shipped,
     mail_external_secret,
     mail_external_seen,
     mail_external_sender,

@@ -6,13 +6,15 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, config
 from odoo.tools.misc import clean_context
 
-from ..tools import notices
+from ..tools import account_screen, notices, odoo_servers, password_end
 from ..tools.cron import RunTime, seconds_allowed
 from ..tools.explanations import cause_and_remedy
 from ..tools.incoming import claims
 from ..tools.incoming.gateway import FORWARD_PREFIX
 from ..tools.incoming.run import FetchRun
+from ..tools.oauth2 import tokens
 from ..tools.outgoing.run import DeliveryRun, next_delivery
+from ..tools.sign_in_codes import SIGN_IN_AGAIN
 from .mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ PROTECTED = frozenset(
         "last_check",
         "failure_code",
         "failure_reply",
+        "password_end_told",
         "delivery_next_try",
         "delivery_last_run",
         "delivery_attempts",
@@ -135,6 +138,7 @@ class MailExternalAccount(models.Model):
         "Server's Answer", copy=False, help="What the mail server said last."
     )
     failure_text = fields.Char(compute="_compute_failure_text")
+    signs_in_again = fields.Boolean(compute="_compute_signs_in_again")
     delivery_next_try = fields.Datetime(
         "Sending Again From",
         copy=False,
@@ -143,6 +147,12 @@ class MailExternalAccount(models.Model):
     )
     delivery_last_run = fields.Datetime(copy=False, readonly=True)
     delivery_attempts = fields.Integer(copy=False, readonly=True)
+    password_warning = fields.Char(
+        "Password", compute="_compute_password_warning", help="Whether it ends soon."
+    )
+    sign_in_instead = fields.Char(compute="_compute_password_warning")
+    # What the owner was told of the end of passwords, see tools/password_end.py.
+    password_end_told = fields.Char(copy=False, groups=fields.NO_ACCESS)
     mailbox_status = fields.Char(
         "Reading", compute="_compute_mailbox_status", help="How the mailbox is read."
     )
@@ -197,6 +207,20 @@ class MailExternalAccount(models.Model):
                 cause_and_remedy(self.env, account.failure_code)
             )
 
+    @api.depends_context("lang")
+    @api.depends("auth_method", "state", "smtp_host", "provider_id.password_ends")
+    def _compute_password_warning(self):
+        known = password_end.services(self.env)
+        for account in self:
+            account.password_warning = password_end.words(account, known)
+            account.sign_in_instead = password_end.instead(account, known)
+
+    @api.depends_context("uid")
+    @api.depends("active", "auth_method", "failure_code", "mailbox_ids.failure_code")
+    def _compute_signs_in_again(self):
+        for account in self:
+            account.signs_in_again = account_screen.signs_in_again(account)
+
     @api.depends_context("uid", "lang")
     @api.depends(
         *("active", "receives", "incoming_protocol", "state"),
@@ -206,7 +230,7 @@ class MailExternalAccount(models.Model):
     def _compute_mailbox_status(self):
         for account in self:
             # sudo: who may read the account may know how its mailbox is read
-            failed, text = account.sudo()._reading_words()
+            failed, text = account_screen.reading_words(account.sudo())
             account.mailbox_failed, account.mailbox_status = failed, text
 
     # Writing
@@ -229,10 +253,11 @@ class MailExternalAccount(models.Model):
         return result
 
     def unlink(self):
-        """With all its addresses; the database drops its secret and what was read."""
+        """With all its addresses and its secret; the database drops what was read."""
         if not self:
             return True
         self.check_access("unlink")
+        self._forget_secret()
         # sudo: who may delete the account may delete what it consists of
         self.sudo().with_context(active_test=False).address_ids.unlink()
         return super(MailExternalAccount, self.exists()).unlink()
@@ -249,6 +274,11 @@ class MailExternalAccount(models.Model):
         """Open the connect window for the connection of this account."""
         self.ensure_one()
         return self.sudo(False)._own_address().action_connect()
+
+    def action_sign_in_again(self):
+        """Open the page of the mail service; only for who may connect it."""
+        self.ensure_one()
+        return account_screen.sign_in_again(self)
 
     def action_add_address(self):
         """Open the connect window for another address of this account."""
@@ -359,7 +389,7 @@ class MailExternalAccount(models.Model):
         return self, self.user_id, self.company_id, self.sign_in_user_id
 
     def _forget_secret(self):
-        """The password of an account that is not used any more is not kept."""
+        """What an account that is not used any more signed in with is not kept."""
         # sudo: nobody has access rights on secrets
         secrets = self.env["mail.external.secret"].sudo()
         secrets.search([("account_id", "in", self.ids)]).unlink()
@@ -379,14 +409,7 @@ class MailExternalAccount(models.Model):
                 "last_check": fields.Datetime.now(),
             }
         )
-        self._tell_owner(
-            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
-            self.env._(
-                "Mail from %(email)s waits until the sign-in works again. %(text)s",
-                email=self._emails_text(),
-                text=self.failure_text or "",
-            ),
-        )
+        notices.tell_of_refused_sign_in(self, self._people(), code, is_sending=True)
 
     def _tell_of_folders(self):
         """Somebody changed which folders of these accounts are read."""
@@ -401,15 +424,15 @@ class MailExternalAccount(models.Model):
         addresses = own | self.sudo().address_ids
         return ", ".join(addresses.mapped("email"))
 
-    def _tell_owner(self, subject, body):
-        """Notify the employee; of a company's its managers, and who signed in."""
+    def _people(self):
+        """Who is told of it: the employee; of a company's its managers, and who signed
+        in."""
         self.ensure_one()
         account = self.sudo()
-        people = account.user_id or (
+        return account.user_id or (
             notices.managers_of(account, account.user_id, account.company_id)
             | account.sign_in_user_id
         )
-        notices.tell(account._own_address(), people, subject, body)
 
     # Sending: which accounts have something to send, and when
 
@@ -506,6 +529,7 @@ class MailExternalAccount(models.Model):
     def _resume(self):
         """After the connection was tested anew: what waits goes on at once."""
         self.sudo().write({"delivery_attempts": 0, "delivery_next_try": False})
+        tokens.forget_failures(self.filtered("application_id"))
         self.env["ir.cron"]._external_trigger("deliver")
         waiting = self.env["mail.external.arrival"].sudo()
         if waiting._waiting_of(self):
@@ -521,6 +545,7 @@ class MailExternalAccount(models.Model):
         self._withdraw_lost_sign_ins()
         run_time = RunTime(seconds_allowed())
         crons = self.env["ir.cron"]
+        odoo_servers.leave_to_odoo(self.env)
         waiting = self.env["mail.external.arrival"]._process_waiting(run_time)
         threads = crons._external_threads("fetch", FETCH_THREADS)
         with claims.fetch_run(self.env) as number:
@@ -616,47 +641,19 @@ class MailExternalAccount(models.Model):
             self.env["mail.external.mailbox"]._begin(self, since)
 
     def _stop_reading(self, code, reply):
-        """A refused sign-in: stop at once (no lock-out), and tell the owner."""
+        """A refused sign-in: stop at once (no lock-out), and tell the owner.
+
+        Tokens are the same for sending, so that stops as well.
+        """
         self.ensure_one()
         failure = {"failure_code": code, "failure_reply": reply}
         self.mailbox_ids.write({"next_look": False, "run": 0, **failure})
-        self._tell_owner(
-            self.env._("%s: the mail server refused the sign-in", self._emails_text()),
-            self.env._(
-                "Answers to %(email)s are not read until the sign-in works again. "
-                "%(text)s",
-                email=self._emails_text(),
-                text=self.mailbox_ids.failure_text or "",
-            ),
-        )
-
-    def _reading_words(self):
-        """Whether reading the mailbox fails, and one text about it; in superuser mode.
-
-        :return: (bool, str or False when answers are not received here)
-        """
-        mailbox = self.mailbox_ids
-        failed_folder = self.folder_ids.filtered("failure_code")[:1]
-        if not self.receives:
-            return False, False
-        if self.incoming_protocol == "forwarded":
-            return False, self.env._("The mailbox forwards to Odoo.")
-        if self.state == "refused":
-            return True, self.env._(
-                "Stopped, because sending is refused. Choose “Connect” and test the "
-                "settings again."
+        if self.auth_method == "oauth2" and code in SIGN_IN_AGAIN:
+            self._stop(code, reply)
+        else:
+            notices.tell_of_refused_sign_in(
+                self, self._people(), code, is_sending=False
             )
-        if mailbox.failure_code:
-            return True, mailbox.failure_text
-        if failed_folder:
-            return True, self.env._(
-                "The folder “%(folder)s” fails. %(text)s",
-                folder=failed_folder.name,
-                text=failed_folder.failure_text,
-            )
-        if not mailbox.last_look:
-            return False, self.env._("Waits for its first turn.")
-        return False, self.env._("Works.")
 
     # Forwarding
 

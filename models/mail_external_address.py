@@ -183,6 +183,8 @@ class MailExternalAddress(models.Model):
     delivery_next_try = fields.Datetime(
         "Sending Again From", compute="_compute_of_account"
     )
+    password_warning = fields.Char("Password", compute="_compute_of_account")
+    sign_in_instead = fields.Char(compute="_compute_of_account")
     can_fetch = fields.Boolean(compute="_compute_of_account")
     mailbox_status = fields.Char(
         "Reading",
@@ -190,6 +192,7 @@ class MailExternalAddress(models.Model):
         help="How the mailbox is read; for its owner and for managers.",
     )
     mailbox_failed = fields.Boolean(compute="_compute_of_account")
+    signs_in_again = fields.Boolean(compute="_compute_of_account")
     mailbox_last_look = fields.Datetime("Last Read", compute="_compute_of_account")
     mailbox_answer_count = fields.Integer(
         "Taken In",
@@ -586,6 +589,11 @@ class MailExternalAddress(models.Model):
         return self.env["mail.external.account.connect"]._action_open(
             self.env._("Connect %s", self.email), {"default_address_id": self.id}
         )
+
+    def action_sign_in_again(self):
+        """Open the page of the mail service, whose sign-in has ended."""
+        self.ensure_one()
+        return self.account_id.action_sign_in_again()
 
     def action_add_sibling(self):
         """Open the connect window for another address of the same account."""

@@ -98,9 +98,8 @@ class MailExternalConnectionMixin(models.AbstractModel):
 
     def _fill_logins(self, email):
         if self.provider_id.smtp_host and self.provider_id.login_format != "other":
-            login = self.provider_id._login_for(email)
-            self.smtp_login = login
-            self.incoming_login = login
+            self.smtp_login = self.provider_id._login_for(email)
+            self.incoming_login = self.provider_id._login_for(email, reading=True)
 
     def _connection_values(self):
         """:return: dict: name of ``CONNECTION`` -> value as it is written"""

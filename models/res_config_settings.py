@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.exceptions import ValidationError
 
+from ..tools.connect import discovery
+
 # More scheduled actions than these would only wait for each other.
 _MOST_CRONS = 16
 
@@ -41,6 +43,11 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="mail_external_account.forbid_personal",
         help="Employees cannot connect mailboxes of their own; managers do it.",
     )
+    external_ispdb = fields.Boolean(
+        "Ask Thunderbird's Directory",
+        help="For a domain that is not known here, Mozilla's public directory of mail "
+        "services is asked for its servers. It is told the domain, never the address.",
+    )
 
     external_deliver_crons = fields.Integer("Sending Side by Side")
     external_fetch_crons = fields.Integer("Reading Side by Side")
@@ -49,12 +56,18 @@ class ResConfigSettings(models.TransientModel):
         crons = self.env["ir.cron"]
         return {
             **super().get_values(),
+            "external_ispdb": discovery.ispdb_allowed(self.env),
             "external_deliver_crons": len(crons._external_active_crons("deliver")),
             "external_fetch_crons": len(crons._external_active_crons("fetch")),
         }
 
     def set_values(self):
         result = super().set_values()
+        # on by default, which ``config_parameter`` cannot keep apart from off
+        if self.external_ispdb != discovery.ispdb_allowed(self.env):
+            value = "1" if self.external_ispdb else "0"
+            parameters = self.env["ir.config_parameter"]
+            parameters.set_param(discovery.ISPDB_PARAMETER, value)
         for work in ("deliver", "fetch"):
             name = f"external_{work}_crons"
             crons = self.env["ir.cron"]

@@ -33,6 +33,13 @@ class ResUsers(models.Model):
             .action_add()
         )
 
+    def action_take_over_mail_server(self):
+        """Make a draft of the personal mail server that the current user has in Odoo.
+
+        An administrator is shown all of Odoo's servers.
+        """
+        return self.env["mail.external.import"]._action_open()
+
     def write(self, vals):
         result = super().write(vals)
         senders = self.env["mail.external.sender"]

@@ -138,7 +138,8 @@ class TestOtherCompanies(ProofCase):
             window.action_vouch()
 
     def test_a_preset_of_a_managers_own_proves_none_of_theirs(self):
-        self.env["mail.external.provider"].with_user(self.manager).create(
+        presets = self.env["mail.external.provider"].with_user(self.manager)
+        preset = presets.create(
             {
                 "name": "Mine",
                 "domains": "another.example",
@@ -153,7 +154,14 @@ class TestOtherCompanies(ProofCase):
                 with self.subTest(f"{user.login} {address}"):
                     self.assertFalse(window.proof)
         window = self.attempt("boss@another.example", self.boss, user_id=self.boss.id)
+        self.assertFalse(window.proof)
+        preset.with_user(self.env.ref("base.user_admin")).action_trust()
+        window = self.attempt("boss@another.example", self.boss, user_id=self.boss.id)
         self.assertEqual(window.proof, "provider")
+        for address in self.addresses():
+            window = self.attempt(address, self.bohdan, user_id=self.bohdan.id)
+            with self.subTest(f"after an administrator confirmed it {address}"):
+                self.assertFalse(window.proof)
 
 
 class TestMarkOfCodes(ProofCase):

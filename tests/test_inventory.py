@@ -39,14 +39,21 @@ class TestInventory(TransactionCase):
         listed = [row[0] for row in table("Methods")]
         self.assertEqual(sorted(found), sorted(listed))
 
-    def test_there_is_no_route(self):
-        """Neither one of ours nor an override of another's."""
-        waiting, found = [http.Controller], []
+    def test_every_route_is_listed(self):
+        """Ours, and overrides of another's."""
+        waiting, found = [http.Controller], set()
         while waiting:
             classes = waiting.pop().__subclasses__()
             waiting += classes
-            found += [cls for cls in classes if cls.__module__.startswith(ADDON)]
-        self.assertFalse(found)
+            for cls in classes:
+                if not cls.__module__.startswith(ADDON):
+                    continue
+                for _name, method in inspect.getmembers(cls, inspect.isfunction):
+                    routing = getattr(method, "original_routing", None)
+                    for route in (routing or {}).get("routes", ()):
+                        self.assertEqual(routing["methods"], ["GET"], route)
+                        found.add((route, routing["auth"]))
+        self.assertEqual(found, {tuple(row[:2]) for row in table("Routes")})
 
     def test_every_access_right_is_listed(self):
         models = [

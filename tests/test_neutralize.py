@@ -36,6 +36,13 @@ class TestNeutralize(ConnectCase):
                 "sealed": "sealed",
             }
         )
+        cls.application = cls.env["mail.external.application"].create(
+            {
+                "kind": "google",
+                "client_id": "1-a.apps.googleusercontent.com",
+                "client_secret": "GOCSPX-secret",
+            }
+        )
         cls.env["mail.external.sent.copy"].create(
             {
                 "account_id": cls.address_a.account_id.id,
@@ -82,6 +89,8 @@ class TestNeutralize(ConnectCase):
         self.assertFalse(self.address_a.proof)
         self.assertFalse(self.address_a.account_id.folder_ids.state)
         self.assertFalse(self.env["mail.external.secret"].search([]))
+        self.assertFalse(self.application.has_secret)
+        self.assertFalse(self.application.is_ready)
         self.assertFalse(self.address_a.account_id._reads_mailbox())
         self.assertEqual(self.address_a.email, "a@x.example")
 
@@ -102,6 +111,9 @@ class TestNeutralize(ConnectCase):
         self.passed(vouched)
         self.env["mail.external.account.connect.folder"].create(
             {"wizard_id": vouched.id, "path": "Private", "name": "Private"}
+        )
+        self.env["mail.external.account.connect.sign.in"].create(
+            {"wizard_id": vouched.id, "application_id": self.application.id}
         )
         hidden = (asked | vouched).sudo()
         self.assertTrue(hidden[0].code_hash and hidden[1].proof_token)
@@ -156,14 +168,19 @@ class TestNeutralize(ConnectCase):
             "mail.external.account.connect.check",
             "mail.external.account.connect.folder",
             "mail.external.account.connect.project",
+            "mail.external.account.connect.sign.in",
             "mail.external.address",
             "mail.external.address.project",
+            "mail.external.application",
             "mail.external.arrival",
             "mail.external.delivery",
             "mail.external.folder",
+            "mail.external.import",
+            "mail.external.import.line",
             "mail.external.mailbox",
             "mail.external.part",
             "mail.external.provider",
+            "mail.external.provider.shipped",
             "mail.external.secret",
             "mail.external.seen",
             "mail.external.sent.copy",

@@ -106,7 +106,10 @@ TEXTS = {
     ),
     "oauth_required": (
         _lt("This service no longer accepts passwords from programs."),
-        _lt("Ask the service's administrator to allow them, or use another service."),
+        _lt(
+            "Choose “Sign in” instead of a password, where the window offers it; else "
+            "ask your administrator to register Odoo with the service."
+        ),
     ),
     "web_login_required": (
         _lt("The service wants you to confirm this sign-in on its web page."),
@@ -114,7 +117,10 @@ TEXTS = {
     ),
     "login_disabled": (
         _lt("Access by programs is switched off for this mailbox."),
-        _lt("Switch on SMTP, IMAP or POP3 in the mailbox's settings and test again."),
+        _lt(
+            "Switch on SMTP, IMAP or POP3 in the mailbox's settings and test again. "
+            "Who signs in to somebody else's mailbox needs full access to it."
+        ),
     ),
     "auth_unavailable": (
         _lt("The server offers no way to sign in on this connection."),
@@ -127,6 +133,113 @@ TEXTS = {
     "account_locked": (
         _lt("The mail service has locked this mailbox."),
         _lt("Unlock it on the service's web page or ask its support."),
+    ),
+    # With a sign-in at the service's own page instead of a password
+    "token_refused": (
+        _lt("The mail server does not take this sign-in for the mailbox."),
+        _lt(
+            "Sign in again as somebody who may use it. A shared mailbox gives that "
+            "person full access and “Send as”; at Microsoft 365 an administrator also "
+            "switches on SMTP, IMAP or POP3 for the mailbox."
+        ),
+    ),
+    "smtp_auth_disabled": (
+        _lt(
+            "Sending by programs (SMTP AUTH) is switched off for this mailbox or the "
+            "whole organization."
+        ),
+        _lt(
+            "A Microsoft 365 administrator switches it on: in the admin center under "
+            "Active users > the user > Mail > Manage email apps > Authenticated SMTP; "
+            "or in PowerShell: Set-CASMailbox -Identity MAILBOX "
+            "-SmtpClientAuthenticationDisabled $false. Where security defaults are on "
+            "in Microsoft Entra, it stays off."
+        ),
+    ),
+    "oauth_ended": (
+        _lt(
+            "The sign-in with the mail service has ended: it expired or was withdrawn, "
+            "or the password was changed."
+        ),
+        _lt("Sign in again; addresses and waiting mail stay as they are."),
+    ),
+    "oauth_denied": (
+        _lt("The mail service did not allow the sign-in, or it was cancelled."),
+        _lt(
+            "Sign in again and allow what is asked for; if the service itself says no, "
+            "ask your administrator."
+        ),
+    ),
+    "oauth_consent": (
+        _lt("A permission to read or send mail is missing."),
+        _lt(
+            "Sign in again and allow everything that is asked for. If the service "
+            "wants an administrator's consent, ask your administrator to give it to "
+            "Odoo's application."
+        ),
+    ),
+    "oauth_policy": (
+        _lt(
+            "A rule of your organization stops the sign-in: it wants a second factor, "
+            "a managed device, or that you are assigned to Odoo's application."
+        ),
+        _lt(
+            "Sign in again and do what the service asks for. If it stays so, ask your "
+            "administrator to let Odoo's application in."
+        ),
+    ),
+    "oauth_client": (
+        _lt("The mail service does not know Odoo's application or its secret."),
+        _lt(
+            "An administrator checks client ID and secret of the application in the "
+            "settings; waiting mail then leaves by itself."
+        ),
+    ),
+    "oauth_secret_expired": (
+        _lt("The client secret of Odoo's application has expired."),
+        _lt(
+            "An administrator makes a new one at the mail service and enters it in the "
+            "settings; waiting mail then leaves by itself."
+        ),
+    ),
+    "oauth_tenant": (
+        _lt(
+            "The mailbox is of another organization than Odoo's application, or there "
+            "is no such organization (tenant)."
+        ),
+        _lt(
+            "Sign in with a mailbox of your organization; an administrator checks the "
+            "tenant of the application and which accounts it is registered for."
+        ),
+    ),
+    "oauth_redirect": (
+        _lt("The mail service does not know the address that it is to lead back to."),
+        _lt(
+            "An administrator copies the redirect address from the application in Odoo "
+            "into the application at the service, letter by letter."
+        ),
+    ),
+    "oauth_state": (
+        _lt("This sign-in was not started by you in this window, or is over already."),
+        _lt("Start it again from the window, in the same browser."),
+    ),
+    "oauth_busy": (
+        _lt("The mail service's sign-in is busy or in trouble."),
+        _lt("It is tried again by itself."),
+    ),
+    "oauth_failed": (
+        _lt("The mail service's sign-in cannot be reached, or answers nonsense."),
+        _lt(
+            "It is tried again by itself. If it stays so, an administrator checks the "
+            "addresses of the application and the way from Odoo's server to them."
+        ),
+    ),
+    "oauth_library": (
+        _lt("Odoo's server lacks the package that signs in with mail services."),
+        _lt(
+            "The administrator installs it (pip install oauthlib) and restarts Odoo; "
+            "passwords work without."
+        ),
     ),
     "sender_refused": (
         _lt("The server does not let this account send from this address."),
@@ -271,6 +384,14 @@ TEXTS = {
         _lt("Odoo takes too long to look at this message."),
         _lt("Open it in the mailbox; it was perhaps made to stop Odoo."),
     ),
+    "fetched_by_odoo": (
+        _lt("One of Odoo's own incoming mail servers fetches this mailbox."),
+        _lt(
+            "It is not read a second time: let an administrator archive that server "
+            "(Settings > Technical > Incoming Mail Servers); then reading goes on by "
+            "itself. Or switch off “Receive replies” in the connect window."
+        ),
+    ),
     "account_removed": (
         _lt("The account was removed while this mail waited for it."),
         _lt("“Retry” takes it into its conversation; else dismiss it."),
@@ -294,6 +415,13 @@ TEXTS = {
         ),
         _lt("Open the address, choose “Connect” and enter the password again."),
     ),
+    "sign_in_unusable": (
+        _lt(
+            "The stored sign-in cannot be used: Odoo's encryption key, the database, "
+            "the application or the settings changed since."
+        ),
+        _lt("Sign in with the mail service again."),
+    ),
     "key_missing": (
         _lt("Odoo's encryption key is missing, so no password can be used."),
         _lt("The administrator restores the key; waiting mail then leaves by itself."),
@@ -307,6 +435,13 @@ TEXTS = {
         _lt(
             "Enter it: a stored password is only used with the server, the user and "
             "the owner that it was entered for."
+        ),
+    ),
+    "sign_in_needed": (
+        _lt("Nobody has signed in with the mail service for these settings yet."),
+        _lt(
+            "Choose “Sign in”: an earlier sign-in is only used with the mail service, "
+            "the mailbox and the owner that it was for."
         ),
     ),
     "sender_not_allowed": (

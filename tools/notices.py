@@ -6,16 +6,20 @@ told when one of them stops.
 
 import logging
 
+from markupsafe import Markup
 from odoo import SUPERUSER_ID
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools.translate import LazyTranslate
 
 from .explanations import cause_and_remedy
+from .sign_in_codes import SIGN_IN_AGAIN
 from .trusted_context import as_odoo
 
 _logger = logging.getLogger(__name__)
 _lt = LazyTranslate(__name__)
 
+# Where the owner of an account signs in with the mail service again, by its id.
+SIGN_IN_PATH = "/mail_external_account/sign_in/"
 # What another person did -> (subject, text); %(emails)s are the addresses.
 _CHANGES = {
     "connected": (
@@ -130,6 +134,51 @@ def tell_of_stop(address, code):
     )
 
 
+def tell_of_refused_sign_in(account, people, code, *, is_sending):
+    """An account stopped: those who can mend it are told, each in their language.
+
+    :param str code: see ``explanations``
+    :param bool is_sending: mail waits; otherwise answers are not read
+    """
+    about, emails = account._own_address(), account._emails_text()
+    for lang, users in people.grouped("lang").items():
+        told = as_odoo(users).with_context(lang=lang)
+        names = {"email": emails, "text": " ".join(cause_and_remedy(told.env, code))}
+        if account.auth_method == "oauth2" and code in SIGN_IN_AGAIN:
+            subject, body = _words_of_ended_sign_in(told.env, account, names)
+        else:
+            subject = told.env._("%s: the mail server refused the sign-in", emails)
+            body = (
+                told.env._(
+                    "Mail from %(email)s waits until the sign-in works again. %(text)s",
+                    **names,
+                )
+                if is_sending
+                else told.env._(
+                    "Answers to %(email)s are not read until the sign-in works again. "
+                    "%(text)s",
+                    **names,
+                )
+            )
+        tell(about, told, subject, body)
+
+
+def _words_of_ended_sign_in(env, account, names):
+    """:return: (subject, body), with what leads straight to the mail service"""
+    body = env._(
+        "Mail from %(email)s waits, and answers are not read, until you sign in again. "
+        "%(text)s",
+        **names,
+    )
+    link = f"{account.get_base_url()}{SIGN_IN_PATH}{account.id}"
+    subject = env._("%s: sign in again", names["email"])
+    return subject, Markup('<p>%s</p><p><a href="%s">%s</a></p>') % (
+        body,
+        link,
+        env._("Sign in again"),
+    )
+
+
 def tell(record, users, subject, body):
     """Notify users; of one record with a link to it. It never stops who does it.
 
@@ -161,6 +210,27 @@ def _notify(record, users, subject, body):
         subject=subject,
         body=body,
     )
+
+
+def tell_administrators(record, texts, names, company=None):
+    """Tell those who administer Odoo, each in their language.
+
+    :param record: what it is about, which the notice leads to
+    :param texts: (subject, text), lazy translations
+    :param names: function: environment with a language -> what stands in the texts
+    :param company: whose affair it is; none: of all companies
+    """
+    group = record.env.ref("base.group_system")
+    # sudo: who administers Odoo, and in which language they read
+    everybody = group.sudo().all_user_ids.filtered(
+        lambda user: user.active and not user.share
+    )
+    of_company = everybody.filtered(lambda user: company in user.company_ids)
+    for lang, users in (of_company or everybody).grouped("lang").items():
+        as_told = as_odoo(users).with_context(lang=lang)
+        subject, text = (as_told.env._(text) for text in texts)
+        values = names(as_told.env)
+        tell(record, as_told, subject % values, text % values)
 
 
 def managers_of(record, owner, company):

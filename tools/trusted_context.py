@@ -169,6 +169,9 @@ sole_recipient = Trusted("sole_recipient", "")
 
 # Callers from outside
 
+#: The whole request is ours, from its start on: its transaction may end in the middle.
+own_request = Trusted("own_request")
+
 
 def is_remote_call(model, *methods):
     """Whether somebody called one of these methods of ``model`` from outside.

@@ -10,7 +10,7 @@ from ..models.mail_external_address import NEW_MAIL
 from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
-from ..tools.connect import rights, saving, test
+from ..tools.connect import rights, saving, sign_in, test
 from ..tools.connect.turn import Turn, cancelled, connection_returned
 
 _logger = logging.getLogger(__name__)
@@ -22,7 +22,8 @@ class MailExternalAccountConnect(models.TransientModel):
     A person meets it in the order of this page: they open it, for a new address or for
     one that is there (then its settings stand in it, but no secret); fill it in, helped
     by the presets of mail services; enter a password, which is sealed at once for this
-    window and this user; let it be tested, one check a request
+    window and this user, or sign in with the mail service
+    (``mail.external.oauth.mixin``); let it be tested, one check a request
     (``tools/connect/test.py``), in turns with everybody else's
     (``tools/connect/turn.py``); prove the address where the test did not
     (``mail.external.proof.mixin``); choose how replies come in; and save
@@ -45,7 +46,10 @@ class MailExternalAccountConnect(models.TransientModel):
 
     _name = "mail.external.account.connect"
     _inherit = [
+        "mail.external.service.mixin",
+        "mail.external.discovery.mixin",
         "mail.external.connection.mixin",
+        "mail.external.oauth.mixin",
         "mail.external.proof.mixin",
         "mail.external.advice.mixin",
     ]
@@ -111,9 +115,6 @@ class MailExternalAccountConnect(models.TransientModel):
     smtp_security = fields.Selection(default="ssl")
     incoming_security = fields.Selection(default="ssl")
     allow_private_host = fields.Boolean(compute="_compute_allow_private_host")
-    provider_note = fields.Text(related="provider_id.note", string="Service Note")
-    provider_help_url = fields.Char("Help Page", compute="_compute_provider_help_url")
-    app_password = fields.Selection(related="provider_id.app_password")
     password = fields.Char(compute="_compute_passwords", inverse="_inverse_password")
     incoming_password = fields.Char(
         compute="_compute_passwords", inverse="_inverse_incoming_password"
@@ -191,6 +192,7 @@ class MailExternalAccountConnect(models.TransientModel):
         if not account and not values.get("ca_certificate"):
             company = self.env.company.sudo()
             values["ca_certificate"] = company.external_ca_certificate
+        values.update(self._choice_of(account.sudo()))
         return {name: value for name, value in values.items() if name in fields_list}
 
     def _account_values_of(self, account):
@@ -237,23 +239,26 @@ class MailExternalAccountConnect(models.TransientModel):
             self._with_account(self._with_plain_address(vals)) for vals in vals_list
         ]
         windows = super().create(plain)
+        windows._take_choice()
         windows._close_account_part()
         saving.make_forward_tokens(windows)
         return windows
 
     def write(self, vals):
         rights.check_values(self.env, vals)
+        self._refuse_choice(vals)
         result = super().write(self._with_plain_address(vals))
         for window in self.filtered("address_id"):
             if not (window.account_id or window.is_move):
                 window.account_id = window.address_id.account_id
+        self._follow_choice()
         self._close_account_part()
         saving.make_forward_tokens(self)
         return result
 
     def onchange(self, values, field_names, fields_spec):
         rights.check_values(self.env, values)
-        return super().onchange(values, field_names, fields_spec)
+        return super().onchange(self._with_choice(values), field_names, fields_spec)
 
     def _with_account(self, vals):
         """The window of an address is about its account, unless it moves."""
@@ -324,6 +329,8 @@ class MailExternalAccountConnect(models.TransientModel):
 
     def _sign_in_user(self):
         """Who opens a mailbox of the company with a sign-in of their own, or nobody."""
+        if self.auth_method == "oauth2":
+            return sign_in.signer(self)
         own = self.is_company and self.is_own_sign_in
         return self.env.user if own else self.env["res.users"]
 
@@ -474,11 +481,6 @@ class MailExternalAccountConnect(models.TransientModel):
                 author.name, project or ""
             )
 
-    @api.depends("provider_id.help_url")
-    def _compute_provider_help_url(self):
-        for window in self:
-            window.provider_help_url = window.provider_id._help_link()
-
     # Passwords go in and never come out
 
     def _compute_passwords(self):
@@ -502,8 +504,10 @@ class MailExternalAccountConnect(models.TransientModel):
     @api.depends("password_sealed", "account_id")
     def _compute_has_password(self):
         for window in self:
+            account = window.account_id.sudo()
             window.has_password = bool(
-                window.sudo().password_sealed or window.account_id
+                window.sudo().password_sealed
+                or (account and account.auth_method != "oauth2")
             )
 
     # Testing; proving is in the mixin
@@ -518,7 +522,10 @@ class MailExternalAccountConnect(models.TransientModel):
             typed = window.password or window.incoming_password
             window.tested_ok = bool(saved) and not typed and not test.untested(window)
             window.needs_password = (
-                bool(saved) and not typed and test.passwords(window).smtp is None
+                bool(saved)
+                and not typed
+                and window.auth_method != "oauth2"
+                and test.passwords(window).smtp is None
             )
 
     def get_steps(self):
@@ -541,11 +548,12 @@ class MailExternalAccountConnect(models.TransientModel):
         """
         self.ensure_one()
         test.check_step(self, step)
-        with Turn(self, step).taken(test.seconds(step)) as line:
+        with Turn(self, step).taken(test.seconds(self, step)) as line:
+            problem = sign_in.renew(self)
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
             fingerprint = test.settings_fingerprint(self)
-            check = test.prepared(self, Step(step), cancelled(line))
+            check = test.prepared(self, Step(step), cancelled(line), problem)
             with connection_returned(self.env):
                 result, folders = check()
             line.write(
@@ -630,6 +638,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         self._check_rights()
         self._check_address()
+        sign_in.check_places(self)
         rights.check_sign_in(self)
         saving.check_replies(self)
         saving.check_once(self)

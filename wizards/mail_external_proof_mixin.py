@@ -11,7 +11,7 @@ from ..mailkit.message.address_fields import header_addresses
 from ..models.mail_external_address import PROOFS
 from ..models.mail_external_connection_mixin import READ_PROTOCOLS
 from ..tools import code_mail, notices, vault
-from ..tools.connect import rights
+from ..tools.connect import rights, sign_in
 from ..tools.connect.turn import Turn, may_end_transaction
 
 # Who signs in where. A host is known by its certificate, whatever its port, as long as
@@ -144,8 +144,8 @@ class MailExternalProofMixin(models.AbstractModel):
 
     def _signs_in_at_own_service(self):
         """Signed in with the address itself, at the servers of its domain's preset."""
-        provider = self.env["mail.external.provider"]._find_for_address(self.email)
-        if not provider.smtp_host or provider.login_format == "other":
+        provider = self.env["mail.external.provider"]._find_proving(self.email)
+        if not provider:
             return False
         if (
             self.smtp_host != provider.smtp_host
@@ -154,12 +154,10 @@ class MailExternalProofMixin(models.AbstractModel):
             or self.smtp_security == "none"
         ):
             return False
+        if self.auth_method == "oauth2" and not sign_in.proves(self):
+            return False
         login, usual = self.smtp_login or "", provider._login_for(self.email)
-        if login.lower() == usual.lower():
-            return True
-        # Not the key: a service may take other spellings for other people's logins.
-        envelope = Address(login).envelope.lower()
-        return bool(envelope) and envelope == Address(usual).envelope.lower()
+        return login.lower() == usual.lower() or sign_in.is_same_name(login, usual)
 
     # Who has the address already
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from . import dovecot, postfix
+from .authorization import AuthorizationServer
 from .ca import TestCA
 from .mailboxes import Mailboxes, ReceivedMail
 from .runtime import Runtime, free_ports
@@ -89,6 +90,7 @@ class TestBed:
         self._logins: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
+        self._shared: set[tuple[str, str]] = set()
         self._servers: list[postfix.Postfix | dovecot.Dovecot] = []
 
     @staticmethod
@@ -182,6 +184,26 @@ class TestBed:
     def remove_alias(self, address: str) -> None:
         """There is no such address any more, and nobody may send from it."""
         del self._aliases[address.lower()], self._logins[address.lower()]
+        self._write_users()
+
+    def take_tokens(self, server: AuthorizationServer | None) -> None:
+        """Let people sign in with what `server` gave them, too; None: passwords only.
+
+        Takes about a second, and ends the connections to Dovecot.
+        """
+        self._shared.clear()
+        self._dovecot.stop()
+        self._dovecot.prepare(server and server.introspection)
+        self._write_users()
+        self._dovecot.start()
+
+    def share(self, address: str, person: str, shared: bool = True) -> None:
+        """Let the login `person` open the mailbox with a token of theirs, or not.
+
+        They sign in with the mailbox's own login as the user, and their token.
+        """
+        pair = (self.login(address), person.lower())
+        (self._shared.add if shared else self._shared.discard)(pair)
         self._write_users()
 
     def add_mailboxes(self, addresses: Iterable[str]) -> None:
@@ -315,6 +337,7 @@ class TestBed:
         self._users.clear()
         self._logins.clear()
         self._aliases.clear()
+        self._shared.clear()
         for address in ADDRESSES:
             self._add(address, PASSWORD, address)
         self._postfix.write_table("refusals", self._refusals)
@@ -333,4 +356,4 @@ class TestBed:
         mailboxes |= {alias: f"{of}/" for alias, of in self._aliases.items()}
         self._postfix.write_table("mailboxes", mailboxes)
         self._postfix.write_table("sender_logins", self._logins)
-        self._dovecot.write_users(self._users)
+        self._dovecot.write_users(self._users, self._shared)

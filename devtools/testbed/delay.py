@@ -45,6 +45,7 @@ class DelayProxy:
         self.port = 0
         self.sent = self.received = self.connections = 0
         self.log = bytearray()
+        self._open: set[asyncio.StreamWriter] = set()
 
     @property
     def octets(self) -> int:
@@ -59,6 +60,10 @@ class DelayProxy:
         self._thread.start()
         self._started.wait()
         return self
+
+    def drop(self) -> None:
+        """Break the connections that there are; new ones are served."""
+        self._loop.call_soon_threadsafe(self._drop)
 
     def stop(self) -> None:
         """End the listener and all connections."""
@@ -75,6 +80,10 @@ class DelayProxy:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _drop(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -94,6 +103,7 @@ class DelayProxy:
         except OSError:
             writer.close()
             return
+        self._open |= {writer, far_writer}
         # One direction may end before the other (half-closed connections).
         try:
             await asyncio.gather(
@@ -104,6 +114,7 @@ class DelayProxy:
         except asyncio.CancelledError:
             return  # the proxy is stopped
         finally:
+            self._open -= {writer, far_writer}
             writer.close()
             far_writer.close()
 

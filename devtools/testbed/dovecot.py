@@ -1,6 +1,8 @@
 """A private Dovecot: IMAP and POP3, each with STARTTLS and with TLS; SASL for Postfix.
 
-Every file is below one folder. The configuration language changed with 2.4
+It knows passwords and, when it is told whom to ask about them, access tokens as well
+(XOAUTH2, and OAUTHBEARER of RFC 7628). Every file is below one folder. The
+configuration language changed with 2.4
 (https://doc.dovecot.org/latest/installation/upgrade/2.3-to-2.4.html), so there is a
 text for each of the two.
 """
@@ -10,7 +12,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ state_dir = {folder}/state
 log_path = {folder}/dovecot.log
 listen = 127.0.0.1, 127.0.0.2
 ssl = required
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 # The default turns non-ASCII logins away.
 auth_username_chars =
 auth_failure_delay = 0
@@ -89,9 +91,10 @@ ssl_key = <{key}
 auth_username_format = %Lu
 passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = {folder}/users
 }}
-userdb {{
+{tokens}userdb {{
   driver = passwd-file
   args = {folder}/users
 }}
@@ -116,6 +119,37 @@ userdb passwd-file {{
 """
 
 
+# The first tells whose the token is (only the domain has to be the mailbox's), the
+# second looks up whether that person may open this mailbox.
+TOKENS_2_3 = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf.ext
+  result_success = continue
+  result_failure = return-fail
+}}
+passdb {{
+  driver = passwd-file
+  mechanisms = xoauth2 oauthbearer
+  args = scheme=PLAIN username_format=%u/%{{passdb:signed}} {folder}/access
+  override_fields = nopassword=y
+}}
+"""
+
+INTROSPECTION_2_3 = """\
+introspection_url = {url}
+introspection_mode = post
+client_id = {client_id}
+client_secret = {client_secret}
+username_attribute = email
+username_format = %d
+active_attribute = active
+active_value = true
+pass_attrs = signed=%{{oauth2:email}}
+"""
+
+
 def _version() -> tuple[int, int]:
     """Dovecot's release series, as (2, 3)."""
     said = subprocess.run(
@@ -137,6 +171,15 @@ class User:
 
 
 @dataclass(frozen=True)
+class Introspection:
+    """Where to ask about access tokens (RFC 7662), and as whom."""
+
+    url: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True)
 class DovecotSettings:
     """`sasl_socket` is where Postfix asks whether a password is right."""
 
@@ -155,10 +198,20 @@ class Dovecot(Server):
     def __init__(self, settings: DovecotSettings) -> None:
         super().__init__("Dovecot", settings.folder, settings.folder / "dovecot.log")
         self.settings = settings
+        self._introspection: Introspection | None = None
         self._users_time = 0
 
-    def prepare(self) -> None:
+    @staticmethod
+    def missing_for_tokens() -> str | None:
+        """Why it cannot check access tokens here; None when it can."""
+        if _version() >= (2, 4):
+            return "access tokens are set up for Dovecot 2.3 only"
+        return None
+
+    def prepare(self, introspection: Introspection | None = None) -> None:
+        """Write the configuration; access tokens are taken with `introspection`."""
         settings = self.settings
+        self._introspection = introspection
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         values = {
@@ -167,13 +220,24 @@ class Dovecot(Server):
             "key": settings.key_file,
             "sasl_socket": settings.sasl_socket,
             **settings.ports,
+            "mechanisms": " xoauth2 oauthbearer" if introspection else "",
+            "tokens": "",
         }
+        if introspection:
+            values["tokens"] = TOKENS_2_3.format(**values)
+            asks = INTROSPECTION_2_3.format(**vars(introspection))
+            self._write("oauth2.conf.ext", asks)
         own = VERSION_2_3 if _version() < (2, 4) else VERSION_2_4
         text = (own + COMMON).format(**values)
-        (self.folder / "dovecot.conf").write_text(text, encoding="utf-8")
+        self._write("dovecot.conf", text)
 
-    def write_users(self, users: Mapping[str, User]) -> None:
+    def write_users(
+        self, users: Mapping[str, User], shared: Iterable[tuple[str, str]] = ()
+    ) -> None:
         """Replace the users, and wait until Dovecot will see it: up to a second.
+
+        `shared`: (mailbox's login, person's login) who opens it with a token of
+        theirs. Everybody opens their own.
 
         It looks at the file's time (in seconds) and size, once in each second of the
         clock (db_passwd_file.c, passwd_file_sync). Passwords are written in base64
@@ -185,15 +249,24 @@ class Dovecot(Server):
             secret = base64.b64encode(user.password.encode()).decode()
             fields = (user.login.lower(), "{PLAIN.b64}" + secret, str(uid), str(gid))
             lines.append(f"{':'.join(fields)}::{user.home}::\n")
-        file = self.folder / "users"
-        temporary = file.with_suffix(".new")
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.chmod(0o644)
         self._users_time = max(self._users_time + 1, int(time.time()))
-        os.utime(temporary, (self._users_time, self._users_time))
-        temporary.replace(file)
+        self._write("users", "".join(lines), self._users_time)
+        if self._introspection:
+            pairs = [*((login, login) for login in users), *shared]
+            rows = (f"{name}/{who}:::::::nopassword=y\n" for name, who in pairs)
+            self._write("access", "".join(rows).lower(), self._users_time)
         if self.running:
             time.sleep(1.02 - time.time() % 1)
+
+    def _write(self, name: str, text: str, dated: int | None = None) -> None:
+        """Replace a file in one step; `dated`: its time, seconds since 1970."""
+        file = self.folder / name
+        temporary = file.with_suffix(".new")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        if dated is not None:
+            os.utime(temporary, (dated, dated))
+        temporary.replace(file)
 
     def start(self) -> None:
         """Raises RuntimeError, with Dovecot's own words, when it does not start."""

@@ -55,8 +55,12 @@ class ImapTalk(Talk):
             self.encrypt()
 
     def authenticate(self, arguments: str) -> None:
-        """Take PLAIN."""
+        """Take PLAIN, XOAUTH2 or OAUTHBEARER."""
         if not self.answer("authenticate", "+ ").startswith("+"):
+            return
+        if arguments in ("XOAUTH2", "OAUTHBEARER"):
+            good = self.takes_token(arguments, self.read_line(), "+ ")
+            self.answer("login", self.signed_in(good))
             return
         login, password = plain(self.read_line())
         self.finish(login, password)
@@ -68,9 +72,12 @@ class ImapTalk(Talk):
 
     def finish(self, login: str, password: str) -> None:
         """Answer a sign-in."""
+        self.answer("login", self.signed_in(self.accepts(login, password)))
+
+    def signed_in(self, good: bool) -> str:
+        """Return how a sign-in ends."""
         refusal = f"{self.tag} NO [AUTHENTICATIONFAILED] Authentication failed."
-        good = self.accepts(login, password)
-        self.answer("login", f"{self.tag} OK signed in" if good else refusal)
+        return f"{self.tag} OK signed in" if good else refusal
 
     def examine(self, arguments: str) -> None:
         """Open the inbox for reading."""
@@ -141,7 +148,8 @@ class Pop3Talk(Talk):
         verb, _, argument = line.partition(" ")
         verb = verb.upper()
         step = {"STLS": "starttls", "AUTH": "pass"}.get(verb, verb.lower())
-        sent = self.answer(step, self.regular(verb, argument))
+        regular = self.regular(verb, argument)
+        sent = self.answer(step, regular) if regular else ""
         if verb == "STLS" and sent.startswith("+OK"):
             self.encrypt()
         if verb == "QUIT":
@@ -154,7 +162,7 @@ class Pop3Talk(Talk):
         if verb == "PASS":
             return self.sign_in(self.user, argument)
         if verb == "AUTH":
-            return self.auth()
+            return self.auth(argument)
         if verb == "CAPA":
             return self.capabilities()
         return {
@@ -174,11 +182,15 @@ class Pop3Talk(Talk):
         names = [*self.offered(), *(["STLS"] if self.may_start_tls() else [])]
         return "\r\n".join(["+OK", *names, "."])
 
-    def auth(self) -> str:
-        """Take AUTH PLAIN, return the answer."""
-        self.sock.sendall(b"+ \r\n")
-        login, password = plain(self.read_line())
-        return self.sign_in(login, password)
+    def auth(self, mechanism: str) -> str:
+        """Take AUTH PLAIN or one with a token, return the answer."""
+        if not self.answer("go-ahead", "+ ").startswith("+"):
+            return ""
+        message = self.read_line()
+        if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            good = self.takes_token(mechanism, message, "+ ")
+            return "+OK signed in" if good else "-ERR [AUTH] Authentication failed."
+        return self.sign_in(*plain(message))
 
     def sign_in(self, login: str, password: str) -> str:
         """Return the answer to a sign-in."""

@@ -23,6 +23,7 @@ class FaultScript:
         faults: Mapping[str, Action | InTurn] | None = None,
         features: Sequence[str] | None = None,
         password: str | None = None,
+        token: str | None = None,
         denied: Collection[str] = (),
         replaced: Collection[str] = (),
         deliver: Callable[[str, str, bytes], None] | None = None,
@@ -33,12 +34,14 @@ class FaultScript:
         self.certificate = certificate
         self.features = features
         self.password = password
+        self.token = token
         self.denied = denied
         self.replaced = replaced
         self.deliver = deliver
         self.habit = habit
         self.commands: list[str] = []
         self.logins: list[tuple[str, str]] = []
+        self.tokens: list[tuple[str, str]] = []
         self.messages: list[Accepted] = []
         self.connections = 0
         self.stopping = threading.Event()
@@ -61,3 +64,8 @@ class FaultScript:
             turn = self._reached.get(step, 0)
             self._reached[step] = turn + 1
             return fault.actions[turn] if turn < len(fault.actions) else None
+
+    def faulty(self, step: str) -> bool:
+        """Whether something is to be done at `step`."""
+        with self._lock:
+            return step in self._faults

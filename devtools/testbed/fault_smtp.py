@@ -11,6 +11,7 @@ from .fault_script import FaultScript
 from .fault_talk import Talk, decode, plain
 
 _DENIED = "550 5.7.60 SMTP; Client does not have permissions to send as this sender"
+_REFUSED = "535 5.7.8 Error: authentication failed"
 _FROM = re.compile(
     rb"^From:[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
 )
@@ -65,13 +66,18 @@ class SmtpTalk(Talk):
             self.encrypt()
 
     def auth(self, line: str) -> None:
-        """Take PLAIN, LOGIN or CRAM-MD5."""
+        """Take PLAIN, LOGIN, CRAM-MD5, XOAUTH2 or OAUTHBEARER."""
         mechanism, _, initial = line[5:].partition(" ")
         step = f"auth-{mechanism.lower()}"
         if (action := self.server.action(step)) is not None:
             self.play(action, "")
             if not isinstance(action, Delay):
                 return
+        if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            initial = initial or self.ask("334 ")
+            good = self.takes_token(mechanism, initial, "334 ")
+            self.answer("auth", "235 2.7.0 Signed in" if good else _REFUSED)
+            return
         if mechanism == "PLAIN":
             initial = initial or self.ask("334 ")
             login, password = plain(initial)
@@ -82,8 +88,7 @@ class SmtpTalk(Talk):
             login, _, password = decode(self.ask("334 PDEuMUB0ZXN0Pg==")).partition(" ")
         self.login = login
         good = self.accepts(login, password)
-        refusal = "535 5.7.8 Error: authentication failed"
-        self.answer("auth", "235 2.7.0 Signed in" if good else refusal)
+        self.answer("auth", "235 2.7.0 Signed in" if good else _REFUSED)
 
     def ask(self, prompt: str) -> str:
         """Send a prompt, return the answer."""

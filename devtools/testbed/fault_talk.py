@@ -1,6 +1,7 @@
 """The conversations of the fault server: what all have in common."""
 
 import base64
+import re
 import socket
 import ssl
 
@@ -17,6 +18,19 @@ from .fault_actions import (
 )
 from .fault_script import FaultScript
 
+# Dovecot's words, and what is said to them (RFC 7628 section 3.2.3).
+_REFUSED = {
+    "XOAUTH2": '{"status":"401","schemes":"bearer","scope":"mail"}',
+    "OAUTHBEARER": '{"status":"invalid_token"}',
+}
+_FAREWELLS = {"XOAUTH2": "", "OAUTHBEARER": "AQ=="}
+_MESSAGES = {
+    "XOAUTH2": re.compile(r"user=([^\x01]+)\x01auth=Bearer ([^\x01 ]+)\x01\x01"),
+    "OAUTHBEARER": re.compile(
+        r"n,a=([^,\x01]+),\x01host=[^\x01]+\x01port=\d+"
+        r"\x01auth=Bearer ([^\x01 ]+)\x01\x01"
+    ),
+}
 _TLS_RECORD = b"\x16\x03\x03\x40\x00"  # begins a handshake record of 16 KiB
 
 
@@ -124,6 +138,21 @@ class Talk:
         self.server.logins.append((login, password))
         return self.server.password in (None, password)
 
+    def takes_token(self, mechanism: str, message: str, challenge: str) -> bool:
+        """Take note of a message of XOAUTH2 or OAUTHBEARER; return whether it is good.
+
+        Else say why, as Dovecot does; `challenge`: what stands before that.
+        """
+        login, token = bearer(mechanism, message)
+        self.server.tokens.append((login, token))
+        if self.server.token in (None, token) and not self.server.faulty("challenge"):
+            return True
+        told = base64.b64encode(_REFUSED[mechanism].encode()).decode()
+        self.answer("challenge", f"{challenge}{told}")
+        if self.read_line() != _FAREWELLS[mechanism]:
+            raise EOFError
+        return False
+
     def offered(self) -> tuple[str, ...]:
         """Return what the server can do."""
         features = self.server.features
@@ -149,3 +178,11 @@ def plain(text: str) -> tuple[str, str]:
     if len(parts) != 3:
         raise EOFError
     return parts[1], parts[2]
+
+
+def bearer(mechanism: str, text: str) -> tuple[str, str]:
+    """Return login and token of a message; EOFError if it is none."""
+    found = _MESSAGES[mechanism].fullmatch(decode(text))
+    if not found:
+        raise EOFError
+    return found[1].replace("=2C", ",").replace("=3D", "="), found[2]

@@ -7,10 +7,11 @@ Without faults it lets our clients pass. A fault is an action at a step:
 
 Steps: connect (before anything, TLS too), tls (the handshake), greeting, starttls;
 SMTP: ehlo, auth, mail, rcpt, data, body, rset, quit, and auth-plain, auth-login,
-auth-cram-md5 for the answer to the AUTH line itself; IMAP: capability,
+auth-xoauth2 and so on for the answer to the AUTH line itself; IMAP: capability,
 authenticate (the line itself), login, examine, select, status, list, search, fetch,
 store, expunge, append (after the line), appended, logout; POP3: capa, user, pass, stat,
-uidl, list, top, dele, quit.
+uidl, list, top, dele, quit. Where an access token is told: challenge (what is wrong
+with it); POP3: go-ahead (of the AUTH line).
 """
 
 import socket
@@ -70,7 +71,7 @@ class FaultServer(FaultScript):
 
     `certificate`: "valid" (for localhost), "untrusted", "expired" or "wrong_name".
     `features`: EHLO lines, IMAP capabilities or CAPA lines instead of the usual ones
-    (STARTTLS is added by itself). `password`: refuse every other one.
+    (STARTTLS is added by itself). `password`, `token`: refuse every other one.
 
     SMTP, by the address in the envelope or in From: what is sent as one of `denied` is
     refused after DATA, as Exchange does; as one of `replaced`, it is accepted, and both
@@ -80,7 +81,8 @@ class FaultServer(FaultScript):
     while it runs.
 
     `port`; `ca_pem`; `commands`: lines received; `logins`: (login, password) pairs
-    received; `messages`: what was accepted; `connections`: how many there were.
+    received; `tokens`: (login, access token); `messages`: what was accepted;
+    `connections`: how many there were.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

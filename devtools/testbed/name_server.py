@@ -18,6 +18,7 @@ from dnslib import QTYPE, RCODE, DNSError, DNSLabel, DNSRecord
 from dnslib.server import DNSHandler, DNSLogger, DNSServer, TCPServer, UDPServer
 from dnslib.zoneresolver import ZoneResolver
 
+_POLL = 0.05  # seconds until a server notices that it is stopped
 _CODES = {"servfail": RCODE.SERVFAIL, "refused": RCODE.REFUSED}
 _MOST_ALIASES = 20
 _MOST_UDP = 1232  # what resolvers use without fragments; the rest comes over TCP
@@ -53,7 +54,8 @@ class NameServer:
     def start(self) -> None:
         """Answer."""
         for each in self._servers:
-            each.start_thread()
+            serve = each.server.serve_forever
+            threading.Thread(target=serve, args=(_POLL,), daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""

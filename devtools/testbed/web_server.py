@@ -19,15 +19,19 @@ from typing import Any
 
 from .ca import TestCA
 
+_POLL = 0.05  # seconds until the server notices that it is stopped
+
 
 @dataclass(frozen=True)
 class Page:
-    """What is answered. `drip`: seconds before each further octet. `hang`: nothing is,
-    until the server stops. `endless`: the body is sent again and again."""
+    """What is answered. `delay`: seconds before it. `drip`: seconds before each octet
+    of the body. `hang`: nothing is, until the server stops. `endless`: the body is sent
+    again and again."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
     drip: float = 0.0
     hang: bool = False
     endless: bool = False
@@ -89,7 +93,8 @@ class WebServer:
 
     def start(self) -> None:
         """Answer."""
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL,), daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""
@@ -138,8 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner.asked.append((host, self.path))
         pages = owner.pages.get(host, {})
         page = pages.get(self.path.partition("?")[0]) or Page(b"not here", 404)
-        if page.hang:
-            owner.stopping.wait(60)
+        if owner.stopping.wait(60 if page.hang else page.delay) or page.hang:
             return
         self.send_response(page.status)
         for name, value in page.headers.items():

@@ -17,9 +17,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from ..errors import ErrorCode, MailError, ServerReply
-from .settings import Security, Server
+from .settings import Security
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 # Special, though some versions of Python call them global: IETF's own (RFC 6890), the
@@ -213,6 +214,22 @@ def _look_up(host: str, port: int, deadline: Deadline) -> dict[Endpoint, None]:
 # TLS, and bytes
 
 
+class _Peer(Protocol):
+    """Whom a TLS handshake is for: a `Server`, or the target of a web address."""
+
+    @property
+    def host(self) -> str:
+        """Name that its certificate has to have."""
+
+    @property
+    def security(self) -> Security:
+        """How the encryption begins."""
+
+    @property
+    def ca_pem(self) -> str:
+        """CA certificates that are trusted besides the system's."""
+
+
 class Wire:
     """Socket and binary file in one. All its failures are MailErrors:
     TIMEOUT, CONNECTION_LOST, PROTOCOL_ERROR, and those of TLS (TLS_*, CERT_*).
@@ -266,7 +283,7 @@ class Wire:
         """Give the operation more time, as it gets on; not more to read."""
         self._deadline = deadline
 
-    def encrypt(self, server: Server) -> None:
+    def encrypt(self, server: _Peer) -> None:
         """Turn on TLS.
 
         What arrived before the handshake was not protected by it: bytes that wait
@@ -313,6 +330,20 @@ class Wire:
         while len(self._buffer) < size:
             self._fill()
         return self._take(size)
+
+    def read_some(self, most: int) -> bytes:
+        """Read what comes next, at most `most` bytes; nothing at the end.
+
+        The end is where the other side closed the connection, in order or not.
+        """
+        if not self._buffer:
+            try:
+                self._fill()
+            except MailError as error:
+                if error.code is not ErrorCode.CONNECTION_LOST:
+                    raise
+                return b""
+        return self._take(most)
 
     def read_until(self, mark: bytes, most: int) -> bytes:
         """Read up to and including `mark`, or some of what comes before it.
@@ -395,9 +426,7 @@ def _verifying(ca_pem: str) -> ssl.SSLContext:
     return made
 
 
-def _handshake(
-    sock: socket.socket, server: Server, deadline: Deadline
-) -> ssl.SSLSocket:
+def _handshake(sock: socket.socket, server: _Peer, deadline: Deadline) -> ssl.SSLSocket:
     """Do the handshake on `sock`, for the name `server.host`.
 
     Raises MailError TIMEOUT, CONNECTION_LOST, TLS_FAILED, TLS_EXPECTED_PLAIN, CERT_*.
@@ -410,7 +439,7 @@ def _handshake(
         raise _explain(error, server.security) from None
 
 
-def speaks_tls(sock: socket.socket, server: Server, deadline: Deadline) -> bool:
+def speaks_tls(sock: socket.socket, server: _Peer, deadline: Deadline) -> bool:
     """Whether the other side of a fresh connection answers a TLS handshake.
 
     Nothing but the handshake is sent; `sock` is closed.

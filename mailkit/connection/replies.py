@@ -34,6 +34,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 # What stands in the place of a secret.
 MARK = "***"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
+# Of a secret so long, any piece of so many octets is hidden as well: a server may echo
+# some of an access token.
+_LONG_SECRET = 32
+_PIECE = 12
+_WORD = re.compile(r"\S{12,}")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -123,6 +128,23 @@ _QUOTED = (
 _NOT_SENDER = _pattern(*_RECIPIENTS_POLICY, *_AUTHENTICITY, *_QUOTED)
 
 _RULES = (
+    # Microsoft 535 5.7.139: SMTP per mailbox or tenant, whatever one signs in with.
+    _rule(
+        ErrorCode.SMTP_AUTH_DISABLED,
+        _LOGIN,
+        r"smtp ?client ?auth(entication)?\b.{0,20}\bdisabled",
+        r"smtp_auth_disabled",
+        r"\bsmtp auth(entication)? (is |has been )?(disabled|blocked|not enabled)",
+        r"\bsecurity defaults\b",
+    ),
+    # Exchange ends sessions whose token expires; with a fresh one all is well.
+    _rule(
+        ErrorCode.CONNECTION_LOST,
+        frozenset({Stage.LISTING, Stage.FOLDER, Stage.FETCH, Stage.APPEND}),
+        r"access ?token ?expired",
+        r"\btoken (is |has |was )?(expired|invalidated|revoked)",
+        r"\bsession (is |has |was )?(been )?(invalidated|expired|timed out)",
+    ),
     # Signing in. Gmail 534-5.7.9, Fastmail, QQ, Mail.ru's transliterated Russian.
     _rule(
         ErrorCode.APP_PASSWORD_REQUIRED,
@@ -134,10 +156,11 @@ _RULES = (
         r"authorization code",
         r"parol prilozheniya",
     ),
-    # Microsoft 535 5.7.139.
+    # Microsoft 535 5.7.139, 550 5.7.30.
     _rule(
         ErrorCode.OAUTH_REQUIRED,
         _LOGIN,
+        r"\b5\.7\.30\b",
         r"basic ?auth(entication)? (is |has been )?(disabled|blocked|not)",
         r"basicauthblocked",
         r"(use|requires?) (modern auth|oauth)",
@@ -159,11 +182,11 @@ _RULES = (
     ),
     # Microsoft 550 5.1.8: blocked for sending spam.
     _rule(ErrorCode.ACCOUNT_LOCKED, _ANY, r"bad outbound sender"),
-    # Microsoft: SMTP AUTH per mailbox or tenant; Gmail and others: POP, IMAP; Yandex.
+    # Gmail and others: POP, IMAP; Microsoft: no licence, or no rights in a mailbox that
+    # somebody else's sign-in opens; Yandex.
     _rule(
         ErrorCode.LOGIN_DISABLED,
         _LOGIN,
-        r"smtpclientauthentication is disabled",
         r"(imap|pop3?|smtp)( service| access| protocol)?"
         r" (is |has been |was )?"
         r"(not (enabled|allowed|activated|available)|disabled|off)",
@@ -173,6 +196,16 @@ _RULES = (
         r"not have access rights to this service",
         r"did not meet the criteria to be authenticated",
         r"user has no permission",
+    ),
+    # Said of the way to sign in, with whatever number.
+    _rule(
+        ErrorCode.AUTH_UNAVAILABLE,
+        frozenset({Stage.LOGIN}),
+        r"\b(mechanism|authentication (type|method|scheme))\b.{0,20}"
+        r"\b(not (supported|available|enabled|allowed|implemented)"
+        r"|unsupported|unrecogni[sz]ed|unknown|unavailable|invalid)",
+        r"\b(unsupported|unrecogni[sz]ed|unknown|unavailable|invalid|no such) "
+        r"(sasl |auth(entication)? )?(mechanism|(authentication )?(type|method))",
     ),
     # RFC 5530, and what servers said before it; Dovecot, Cyrus, Exchange, Gmail.
     _rule(
@@ -222,6 +255,7 @@ _RULES = (
         ErrorCode.QUOTA_EXCEEDED,
         _ENVELOPE,
         r"\b5\.4\.5\b",
+        r"\A550 5\.7\.23[23]\b",  # Exchange, of the whole tenant
         r"submissionquotaexceeded",
         r"too many (messages|recipients|mails|emails)",
         r"(sending|daily|hourly|outgoing|rate)\b.{0,25}\b(limit|quota)",
@@ -408,12 +442,23 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     known = sorted({s for s in secrets if s}, key=len, reverse=True)
     if not known:
         return text
-    needles = [secret.encode("utf-8", "surrogatepass") for secret in known]
+    needles = [_octets(secret) for secret in known]
+    pieces = frozenset(
+        needle[at : at + _PIECE]
+        for needle in needles
+        if len(needle) >= _LONG_SECRET
+        for at in range(len(needle) - _PIECE + 1)
+    )
     text = _BASE64.sub(
-        lambda match: MARK if _holds(match.group(), needles) else match.group(), text
+        lambda match: MARK if _holds(match[0], needles, pieces) else match[0], text
     )
     for form in sorted({f for s in known for f in _forms(s)}, key=len, reverse=True):
         text = re.sub(re.escape(form), MARK, text, flags=re.IGNORECASE)
+    if pieces:
+        text = _WORD.sub(
+            lambda match: MARK if _has_piece(_octets(match[0]), pieces) else match[0],
+            text,
+        )
     return text
 
 
@@ -451,8 +496,12 @@ def _by_number(stage: Stage, number: int) -> ErrorCode:
     return _DEFAULTS[stage]
 
 
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _forms(secret: str) -> set[str]:
-    data = secret.encode("utf-8", "surrogatepass")
+    data = _octets(secret)
     return {
         secret,
         secret.replace("\\", "\\\\").replace('"', '\\"'),
@@ -462,17 +511,22 @@ def _forms(secret: str) -> set[str]:
     }
 
 
-def _holds(token: str, needles: list[bytes]) -> bool:
-    """Whether base64 `token` decodes to something with a secret in it.
+def _holds(token: str, needles: list[bytes], pieces: frozenset[bytes]) -> bool:
+    """Whether base64 `token` decodes to something with a secret, or a piece of one.
 
     Its beginning may be cut off or glued to other text: all four alignments count.
     """
     plain = token.rstrip("=").translate(_URL_SAFE)
     return any(
-        needle in decoded
+        any(needle in decoded for needle in needles) or _has_piece(decoded, pieces)
         for start in range(4)
         for decoded in (_decode(plain[start:]),)
-        for needle in needles
+    )
+
+
+def _has_piece(data: bytes, pieces: frozenset[bytes]) -> bool:
+    return bool(pieces) and any(
+        data[at : at + _PIECE] in pieces for at in range(len(data) - _PIECE + 1)
     )
 
 

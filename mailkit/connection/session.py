@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeVar
 
@@ -37,6 +39,21 @@ _TRIED = {
     Protocol.IMAP: ("PLAIN",),
     Protocol.POP3: ("PLAIN",),
 }
+# With an access token these and no others, and never with a password.
+_TRIED_WITH_TOKEN = ("XOAUTH2", "OAUTHBEARER")
+# What a server says of a secret that it does not take.
+_ABOUT_SECRET = frozenset(
+    {
+        ErrorCode.LOGIN_REFUSED,
+        ErrorCode.APP_PASSWORD_REQUIRED,
+        ErrorCode.OAUTH_REQUIRED,
+    }
+)
+# Postfix says so of a bad token, and when it cannot ask whether the token is good; the
+# former only after a challenge that tells what is wrong (RFC 7628 section 3.2.2).
+_NO_REASON = re.compile(r"Error: authentication failed", re.IGNORECASE)
+# The server's own trouble, in the same challenge.
+_LATER = re.compile(r"429|5\d\d|server_error|temporarily_unavailable", re.IGNORECASE)
 
 
 class Session:
@@ -110,14 +127,18 @@ class Session:
 
     @property
     def _secrets(self) -> tuple[str, ...]:
-        return (self.credentials.password,) if self.credentials else ()
+        own = self.credentials
+        return (own.password, own.access_token) if own else ()
 
     def _signed(self) -> Credentials:
-        """Return login and password; both have to be there."""
+        """Return login and password, or access token; both have to be there."""
         login = self.credentials.login if self.credentials else ""
         if self.credentials is None or not login:
             raise MailError(ErrorCode.SETTINGS_INVALID, field="login")
-        if not self.credentials.password:
+        if self.credentials.access_token:
+            if self.server.security is Security.NONE:  # RFC 6750 section 5.3
+                raise MailError(ErrorCode.TLS_REQUIRED)
+        elif not self.credentials.password:
             raise MailError(ErrorCode.SETTINGS_INVALID, field="password")
         return self.credentials
 
@@ -215,25 +236,47 @@ class Session:
 # The ways to sign in (RFC 4422)
 
 
+@dataclass
+class Course:
+    """How far a mechanism got. `told`: all of a token was said; `challenge`: what the
+    server said of it, as long as it refuses it.
+    """
+
+    told: bool = False
+    challenge: bytes | None = None
+
+
 @dataclass(frozen=True)
 class Mechanism:
-    """A way to sign in, for one login; all that is said is base64.
+    """A way to sign in, for one login and one attempt; all that is said is base64.
 
     `initial`: what is said first; None where the server begins. `answers`: one to each
-    challenge that follows, as far as there are challenges.
+    challenge that follows, as far as there are challenges. `course`: only of those that
+    tell an access token.
     """
 
     name: str
     initial: bytes | None
     answers: tuple[Answering, ...] = ()
+    course: Course | None = field(default=None, compare=False)
 
     @property
     def all_answers(self) -> tuple[Answering, ...]:
         """The same where `initial` has to wait for the server's go-ahead."""
-        initial = self.initial
-        if initial is None:
+        if self.initial is None:
             return self.answers
-        return (lambda _go_ahead: initial, *self.answers)
+        return (lambda _go_ahead: self.say_initial(), *self.answers)
+
+    @property
+    def was_judged(self) -> bool:
+        """Whether the server said what is wrong with an access token."""
+        return self.course is not None and self.course.challenge is not None
+
+    def say_initial(self) -> bytes:
+        """Return `initial`, which there has to be, and keep that it was said."""
+        if self.course:
+            self.course.told = True
+        return self.initial or b""
 
 
 def usable_mechanisms(
@@ -248,21 +291,56 @@ def usable_mechanisms(
     names = list(_TRIED[server.protocol])
     if server.security is Security.NONE:
         names.sort(key=lambda name: name != "CRAM-MD5")
-    return [_MECHANISMS[name](credentials) for name in names if name in offered]
+    if credentials.access_token:
+        only = credentials.mechanism
+        names = [name for name in _TRIED_WITH_TOKEN if only in ("", name)]
+    return [_MECHANISMS[name](server, credentials) for name in names if name in offered]
 
 
-def _plain(credentials: Credentials) -> Mechanism:
+def judged(mechanism: Mechanism, error: MailError) -> MailError:
+    """Return what a refusal means where an access token was told, not a password.
+
+    That the token is not good, only if the server says so: TOKEN_REFUSED stops an
+    account, and a server's own trouble must not.
+    """
+    course = mechanism.course
+    if course is None or error.code not in _ABOUT_SECRET:
+        return error
+    status = _status(course.challenge)
+    words = error.reply.text if error.reply else ""
+    code = ErrorCode.TOKEN_REFUSED
+    if not course.told:
+        code = ErrorCode.AUTH_UNAVAILABLE
+    elif _LATER.fullmatch(status):
+        code = ErrorCode.TEMPORARY
+    elif status == "insufficient_scope":
+        code = ErrorCode.OAUTH_CONSENT
+    elif course.challenge is None and _NO_REASON.search(words):
+        code = ErrorCode.TEMPORARY
+    return MailError(code, reply=error.reply)
+
+
+def _status(challenge: bytes | None) -> str:
+    """Return what a server says of a token (RFC 7628 section 3.2.2), or ""."""
+    try:
+        told = json.loads(base64.b64decode(challenge or b""))
+    except (ValueError, RecursionError):
+        return ""
+    return str(told.get("status", ""))[:40] if isinstance(told, dict) else ""
+
+
+def _plain(_server: Server, credentials: Credentials) -> Mechanism:
     """RFC 4616."""
     token = _b64(f"\0{credentials.login}\0{credentials.password}")
     return Mechanism("PLAIN", token)
 
 
-def _login(credentials: Credentials) -> Mechanism:
+def _login(_server: Server, credentials: Credentials) -> Mechanism:
     login, password = _b64(credentials.login), _b64(credentials.password)
     return Mechanism("LOGIN", None, (lambda _: login, lambda _: password))
 
 
-def _cram_md5(credentials: Credentials) -> Mechanism:
+def _cram_md5(_server: Server, credentials: Credentials) -> Mechanism:
     """RFC 2195."""
 
     def answer(challenge: bytes) -> bytes:
@@ -272,12 +350,47 @@ def _cram_md5(credentials: Credentials) -> Mechanism:
     return Mechanism("CRAM-MD5", None, (answer,))
 
 
+def _xoauth2(_server: Server, credentials: Credentials) -> Mechanism:
+    """Of Google, and Microsoft's too; a refusal is answered by an empty line."""
+    login, token = _bearer(credentials)
+    return _telling("XOAUTH2", f"user={login}\1auth=Bearer {token}\1\1", "")
+
+
+def _oauthbearer(server: Server, credentials: Credentials) -> Mechanism:
+    """RFC 7628; the name as RFC 5801 section 4 has it."""
+    login, token = _bearer(credentials)
+    name = login.replace("=", "=3D").replace(",", "=2C")
+    where = f"host={server.host}\1port={server.port}"
+    return _telling(
+        "OAUTHBEARER", f"n,a={name},\1{where}\1auth=Bearer {token}\1\1", "\1"
+    )
+
+
+def _bearer(credentials: Credentials) -> tuple[str, str]:
+    if "\1" in credentials.login:  # it would begin a field of its own
+        raise MailError(ErrorCode.SETTINGS_INVALID, field="login")
+    return credentials.login, credentials.access_token
+
+
+def _telling(name: str, message: str, farewell: str) -> Mechanism:
+    """Say `message`, and `farewell` to a challenge: it only tells why not."""
+    course = Course()
+
+    def answer(challenge: bytes) -> bytes:
+        course.challenge = challenge
+        return _b64(farewell)
+
+    return Mechanism(name, _b64(message), (answer,), course)
+
+
 def _b64(text: str) -> bytes:
     return base64.b64encode(text.encode())
 
 
-_MECHANISMS: dict[str, Callable[[Credentials], Mechanism]] = {
+_MECHANISMS: dict[str, Callable[[Server, Credentials], Mechanism]] = {
     "PLAIN": _plain,
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,
+    "XOAUTH2": _xoauth2,
+    "OAUTHBEARER": _oauthbearer,
 }

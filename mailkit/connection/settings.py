@@ -49,7 +49,7 @@ class Server:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "host", _host(self.host))
+        object.__setattr__(self, "host", host_name(self.host))
         if isinstance(self.port, bool) or not 0 < self.port < 65536:
             raise MailError(ErrorCode.SETTINGS_INVALID, field="port")
         if not 0 < self.timeout < 3600:
@@ -82,16 +82,11 @@ class Credentials:
             raise MailError(ErrorCode.SETTINGS_INVALID, field="access_token")
 
 
-def _encodable(text: str) -> bool:
-    """Whether `text` is free of lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def host_name(text: str) -> str:
+    """Return a DNS name as lower-case A-labels, or an IP address.
 
-
-def _host(text: str) -> str:
+    Raises MailError SETTINGS_INVALID with the field "host".
+    """
     text = text.strip()
     try:
         return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
@@ -101,6 +96,15 @@ def _host(text: str) -> str:
         return ascii_domain(text.removesuffix("."))
     except ValueError:
         raise MailError(ErrorCode.SETTINGS_INVALID, field="host") from None
+
+
+def _encodable(text: str) -> bool:
+    """Whether `text` is free of lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_ca(pem: str) -> None:

@@ -116,7 +116,7 @@ def parse(document: bytes, email: str) -> tuple[Offer, ...]:
         return ()
     if root.name != "clientConfig":
         return ()
-    found = []
+    found: list[Offer] = []
     for provider in root.named("emailProvider"):
         for element in provider.children[: _MOST_SERVERS * 2]:
             made = _offer(element, email)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..connection.network import Wire
 from ..connection.replies import Stage, mailbox_error
-from ..connection.session import Mechanism, Session, usable_mechanisms
+from ..connection.session import Mechanism, Session, judged, usable_mechanisms
 from ..connection.settings import Credentials, Protocol, Security
 from ..errors import ErrorCode, MailError
 from . import grammar
@@ -23,6 +23,8 @@ _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTAL
 # Their text is free, so that braces at its end announce nothing (RFC 3501 section 9).
 _CONDITION = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\r?\n\Z")
+# Of a BAD that does not say what is bad: perhaps the mechanism.
+_UNSAID = (ErrorCode.LOGIN_REFUSED, ErrorCode.TOKEN_REFUSED)
 _PIECE = 65536
 # Responses to one command: far more than to any that is asked here.
 _MOST = 50_000
@@ -264,7 +266,8 @@ class ImapSession(Session):
         """Sign in. Raises MailError LOGIN_REFUSED and the like, AUTH_UNAVAILABLE.
 
         AUTHENTICATE PLAIN takes every character (RFC 4616); LOGIN follows only where
-        the server says that the mechanism, not the password, was the problem.
+        the server says that the mechanism, not the password, was the problem, and
+        never with an access token.
         """
         with self._operation():
             credentials = self._signed()
@@ -319,20 +322,31 @@ class ImapSession(Session):
         offered = {name[5:] for name in told if name.startswith("AUTH=")}
         error = MailError(ErrorCode.AUTH_UNAVAILABLE)
         for mechanism in usable_mechanisms(self.server, credentials, offered):
-            answer = self._dialog.authenticate(mechanism)
+            answer = self._authenticated(mechanism)
             if answer.ok:
                 return answer
-            error = mailbox_error(Stage.LOGIN, answer.text, self._secrets)
-            unfit = error.code is ErrorCode.AUTH_UNAVAILABLE
-            if not (unfit or answer.status == b"BAD"):
+            refused = mailbox_error(Stage.LOGIN, answer.text, self._secrets)
+            error = judged(mechanism, refused)
+            unsaid = answer.status == b"BAD" and error.code in _UNSAID
+            if not (unsaid or error.code is ErrorCode.AUTH_UNAVAILABLE):
                 raise error
-        if "LOGINDISABLED" in told:
+        if credentials.access_token or "LOGINDISABLED" in told:
             raise error
         answer = self._dialog.ask(
             b"LOGIN", _quoted(credentials.login), _quoted(credentials.password)
         )
         self._demand(answer, Stage.LOGIN)
         return answer
+
+    def _authenticated(self, mechanism: Mechanism) -> Answer:
+        try:
+            return self._dialog.authenticate(mechanism)
+        except MailError as farewell:
+            error = judged(mechanism, farewell)
+        if error.code is ErrorCode.TOKEN_REFUSED and not mechanism.was_judged:
+            # Goodbye without a word about the token: nothing is known of it.
+            error = MailError(ErrorCode.CONNECTION_LOST, reply=error.reply)
+        raise error
 
     def _goodbye(self) -> None:
         self._dialog.log_out()

@@ -14,18 +14,24 @@ from pathlib import Path
 import pytest
 from attack_scene import prepared, scene  # noqa: F401 (fixtures)
 from delivery_steps import three  # noqa: F401 (a fixture)
+from discovery_scene import own_world  # noqa: F401 (a fixture)
 from hidden_scene import hidden  # noqa: F401 (a fixture)
 from mailbox_scene import address, imap, owner, tell  # noqa: F401 (fixtures)
+from oauth_scene import oauth  # noqa: F401 (a fixture)
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_scene import shared_task  # noqa: F401 (a fixture)
 from site_setup import Site, prepare
 
-from devtools.console import under_ci
+from devtools import node
+from devtools.console import DevError, under_ci
 from devtools.odoo import Odoo
 from devtools.postgres import Postgres
 from devtools.served import ServedOdoo
 from devtools.state import State
+from devtools.testbed.authorization import AuthorizationServer
 from devtools.testbed.bed import TestBed
+from devtools.testbed.ca import TestCA
+from devtools.testbed.dovecot import Dovecot
 
 # A busy machine builds assets and renders slowly; what never comes still fails.
 expect.set_options(timeout=20_000)
@@ -87,6 +93,49 @@ def bed(open_folder: Path) -> Iterator[TestBed]:
         missing(reason)
     with TestBed(open_folder / "bed") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def new_service(open_folder: Path) -> Iterator[Callable[..., AuthorizationServer]]:
+    """Return ``new_service(name, secure=True)``: a service that people sign in at.
+
+    It speaks https with a certificate of the bed's authority, or plain http. All are
+    ended with the session.
+    """
+    started: list[AuthorizationServer] = []
+
+    def start(name: str, secure: bool = True) -> AuthorizationServer:
+        try:
+            packages = node.modules(State())
+        except DevError as error:
+            missing(str(error))
+        authority = TestCA(open_folder / "bed" / "ca") if secure else None
+        service = AuthorizationServer(open_folder / name, packages, authority)
+        started.append(service)
+        return service.start()
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def sign_in_service(
+    new_service: Callable[..., AuthorizationServer],
+) -> AuthorizationServer:
+    """The authorization server of the session; ``oauth_bed`` asks it about tokens."""
+    return new_service("authorization")
+
+
+@pytest.fixture(scope="module")
+def oauth_bed(bed: TestBed, sign_in_service: AuthorizationServer) -> Iterator[TestBed]:
+    """The bed, which takes access tokens beside passwords while this module runs."""
+    reason = Dovecot.missing_for_tokens()
+    if reason:
+        missing(reason)
+    bed.take_tokens(sign_in_service)
+    yield bed
+    bed.take_tokens(None)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def prepare(odoo: ServedOdoo, bed: TestBed) -> Site:
     admin.call("digest.digest", "action_deactivate", digests)
     _leave_projects(site)
     for brand in ("brand-a", "brand-b"):
-        admin.call("mail.external.provider", "create", [_preset(bed, brand)])
+        admin.call("mail.external.provider", "create", [preset(bed, brand)])
     return site
 
 
@@ -135,7 +135,7 @@ def allow_private_hosts(admin: OdooClient, allowed: bool) -> None:
     admin.call("ir.config_parameter", "set_param", name, "1" if allowed else "")
 
 
-def _preset(bed: TestBed, brand: str) -> dict[str, object]:
+def preset(bed: TestBed, brand: str) -> dict[str, object]:
     return {
         "name": f"{brand} mail",
         "sequence": 1,

@@ -55,6 +55,14 @@ class Window:
         self.values = values
         self.id: int | None = None
 
+    @classmethod
+    def of(cls, client: OdooClient, window_id: int) -> "Window":
+        """A window that is there already."""
+        window = cls.__new__(cls)
+        window.client, window.context, window.id = client, {}, window_id
+        window.values = {}
+        return window
+
     def _onchange(self, values: dict[str, Any], names: list[str]) -> dict[str, Any]:
         answer = self.client.call(
             WINDOW, "onchange", [], values, names, _SPECIFICATION, context=self.context

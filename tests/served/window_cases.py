@@ -30,7 +30,8 @@ WORDS = {
     "plain_expected_tls": ("expects SSL/TLS from the start", "Choose SSL/TLS"),
     "login_refused": ("refused the user name or the password", "Type both again"),
     "app_password_required": ("usual password", "Create an app password"),
-    "oauth_required": ("no longer accepts passwords", "Ask the service's"),
+    "oauth_required": ("no longer accepts passwords", "Choose “Sign in”"),
+    "smtp_auth_disabled": ("(SMTP AUTH) is switched off", "Set-CASMailbox"),
     "login_disabled": ("switched off for this mailbox", "Switch on"),
     "web_login_required": ("on its web page", "in the browser"),
     "login_busy": ("too many attempts", "Wait a few minutes"),
@@ -147,7 +148,7 @@ CASES = [
     ),
     _refusal(
         "auth-disabled",
-        "login_disabled",
+        "smtp_auth_disabled",
         "smtp_login",
         "auth",
         "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled"

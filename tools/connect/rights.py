@@ -5,12 +5,13 @@ from odoo.tools import escape_psql
 
 from ...mailkit.message.address import Address
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
+from . import sign_in
 
 
 def check_account(account):
     """:raise AccessError: this user may not connect an account, or an address"""
     if not account._may_connect():
-        raise _not_theirs(account.env)
+        raise not_theirs(account.env)
 
 
 def check_values(env, vals):
@@ -31,7 +32,7 @@ def check_values(env, vals):
             continue
         record = env[model].browse(record_id)
         if not (record.has_access("read") and record._may_connect()):
-            raise _not_theirs(env)
+            raise not_theirs(env)
 
 
 def check_owner(window):
@@ -82,7 +83,7 @@ def _check_company(env, company, owner):
         )
 
 
-def _not_theirs(env):
+def not_theirs(env):
     return AccessError(env._("Only the owner or a manager may change this address."))
 
 
@@ -164,6 +165,8 @@ def check_sign_in(window):
     :raise UserError: it is not said whose it is, or their own mailbox would be opened
     """
     env = window.env
+    if window.auth_method == "oauth2":
+        _check_new_tokens(window)
     if not window.is_company:
         return
     account = window.account_id.sudo()
@@ -182,6 +185,61 @@ def check_sign_in(window):
         _check_not_their_own(window, signer)
     if not window.is_address_only:
         _check_nobodys(window, signer)
+
+
+def _check_new_tokens(window):
+    """Whose mailbox is opened with the tokens that this user just got for the window.
+
+    :raise AccessError: a colleague's, which a service may let them open
+    :raise UserError: their own, for the company
+    """
+    env, row = window.env, sign_in.newest(window)
+    if not row:
+        return
+    is_itself = sign_in.names_mailbox(window, row.hint)
+    if not window.is_company:
+        owner = window._owner()
+        if owner != env.user and not is_itself:
+            raise AccessError(
+                env._(
+                    "Only %(name)s can sign in for their own address: let them choose "
+                    "“Sign in” in their preferences, or sign in here themselves.",
+                    name=owner.name,
+                )
+            )
+        return
+    own = _mailboxes_of(env.user)
+    for label, name in _opened_names(window):
+        if _names(name, own):
+            raise UserError(
+                env._(
+                    "%(field)s: %(name)s is your own mailbox. Enter the name of the "
+                    "shared mailbox; or connect it as your personal address.",
+                    field=label,
+                    name=name,
+                )
+            )
+        if not is_itself and _people_of(env, name) - env.user:
+            raise AccessError(
+                env._(
+                    "%(field)s: %(name)s is the mailbox of a colleague. Only they can "
+                    "sign in to connect it.",
+                    field=label,
+                    name=name,
+                )
+            )
+
+
+def _opened_names(window):
+    """:return: list of (field as it is shown, name of a mailbox that is opened)"""
+    names = ["email", "smtp_login"]
+    if window.incoming_protocol in READ_PROTOCOLS:
+        names.append("incoming_login")
+    label = window._fields
+    return [
+        (label[name].get_description(window.env)["string"], window[name] or "")
+        for name in names
+    ]
 
 
 def _check_not_their_own(window, signer):

@@ -13,7 +13,7 @@ from odoo.fields import Command
 
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import notices, vault
-from . import test
+from . import sign_in, test
 
 MAX_LOOK_BACK_DAYS = 90
 
@@ -43,7 +43,7 @@ def save(window, proof):
             },
         )
         address = _write_address(window, account, proof)
-        _store_passwords(window, account)
+        _store_sign_in(window, account)
         account._set_up_reading(folders, anew)
     notices.tell_of_connection(address, *before)
     address.account_id._resume()
@@ -187,8 +187,19 @@ def _mailbox_values(window):
     return values
 
 
+def _store_sign_in(window, account):
+    """What the account signs in with from now on; in the window nothing is left."""
+    if window.auth_method != "oauth2":
+        _store_passwords(window, account)
+    elif row := sign_in.newest(window):
+        tokens = sign_in.tokens_of(window, row)
+        vault.store_tokens(account, tokens, row.grant)
+    sign_in.forget(window)
+    window.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
+
+
 def _store_passwords(window, account):
-    """Seal the tested passwords for ``account``; the typed ones are forgotten."""
+    """Seal the tested passwords for ``account``."""
     tested = test.passwords(window)
     stored = window.env["mail.external.secret"].sudo()
     stored.search([("account_id", "=", account.id)]).unlink()
@@ -198,7 +209,6 @@ def _store_passwords(window, account):
         ):
             continue
         vault.store_password(account, purpose, secret)
-    window.sudo().write({"password_sealed": False, "incoming_password_sealed": False})
 
 
 # The address's part
@@ -279,6 +289,8 @@ def check_replies(window):
                 "to Odoo. Or switch it off; then replies go to Odoo's own address."
             )
         )
+    if window.fetched_problem:
+        raise UserError(window.fetched_problem)
     if window.is_address_only:
         _check_new_mail(window)
         return

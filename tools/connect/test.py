@@ -18,7 +18,7 @@ from ...mailkit.imap.mailbox import ImapMailbox
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
 from ..explanations import cause_and_remedy
-from . import advice, probe, rights, round_trip
+from . import advice, guidance, probe, rights, round_trip, sign_in
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
@@ -86,7 +86,12 @@ def _is_named_in_login(window):
 
 
 def passwords(window):
-    """What was typed; else what the account has stored, if it may go there."""
+    """What was typed; else what the account has stored, if it may go there.
+
+    None where people sign in with the mail service, see ``sign_in``.
+    """
+    if window.auth_method == "oauth2":
+        return Passwords(None, None)
     smtp = _typed(window, "password_sealed", "password")
     if smtp is None:
         smtp = _stored(window, "smtp")
@@ -118,6 +123,8 @@ def _stored(window, purpose):
     """The account's password, only when the window still means the same place."""
     account = window.account_id._origin.sudo()
     env = window.env
+    if account.auth_method == "oauth2":
+        return None
     if not (account and window._may_see()) or (
         vault.secret_context(env, window, purpose)
         != vault.secret_context(env, account, purpose)
@@ -130,8 +137,14 @@ def _stored(window, purpose):
 
 
 def settings_fingerprint(window):
-    """Keyed hash over everything that a test is about, the passwords included."""
+    """Keyed hash over everything that a test is about, the passwords included.
+
+    Tokens change by themselves: in their place stands when somebody signed in.
+    """
     secrets = passwords(window)
+    if window.auth_method == "oauth2":
+        grant = sign_in.current(window)
+        secrets = (window.application_id.id, grant and f"{grant.id} {grant.hint}")
     return vault.fingerprint(
         window.env,
         (
@@ -146,13 +159,16 @@ def settings_fingerprint(window):
     )
 
 
-def seconds(step):
+def seconds(window, step):
     """How long a check takes at the most, Odoo's own part of it included."""
+    spare = 2.0
+    if window.auth_method == "oauth2":
+        spare += sign_in.SERVICE_SECONDS
     if step in [each.value for each in PROBE_STEPS]:
         # sending before, and taking it out of the mailbox afterwards
-        return 2 * NETWORK_SECONDS + probe.ARRIVAL_SECONDS + 2.0
+        return 2 * NETWORK_SECONDS + probe.ARRIVAL_SECONDS + spare
     sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
-    return sessions * NETWORK_SECONDS + 2.0
+    return sessions * NETWORK_SECONDS + spare
 
 
 def check_step(window, step):
@@ -161,6 +177,7 @@ def check_step(window, step):
         address can be nobody's
     """
     window._check_rights()
+    sign_in.check_places(window)
     rights.check_sign_in(window)
     known = [each.value for each in dict.fromkeys((*steps(window), *offered(window)))]
     if step not in known:
@@ -173,14 +190,17 @@ def check_step(window, step):
         raise UserError(window.env._("Let the checks before this one pass first."))
 
 
-def prepared(window, step, is_cancelled):
+def prepared(window, step, is_cancelled, problem=None):
     """One check, ready to be run: it needs the database no more.
 
     :param mailkit.checks.Step step:
     :param is_cancelled: function: whether nobody waits for it any more
+    :param problem: MailError for which it cannot be run if it signs in, or None
     :return: function without parameters, which returns what ``_run`` does
     """
     try:
+        if problem and step in _WITH_SIGN_IN:
+            raise problem
         if step in PROBE_STEPS:
             return _prepared_probe(window, step, is_cancelled)
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
@@ -254,6 +274,8 @@ def _credentials(window, step):
     login = (window.smtp_login if smtp else window.incoming_login) or ""
     if step not in _WITH_SIGN_IN:
         return Credentials(login, "")
+    if window.auth_method == "oauth2":
+        return sign_in.credentials(window, "smtp" if smtp else "incoming")
     secrets = passwords(window)
     secret = secrets.smtp if smtp else secrets.incoming
     if secret is None:
@@ -292,9 +314,10 @@ def told(window, result):
     """What the window shows of one check.
 
     :param mailkit.checks.CheckResult result:
-    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply; of a mail
-        to oneself notes (see ``advice.of_round_trip``) and warns: whether one of them
-        is a warning
+    :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply; for one
+        that failed steps (list of str), and help_url where there is one; of a mail to
+        oneself notes (see ``advice.of_round_trip``) and warns: whether one of them is a
+        warning
     """
     data = {
         "step": result.step.value,
@@ -309,12 +332,15 @@ def told(window, result):
     if result.error:
         code = result.error.code.value
         if code == "login_required" and not result.error.reply:
-            code = "secret_needed"
+            is_password = window.auth_method == "password"
+            code = "secret_needed" if is_password else "sign_in_needed"
         data["cause"], data["remedy"] = cause_and_remedy(window.env, code)
         data["field"] = result.error.field or ""
         data["reply"] = str(result.error.reply or "")
-        if window.provider_help_url and data["field"] in ("password", "login"):
-            data["help_url"] = window.provider_help_url
+        data["steps"] = guidance.after(window, result)
+        help_url = guidance.service(window)._help_link()
+        if help_url and (data["steps"] or data["field"] in ("password", "login")):
+            data["help_url"] = help_url
     if result.step is checks.Step.ROUND_TRIP:
         notes = advice.of_round_trip(window, result)
         data.update(notes=notes, warns=any(note["warns"] for note in notes))

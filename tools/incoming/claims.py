@@ -90,9 +90,11 @@ def claim_due(env, number, limit, troubled):
                  WHERE m.id = due.id
                 RETURNING m.*
             )
-            SELECT a.id, a.user_id, a.company_id, a.sign_in_user_id,
+            SELECT a.id, a.user_id, a.company_id, a.sign_in_user_id, a.auth_method,
                    a.incoming_protocol, a.incoming_host, a.incoming_port,
                    a.incoming_security, a.incoming_login, a.ca_certificate,
+                   a.application_id, a.smtp_host, a.smtp_port, a.smtp_security,
+                   a.smtp_login,
                    a.allow_private_host, a.look_back_days, s.sealed, m.next_look,
                    m.last_look, m.reading_since, m.quiet_looks, m.attempts,
                    m.cuts, m.crashes, m.judging, m.failure_code,
@@ -112,7 +114,9 @@ def claim_due(env, number, limit, troubled):
               FROM mine m
               JOIN mail_external_account a ON a.id = m.account_id
               LEFT JOIN mail_external_secret s
-                ON s.account_id = a.id AND s.purpose = 'incoming'
+                ON s.account_id = a.id
+               AND s.purpose = CASE a.auth_method WHEN 'oauth2' THEN 'oauth2'
+                                                  ELSE 'incoming' END
             """,
             limit=limit,
             troubled=troubled,

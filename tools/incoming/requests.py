@@ -12,6 +12,7 @@ from typing import Any
 
 from ...mailkit.connection.settings import Credentials, Server
 from ...mailkit.errors import MailError
+from ..oauth2.tokens import Renewal
 from .heavy import MessageSource
 
 # How a visit ends, unless all went well (None) or the server refused (MailError)
@@ -19,6 +20,10 @@ from .heavy import MessageSource
 
 class Stopped(Exception):
     """The run is over; what was not looked at is looked at by the next one."""
+
+
+class Unusable(Stopped):
+    """What is stored of the sign-in does not open: other key, database or settings."""
 
 
 class Failed(Stopped):
@@ -58,12 +63,13 @@ class FolderJob:
 class MailboxJob:
     """All that a visit needs, none of it a record.
 
-    ``headers``: how many are asked for at once. ``careful``: Odoo ended the last time
-    while something of this mailbox may have been judged.
+    ``credentials`` None: it has to ask for them, see ``SignIn``. ``headers``: how many
+    are asked for at once. ``careful``: Odoo ended the last time while something of this
+    mailbox may have been judged.
     """
 
     server: Server
-    credentials: Credentials = field(repr=False)
+    credentials: Credentials | None = field(repr=False)
     folders: tuple[FolderJob, ...]
     since: date  # the day of the last visit
     look_back: date | None  # where a folder begins that was never read
@@ -76,9 +82,40 @@ class MailboxJob:
 
 
 class Request:
-    """``keeps``: it is about what is done already, so it is heard to the very end."""
+    """``keeps``: it is about what is done already, so it is heard to the very end.
+
+    ``is_alone``: it has a transaction of its own.
+    """
 
     keeps = False
+    is_alone = False
+
+
+@dataclass(frozen=True)
+class SignIn(Request):
+    """Asks what to sign in with: ``tokens.Access``, or ``Renewal`` that the visit has
+    to do, or ``Wait``; or the MailError because of which there is nothing.
+
+    ``lease``: of this visit. ``refused``: the token that the server refused.
+    """
+
+    is_alone = True
+    lease: str
+    refused: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Renewed(Request):
+    """What the mail service answered to a renewal; it is kept at once. The answer is as
+    to ``SignIn``.
+
+    ``outcome``: see ``tokens.ask``.
+    """
+
+    keeps = True
+    is_alone = True
+    renewal: Renewal
+    outcome: Any = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -246,4 +283,7 @@ class Asked:
         """Whether it needs a transaction of its own: what is large, what is marked."""
         source = self.asked.source if self.messages else None
         large = source is not None and source.is_large
-        return large or (not self.is_end and self.work.marks.wanted(self.asked))
+        return large or (
+            not self.is_end
+            and (self.asked.is_alone or self.work.marks.wanted(self.asked))
+        )

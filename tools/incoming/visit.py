@@ -23,6 +23,7 @@ from ...mailkit.imap.folders import FolderState, sent_folder
 from ...mailkit.imap.mailbox import SMALL_CHUNK, ImapMailbox
 from ...mailkit.message.headers import parse_headers
 from ...mailkit.pop3 import MaildropStatus, Pop3Mailbox
+from ..oauth2 import tokens
 from .heavy import LARGE, MessageSource
 from .requests import (
     Advanced,
@@ -35,7 +36,9 @@ from .requests import (
     Listed,
     NextCopy,
     Part,
+    Renewed,
     Scanned,
+    SignIn,
     Stopped,
     Unreadable,
 )
@@ -72,11 +75,8 @@ def visit(job, ask, deadline):
     :raise MailError: the mailbox cannot be read
     :raise Stopped: by ``ask``
     """
-    kind = ImapMailbox if job.server.protocol is Protocol.IMAP else Pop3Mailbox
-    with kind(job.server, job.credentials, deadline=deadline) as mailbox:
-        mailbox.open()
-        mailbox.login()
-        if kind is Pop3Mailbox:
+    with _signed_in(job, ask, deadline) as mailbox:
+        if job.server.protocol is Protocol.POP3:
             for folder in job.folders[:1]:
                 _visit_maildrop(mailbox, folder, job, ask)
             return
@@ -84,6 +84,56 @@ def visit(job, ask, deadline):
             _visit_folder(mailbox, folder, job, ask)
         if job.copies:
             _put_copies_away(mailbox, ask)
+
+
+# Signing in
+
+
+def _signed_in(job, ask, deadline):
+    """An open mailbox.
+
+    An access token that the server refuses, though it should be good, is renewed once.
+    """
+    credentials = job.credentials or sign_in(ask, deadline)
+    token = credentials.access_token
+    try:
+        return _opened(job, credentials, deadline)
+    except MailError as error:
+        if error.code is not ErrorCode.TOKEN_REFUSED or not token:
+            raise
+    return _opened(job, sign_in(ask, deadline, refused=token), deadline)
+
+
+def _opened(job, credentials, deadline):
+    kind = ImapMailbox if job.server.protocol is Protocol.IMAP else Pop3Mailbox
+    mailbox = kind(job.server, credentials, deadline=deadline)
+    try:
+        mailbox.open()
+        mailbox.login()
+    except BaseException:
+        mailbox.close()
+        raise
+    return mailbox
+
+
+def sign_in(ask, deadline, refused=""):
+    """What to sign in with. Where the token has to be renewed, the mail service is
+    asked here: the run has no time for that.
+
+    :rtype: mailkit.connection.settings.Credentials
+    :raise MailError: there is no token now
+    """
+    lease = tokens.new_lease()
+    while True:
+        answer = ask(SignIn(lease, refused))
+        if isinstance(answer, tokens.Renewal):
+            renewed = Renewed(answer, tokens.ask(answer, deadline))
+            answer = ask.kept(renewed)
+        if isinstance(answer, MailError):
+            raise answer
+        if isinstance(answer, tokens.Access):
+            return answer.credentials
+        tokens.pause(answer, deadline)
 
 
 # IMAP
@@ -510,6 +560,15 @@ class Asking:
             raise Stopped
         self._requests.put(Asked(self._work, asked, self._replies))
         return self._wait
+
+    def kept(self, renewed):
+        """As calling it; what a service answered is kept though the run is over: its
+        old token may be good for nothing any more."""
+        try:
+            return self(renewed)
+        except Stopped:
+            self._work.keep_renewed(renewed)
+            raise
 
     def _wait(self):
         answer = self._replies.get()

@@ -8,7 +8,9 @@ not at all.
 import base64
 import json
 import logging
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
@@ -19,7 +21,8 @@ from ...mailkit.answers.matching import Match
 from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.message.headers import Headers, parse_headers
 from .. import service_habits, vault
-from ..outgoing.session import SIGN_IN_CODES
+from ..oauth2 import tokens
+from ..sign_in_codes import SIGN_IN_CODES, UNUSABLE
 from . import requests as visit
 from .facts import (
     HEAVY_SECONDS,
@@ -112,6 +115,8 @@ class MailboxWork:
         )
 
     def _credentials(self):
+        if self.row["auth_method"] == "oauth2":
+            return None  # the visit asks for them: they may have to be renewed
         try:
             return vault.stored_credentials(self.env, self.row, "incoming")
         except vault.UnsealError as error:
@@ -152,6 +157,8 @@ class MailboxWork:
 
     def _handler(self, request):
         return {
+            visit.SignIn: self._sign_in,
+            visit.Renewed: self._note_renewed,
             visit.Scanned: self._choose,
             visit.Unreadable: self._note_unreadable,
             visit.Fetched: self._give_to_intake,
@@ -164,6 +171,31 @@ class MailboxWork:
             visit.NextCopy: self._next_copy,
             visit.CopyFailed: self._note_failed_copy,
         }[type(request)]
+
+    # Signing in with an access token: by cursors of its own, committed at once
+
+    def _sign_in(self, asked):
+        try:
+            return tokens.look(
+                self.env, self.account.id, "incoming", asked.lease, asked.refused
+            )
+        except vault.UnsealError:
+            return visit.Unusable()
+        except UserError:  # no key now, see ``vault``
+            return MailError(ErrorCode.TEMPORARY)
+        except MailError as error:
+            return error
+
+    def _note_renewed(self, renewed):
+        try:
+            return tokens.settle(self.env, renewed.renewal, renewed.outcome)
+        except MailError as error:
+            return error
+
+    def keep_renewed(self, renewed):
+        """In the visit's thread: its run is over."""
+        with suppress(MailError):
+            tokens.settle(self.env, renewed.renewal, renewed.outcome)
 
     # Headers
 
@@ -424,7 +456,9 @@ class MailboxWork:
 
     def end(self, how):
         """:param how: None, MailError, or one of the kinds of ``Stopped``"""
-        if isinstance(how, visit.Failed):
+        if isinstance(how, visit.Unusable):
+            self.account._stop_reading(UNUSABLE, "")
+        elif isinstance(how, visit.Failed):
             self.finish(MailError(ErrorCode.TEMPORARY))
         elif isinstance(how, visit.Cut):
             self.cut_off(how)
@@ -445,6 +479,8 @@ class MailboxWork:
         else:
             attempts = (self.row["attempts"] or 0) + 1
             minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES)) - 1]
+            if error.retry_after:  # who refused knows better
+                minutes = math.ceil(error.retry_after / 60)
             self._write(
                 minutes,
                 attempts=attempts,

@@ -17,9 +17,10 @@ from odoo.tools import SQL
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
 from .. import service_habits
+from ..sign_in_codes import OF_APPLICATION, SIGN_IN_CODES, UNUSABLE
 from .message import InvalidRecipient, build_messages
 from .result import MailResult, RecipientResult
-from .session import SIGN_IN_CODES, KeyMissing, SecretUnusable, open_session
+from .session import KeyMissing, SecretUnusable, open_session
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ RETRY_MINUTES = (1, 5, 15, 30, 60, 120, 240, 480, 720, 720)
 BATCH = 50
 # So long somebody may still be sending through an account that was deleted.
 _LAST_OF_DELETED = timedelta(minutes=15)
+# What a server says in the middle of a session whose token has ended meanwhile.
+_TOKEN_ENDED = frozenset({ErrorCode.TOKEN_REFUSED, ErrorCode.LOGIN_REQUIRED})
 # So many broken connections in a row are the server's fault, not the mail's.
 BROKEN_LIMIT = 2
 
@@ -120,6 +123,7 @@ class AccountDelivery:
         self.note_progress = note_progress
         self.ledger = self.env["mail.external.delivery"]
         self.session = None
+        self.opened = None  # how the session is signed in
         self.room, self.room_again = None, None
         self.again = False
         self.served = 0
@@ -236,16 +240,18 @@ class AccountDelivery:
         row = self.ledger._begin(mail, built.message_id, recipient)
         self._commit()  # a crash from here on leaves the row as "sending"
         try:
-            reply = session.send(built.sender, recipient, built.content)
+            reply = self._hand_over(session, built, recipient)
+        except AccountStopped:  # before it was handed over
+            row.write({"state": "retry"})
+            self._commit()
+            raise
         except MailError as error:
             result = self._refused(error, row, mail.sending_address_id)
         else:
             self.broken = []
             self.served += 1
             result = RecipientResult("sent", reply=reply)
-            habits = self.account.service_habits
-            if habits or "<" in reply:
-                row._note_given_id(service_habits.given_id(habits, reply))
+            self._note_given_id(row, reply)
             self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()
@@ -255,6 +261,27 @@ class AccountDelivery:
         if len(self.broken) >= BROKEN_LIMIT:
             self._account_failed(self.broken[-1])
         return result
+
+    def _hand_over(self, session, built, recipient):
+        """Send one message; a session that outlives its token is opened again, once.
+
+        :return: the server's reply
+        """
+        message = built.sender, recipient, built.content
+        try:
+            return session.send(*message)
+        except MailError as error:
+            token = self.opened.token
+            if not token or error.code not in _TOKEN_ENDED or error.in_doubt:
+                raise
+        self._close()
+        return self._session(refused=token).send(*message)
+
+    def _note_given_id(self, row, reply):
+        """The server may have told the Message-ID that it gave the mail."""
+        habits = self.account.service_habits
+        if habits or "<" in reply:
+            row._note_given_id(service_habits.given_id(habits, reply))
 
     def _keep_copy(self, built):
         """For the Sent folder, where the account wants that: one copy a mail."""
@@ -325,19 +352,25 @@ class AccountDelivery:
 
     # The account
 
-    def _session(self):
-        """The open session; opened at the first mail, and anew when it broke.
+    def _session(self, refused=""):
+        """The open session; opened at the first mail, and anew when it broke, or when
+        its token has ended.
 
+        :param str refused: the token that the server refused in the one before
         :raise AccountStopped: there is none to be had
         """
-        if not (self.session and self.session.alive):
+        if not (self.session and self.session.alive and not self._token_ended()):
             self._close()
+            if self.account.auth_method == "oauth2":
+                self._commit()  # nothing is open while the mail service is asked
             try:
-                self.session = open_session(
-                    self.account, Deadline(self.last - time.monotonic())
+                self.opened = open_session(
+                    self.account, Deadline(self.last - time.monotonic()), refused
                 )
+                self.session = self.opened.session
             except SecretUnusable:
-                self.account._stop("secret_unusable", "")
+                with_tokens = self.account.auth_method == "oauth2"
+                self.account._stop(UNUSABLE if with_tokens else "secret_unusable", "")
                 self._commit()
                 raise AccountStopped from None
             except KeyMissing:
@@ -348,6 +381,10 @@ class AccountDelivery:
             except MailError as error:
                 self._account_failed(error)
         return self.session
+
+    def _token_ended(self):
+        ends = self.opened.good_until
+        return ends is not None and time.monotonic() > ends
 
     def _close(self):
         if self.session:
@@ -361,12 +398,17 @@ class AccountDelivery:
         """
         reply = str(error.reply or "")
         if error.code in SIGN_IN_CODES:
+            self._commit()  # who renews tokens may have stopped it since it was read
             self.account._stop(error.code.value, reply)
         else:
             delay = retry_delay(self.account.delivery_attempts + 1)
-            when = fields.Datetime.now() + (delay or timedelta(hours=12))
+            wait = delay or timedelta(hours=12)
+            if error.retry_after:  # who refused knows better
+                wait = timedelta(seconds=error.retry_after + 1)
+            when = fields.Datetime.now() + wait
             self.account._delay_delivery(when, error.code.value, reply)
-            if delay is None:
+            # What an administrator mends waits for them.
+            if delay is None and error.code not in OF_APPLICATION:
                 self._give_up(error.code.value, reply)
         self._commit()
         raise AccountStopped

@@ -1,13 +1,16 @@
 """A signed-in SMTP session of one account."""
 
 import logging
+import time
 from dataclasses import replace
+from typing import NamedTuple
 
 from odoo.exceptions import UserError
 
 from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.smtp import SmtpSession
 from .. import vault
+from ..oauth2 import tokens
 
 _logger = logging.getLogger(__name__)
 
@@ -16,40 +19,52 @@ OPEN_TIMEOUT = 20.0
 # Seconds for one whole step of sending; the server may look at a large mail for long.
 STEP_TIMEOUT = 60.0
 
-# The server refuses the login itself: trying again would only lock the mailbox.
-SIGN_IN_CODES = frozenset(
-    {
-        ErrorCode.LOGIN_REFUSED,
-        ErrorCode.APP_PASSWORD_REQUIRED,
-        ErrorCode.OAUTH_REQUIRED,
-        ErrorCode.LOGIN_DISABLED,
-        ErrorCode.ACCOUNT_LOCKED,
-        ErrorCode.AUTH_UNAVAILABLE,
-        ErrorCode.LOGIN_REQUIRED,
-        ErrorCode.WEB_LOGIN_REQUIRED,
-    }
-)
-
 
 class SecretUnusable(Exception):
-    """The stored password does not open: other key, database or settings."""
+    """What is stored does not open: other key, database or settings."""
 
 
 class KeyMissing(Exception):
     """This Odoo has no encryption key at the moment; nothing is wrong otherwise."""
 
 
-def open_session(account, deadline):
+class Opened(NamedTuple):
+    """A session that takes messages. ``token``: what it is signed in with, or "".
+
+    ``good_until``: time.monotonic() until which that is good, or None.
+    """
+
+    session: SmtpSession
+    token: str = ""
+    good_until: float | None = None
+
+
+def open_session(account, deadline, refused=""):
     """Connect and sign in.
+
+    An access token that the server refuses, though it should be good, is renewed once:
+    the clocks may differ, or somebody ended it.
 
     :param account: mail.external.account in superuser mode
     :param mailkit.connection.network.Deadline deadline: of the whole session
-    :return: a session that takes messages; the caller closes it
+    :param str refused: a token that the server has refused already
+    :rtype: Opened; the caller closes the session
     :raise SecretUnusable, KeyMissing, MailError: there is no session
     """
+    access = _access(account, deadline, refused)
+    token = access.credentials.access_token if access.credentials else ""
+    try:
+        return _opened(account, access, deadline)
+    except MailError as error:
+        if error.code is not ErrorCode.TOKEN_REFUSED or not token or refused:
+            raise
+    return _opened(account, _access(account, deadline, token), deadline)
+
+
+def _opened(account, access, deadline):
     session = SmtpSession(
         vault.server(account, "smtp", OPEN_TIMEOUT),
-        _credentials(account),
+        access.credentials,
         deadline=deadline,
     )
     try:
@@ -59,17 +74,22 @@ def open_session(account, deadline):
         session.close()
         raise
     session.server = replace(session.server, timeout=STEP_TIMEOUT)
-    return session
+    token = access.credentials.access_token if access.credentials else ""
+    ends = access.seconds and time.monotonic() + access.seconds
+    return Opened(session, token, ends)
 
 
-def _credentials(account):
+def _access(account, deadline, refused):
+    """:rtype: tokens.Access; its credentials are None where nobody signs in"""
     if not account.smtp_login:
-        return None
+        return tokens.Access(None)
     try:
-        return vault.stored_credentials(account.env, account, "smtp")
+        if account.auth_method == "oauth2":
+            return tokens.access(account.env, account, "smtp", refused, deadline)
+        return tokens.Access(vault.stored_credentials(account.env, account, "smtp"))
     except vault.UnsealError as error:
         _logger.warning(
-            "Password of external account %s cannot be decrypted: the key, the "
+            "The sign-in of external account %s cannot be decrypted: the key, the "
             "database or the settings changed",
             account.id,
         )

@@ -1,10 +1,11 @@
-import { Component, useState } from "@odoo/owl";
+import { Component, onMounted, useState } from "@odoo/owl";
 
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
-import { useService } from "@web/core/utils/hooks";
+import { useBus, useService } from "@web/core/utils/hooks";
 import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
 
+import { SIGNED_IN } from "./external_account_sign_in";
 import { callPatiently } from "./patient_call";
 
 /** What a test is valid for; as `_compute_tested_ok` of mail.external.account.connect. */
@@ -13,6 +14,8 @@ const SETTINGS = [
     "is_company",
     "user_id",
     "company_id",
+    "auth_method",
+    "is_signed_in",
     "password",
     "incoming_password",
     "smtp_host",
@@ -53,6 +56,7 @@ const ICONS = {
  * @property {string} [cause]
  * @property {string} [remedy]
  * @property {string} [reply] what the server said
+ * @property {string[]} [steps] what to do at the mail service, in order
  * @property {string} [help_url]
  * @property {Object[]} [notes] advice, see tools/connect/advice.py
  */
@@ -80,6 +84,18 @@ export class ExternalAccountTest extends Component {
             skipped: _t("Not tried"),
         };
         this.noteTexts = { warning: _t("Warning"), hint: _t("Hint") };
+        // Whoever signed in with the mail service wants to know whether it works.
+        useBus(this.env.bus, SIGNED_IN, ({ detail }) => {
+            if (detail.resId === this.props.record.resId && !this.isRunning) {
+                this.onClickTest();
+            }
+        });
+        onMounted(() => {
+            const { context, data } = this.props.record;
+            if (context.starts_test && data.is_signed_in && !this.isTestedOk) {
+                this.onClickTest();
+            }
+        });
     }
 
     get isRunning() {

@@ -22,9 +22,12 @@ import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer
 from mailkit.connection.replies import Stage
-from mailkit.connection.session import Mechanism
+from mailkit.connection.session import Course, Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
-from mailkit.errors import ErrorCode, ServerReply
+from mailkit.discovery.found import Found, Offer, Source
+from mailkit.discovery.search import Search
+from mailkit.errors import ErrorCode, MailError, ServerReply
+from mailkit.http import Target
 from mailkit.imap.folders import Folder
 from mailkit.imap.grammar import Untagged
 from mailkit.imap.session import Answer
@@ -33,6 +36,7 @@ from mailkit.message.address import Address
 from mailkit.message.address_fields import parse
 from mailkit.message.headers import Headers, parse_headers
 from mailkit.message.lightening import HeavyPart
+from mailkit.oauth import Client
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
@@ -212,9 +216,23 @@ def _untagged(text: str) -> list[Untagged]:
     ]
 
 
+def _offers(text: str) -> list[Offer]:
+    kinds = list(Protocol)
+    return [
+        Offer(kinds[number % 3], each, 465, Security.SSL, each, number % 2 == 0)
+        for number, each in enumerate(_pieces(text))
+    ]
+
+
+def _found(text: str) -> Found:
+    server = Offer(Protocol.SMTP, text, 465, Security.SSL, text)
+    return Found(Source.SRV, text, server, server, server)
+
+
 # No text of others reaches these, or only by what is measured: why.
 _NUMBERS = "numbers and moments only"
 _SPEAKS = "what a server says comes through Wire and Dialog to imap.grammar and replies"
+_ASKS = "what a service says comes through http.client to oauth_answers and _refusals"
 NOT_MEASURED = {
     "checks.run": _SPEAKS,
     "imap.session.ImapSession": _SPEAKS,
@@ -233,7 +251,19 @@ NOT_MEASURED = {
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
     "connection.network.speaks_tls": "a socket",
+    "connection.network.conceal": "it waits",
+    "records.is_available": "no parameters",
+    "records.NameServers": "what a name server says, dnspython reads",
+    "discovery.web.fetch": "what a web server says comes through Wire and http.client",
+    "discovery.guessing.answering": _SPEAKS,
+    "discovery.services.ask": "names and numbers of records",
+    "discovery.search.Search.ask": "what others say comes from the functions around it",
     "connection.network.Wire": "measured with a server that talks, see test_growth",
+    "http.request": _ASKS,
+    "oauth.redeem": _ASKS,
+    "oauth.refresh": _ASKS,
+    "oauth.revoke": _ASKS,
+    "oauth.check": _ASKS,
 }
 
 
@@ -243,6 +273,8 @@ OURS = {
     ("message.author.dmarc_passed", "domain"),
     ("message.mime.without_tags", "instead"),
     ("connection.replies.redact", "secrets"),
+    ("oauth_refusals.refusal", "secrets"),
+    ("oauth_refusals.no_answer", "secrets"),
 }
 KINDS: dict[Any, Callable[[str], Any]] = {
     str: str,
@@ -262,6 +294,24 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     Security: lambda text: Security.SSL,
     Credentials: lambda text: Credentials("anna", "secret"),
     Server: lambda text: Server(Protocol.SMTP, "b.test", 465, Security.SSL),
+    Client: lambda text: Client(
+        "a", "b", f"https://b.test/?{text}", "", scopes=(text,)
+    ),
+    object: lambda text: text,
+    (dict, str, object): lambda text: {
+        "error": text,
+        "error_description": text,
+        "access_token": text,
+        "refresh_token": text,
+    },
+    (dict, str, str): lambda text: {"retry-after": text, "date": text},
+    Mechanism: lambda text: Mechanism("", b"", course=Course(True, _octets(text))),
+    MailError: lambda text: MailError(
+        ErrorCode.LOGIN_REFUSED, reply=ServerReply(535, "5.7.8", text)
+    ),
+    Source: lambda text: Source.SRV,
+    Found: lambda text: _found(text),
+    ("many", Offer): lambda text: _offers(text),
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
     ("many", str): _pieces,
     ("many", Address): lambda text: parse(_pieces(text)),
@@ -271,6 +321,9 @@ KINDS: dict[Any, Callable[[str], Any]] = {
     ],
 }
 OWNERS: dict[str, Callable[[str], Any]] = {
+    "Target": lambda text: Target(text, 1, Security.SSL, text),
+    "Found": _found,
+    "Search": lambda text: Search("anna@b.test", ca_pem=text),
     "Address": Address,
     "Headers": _headers,
     "Signer": lambda text: SIGNER,

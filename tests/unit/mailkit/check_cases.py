@@ -189,7 +189,7 @@ _REPLIES = (
         "auth",
         "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is "
         "disabled for the Mailbox.",
-        "login_disabled",
+        "smtp_auth_disabled",
     ),
     ("smtp", "smtp_login", "auth", "454 4.7.0 Too many login attempts", "login_busy"),
     ("smtp", "smtp_login", "auth", "454 4.7.0 Temporary failure", "temporary"),

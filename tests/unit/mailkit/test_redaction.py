@@ -34,6 +34,20 @@ def test_sasl_messages(secret: str, login: str) -> None:
         assert MARK in shown
 
 
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=40),
+    st.integers(0, 20),
+    words.filter(str.isalpha),
+)
+def test_a_piece_of_a_long_secret(secret: str, at: int, word: str) -> None:
+    """Of an access token, that is; as it is, and in base64."""
+    piece = secret[at : at + 20]
+    for echo in (piece, base64.b64encode(f"x {piece}".encode()).decode()):
+        shown = redact(f"{word} {echo} {word}", [secret])
+        assert echo not in shown
+        assert MARK in shown
+
+
 @given(secrets)
 def test_quoted_forms(secret: str) -> None:
     imap = secret.replace("\\", "\\\\").replace('"', '\\"')

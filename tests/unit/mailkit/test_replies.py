@@ -43,8 +43,38 @@ SMTP = [
         535,
         "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled "
         "for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
-        C.LOGIN_DISABLED,
+        C.SMTP_AUTH_DISABLED,
     ),
+    (
+        S.LOGIN,
+        535,
+        "5.7.139 Authentication unsuccessful, user is locked by your organization's "
+        "security defaults policy. Contact your administrator.",
+        C.SMTP_AUTH_DISABLED,
+    ),
+    (
+        S.LOGIN,
+        550,
+        "5.7.30 Basic authentication is not supported for Client Submission.",
+        C.OAUTH_REQUIRED,
+    ),
+    (
+        S.MAIL,
+        530,
+        "5.7.57 Client not authenticated to send mail. [X.prod.outlook.com]",
+        C.LOGIN_REQUIRED,
+    ),
+    (
+        S.RCPT,
+        550,
+        "5.7.233 Your message can't be sent because your tenant exceeded its tenant "
+        "external recipient rate limit.",
+        C.QUOTA_EXCEEDED,
+    ),
+    (S.BODY, 550, "5.7.232 Your trial tenant sent enough", C.QUOTA_EXCEEDED),
+    (S.LOGIN, 504, "5.7.4 Unrecognized authentication type", C.AUTH_UNAVAILABLE),
+    (S.LOGIN, 535, "5.7.8 Mechanism not supported here", C.AUTH_UNAVAILABLE),
+    (S.LOGIN, 535, "5.7.8 Invalid authentication mechanism", C.AUTH_UNAVAILABLE),
     (
         S.LOGIN,
         535,
@@ -444,6 +474,13 @@ MAILBOX = [
         C.LOGIN_DISABLED,
     ),
     (S.LOGIN, "User is authenticated but not connected.", C.LOGIN_DISABLED),
+    (S.LISTING, "User is authenticated but not connected.", C.LOGIN_DISABLED),
+    (S.LOGIN, "Unsupported authentication mechanism", C.AUTH_UNAVAILABLE),
+    (S.LOGIN, "Unrecognized authentication type", C.AUTH_UNAVAILABLE),
+    (S.LOGIN, "AUTHENTICATE failed.", C.LOGIN_REFUSED),
+    (S.LISTING, "Session invalidated - AccessTokenExpired", C.CONNECTION_LOST),
+    (S.FETCH, "The access token expired", C.CONNECTION_LOST),
+    (S.FOLDER, "Session has expired, please log in again", C.CONNECTION_LOST),
     (S.LOGIN, "POP access is not enabled for this mailbox", C.LOGIN_DISABLED),
     (S.LOGIN, "You are yet to enable IMAP for your account.", C.LOGIN_DISABLED),
     (S.LOGIN, "LOGIN failed.", C.LOGIN_REFUSED),

@@ -1,0 +1,3 @@
+from . import sign_in
+
+__all__ = ["sign_in"]
