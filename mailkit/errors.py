@@ -86,6 +86,8 @@ class ErrorCode(str, Enum):
     NOT_ARRIVED = "not_arrived"
     SENDER_REPLACED = "sender_replaced"  # another address in From than was sent
     NO_OWN_SERVER = "no_own_server"  # the program's own mail server took none
+    NOT_SEEN = "not_seen"  # accepted, but not in the mailbox in time
+    CANCELLED = "cancelled"  # nobody waits for it any more
 
 
 # Worth another try later, whatever the reply's own number says.
@@ -164,6 +166,7 @@ _FIELDS = {
     ErrorCode.MAILBOX_FULL: "recipient",
     ErrorCode.NOT_ARRIVED: "email",
     ErrorCode.SENDER_REPLACED: "email",
+    ErrorCode.NOT_SEEN: "email",
 }
 
 

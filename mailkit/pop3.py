@@ -1,5 +1,7 @@
 """Reading a POP3 mailbox: TOP only, so that the server marks and deletes nothing.
 
+What deletes is `remove`, for one message of our own.
+
 RFC 1939, 2449, 2595, 5034, 6856.
 RETR sets the Seen flag on Dovecot and may make Gmail archive the message; `TOP n` with
 as many lines as the message has octets gives the same (RFC 1939 section 7).
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -197,6 +199,32 @@ class Pop3Mailbox(Session):
             cut = self._copy_lines(file, max_octets)
         if cut:
             raise MailError(ErrorCode.MESSAGE_OVERSIZED)
+
+    def remove(self, uidl: str, is_ours: Callable[[bytes], bool]) -> bool:
+        """Delete one message, if `is_ours` says so of its header block, and end the
+        session: only then does the server do it (RFC 1939 section 6).
+
+        For a session in which nothing else was done. Not at Gmail, whose own settings
+        say what becomes of a message, nor where several messages have this UIDL.
+        Returns whether the server said that it is gone.
+        """
+        alike = [e for e in self.entries() if e.uidl.partition(" ")[0] == uidl]
+        at_google = any(name.startswith("X-GOOGLE") for name in self._capabilities)
+        if len(alike) != 1 or at_google:
+            return False
+        for batch in self.headers(alike):
+            if not all(is_ours(header.raw) for header in batch.headers):
+                return False
+            if not batch.headers:
+                return False
+        with self._operation():
+            self._say(f"DELE {alike[0].number}")
+            if self._answer(Stage.FETCH):
+                return False
+            self._say("QUIT")
+            gone = self._answer(Stage.FETCH) is None
+        self._abandon()
+        return gone
 
     # Within an operation
 

@@ -1,16 +1,18 @@
 """Waiting until one message lies in a mailbox: does mail to an address arrive there?
 
-Nothing is marked, moved or deleted: folders are only examined, and bodies not even
-looked at. The newest messages are told apart by their header fields, so that no server
-has to search; it is asked to once, for a message that is no longer among them.
+Nothing is marked, moved or deleted: folders are only examined, and of bodies only that
+of the message itself is looked at. The newest messages are told apart by their header
+fields, so that no server has to search; it is asked to once, for a message that is no
+longer among them. `remove` takes a message of our own away again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from io import BytesIO
 
 from .connection.network import Deadline
 from .connection.settings import Credentials, Protocol, Server
@@ -18,7 +20,7 @@ from .errors import FATAL, ErrorCode, MailError
 from .imap.folders import Folder, FolderState, FolderUse, where_mail_arrives
 from .imap.mailbox import ImapMailbox, Place
 from .message.headers import Headers, message_ids, parse_headers
-from .pop3 import Pop3Mailbox
+from .pop3 import Entry, Pop3Mailbox
 
 # Seconds between two looks. A new sign-in for each is more than some services take
 # again and again, so over POP3 they become rarer.
@@ -29,6 +31,8 @@ _NAP = 0.05
 _NEWEST = 50
 # Octets of a header block.
 _MAX_HEAD = 64 * 1024
+# Octets of a message of our own; it has far fewer.
+_MAX_WHOLE = 256 * 1024
 # Looks that may fail one after the other: a server may be busy, or be restarted.
 _MOST_FAILURES = 3
 
@@ -37,12 +41,26 @@ _MOST_FAILURES = 3
 class Found:
     """The header block of the message as it lies there.
 
-    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3.
+    `raw`: its octets, 64 KiB at most. `folder`: `Folder.path`, "" over POP3. `is_junk`:
+    a filter put it there. `whole`: the whole message, where that was asked for and it
+    could be had. `place`, `uidl`: which one it is, over IMAP or POP3.
     """
 
     headers: Headers
     raw: bytes
     folder: str = ""
+    is_junk: bool = False
+    whole: bytes = b""
+    place: Place | None = None
+    uidl: str = ""
+
+
+class Cancelled(Exception):
+    """Nobody waits for the message any more."""
+
+
+def _never() -> bool:
+    return False
 
 
 def find(
@@ -54,25 +72,31 @@ def find(
     folders: Sequence[str] = (),
     left_here: bool = False,
     pause: float = PAUSE,
+    subject: str = "",
+    whole: bool = False,
+    is_cancelled: Callable[[], bool] = _never,
 ) -> Found | None:
     """Return the message with this Message-ID as soon as it is in the mailbox.
 
     Also known by the ids that it had before a server gave it another one (see
-    `Headers.own_ids`). IMAP: looked for in INBOX, in `folders` (`Folder.path`, what the
-    account reads besides), in junk mail and where all mail lies. `left_here`: the
-    message was sent by the same account, so it says nothing that it is among all mail:
-    services file there what is sent. (Gmail shows over POP3, too, what was sent: only a
-    delivery field tells that it arrived.)
-    `pause`: seconds between two looks.
+    `Headers.own_ids`), and by `subject`, if it has one that no other has (white space
+    counts for nothing: Python's email loses some between encoded words). IMAP: looked
+    for in INBOX, in `folders` (`Folder.path`, what the account reads besides), in junk
+    mail and where all mail lies. `left_here`: the message was sent by the same account,
+    so it says nothing that it is among all mail: services file there what is sent.
+    (Gmail shows over POP3, too, what was sent: only a delivery field tells that it
+    arrived.)
+    `pause`: seconds between two looks. `whole`: fetch the body, too. `is_cancelled`:
+    asked between two looks.
 
     None: it wasn't there until the deadline was over. Raises MailError when nobody
     could look: at once when another look would be refused, too, else after some
-    looks; ValueError for what is no Message-ID, and for a server of SMTP.
+    looks; Cancelled; ValueError for what is no Message-ID, and for a server of SMTP.
     """
     wanted = message_ids(message_id)
     if len(wanted) != 1:
         raise ValueError("not a Message-ID")
-    search = _Search(server, credentials, wanted[0], deadline)
+    search = _Search(server, credentials, wanted[0], deadline, subject, whole)
     looks: _ImapLooks | _Pop3Looks
     if server.protocol is Protocol.IMAP:
         looks = _ImapLooks(search, folders, left_here)
@@ -81,13 +105,44 @@ def find(
     else:
         raise ValueError(f"no mailbox is read over {server.protocol.value}")
     try:
-        return _wait(looks, deadline, pause)
+        return _wait(looks, deadline, pause, is_cancelled)
     finally:
         looks.close()
 
 
+def remove(
+    server: Server,
+    credentials: Credentials,
+    found: Found,
+    is_ours: Callable[[bytes], bool],
+    deadline: Deadline,
+) -> bool:
+    """Take away what was found, in a session of its own; see `ImapMailbox.remove` and
+    `Pop3Mailbox.remove`.
+
+    `is_ours`: asked with the header block as it is then. Returns whether it is gone.
+    """
+    try:
+        if server.protocol is Protocol.IMAP and found.place:
+            with ImapMailbox(server, credentials, deadline=deadline) as mailbox:
+                mailbox.open()
+                mailbox.login()
+                return mailbox.remove(found.place, is_ours)
+        if server.protocol is not Protocol.POP3:
+            return False
+        with Pop3Mailbox(server, credentials, deadline=deadline) as maildrop:
+            maildrop.open()
+            maildrop.login()
+            return maildrop.remove(found.uidl, is_ours)
+    except MailError:
+        return False
+
+
 def _wait(
-    looks: _ImapLooks | _Pop3Looks, deadline: Deadline, pause: float
+    looks: _ImapLooks | _Pop3Looks,
+    deadline: Deadline,
+    pause: float,
+    is_cancelled: Callable[[], bool],
 ) -> Found | None:
     looked = False
     number = failures = 0
@@ -107,6 +162,8 @@ def _wait(
                 return None  # not the server's fault
             if not problem.transient or failures == _MOST_FAILURES:
                 raise
+        if is_cancelled():
+            raise Cancelled
         _rest(deadline.within(looks.pause(number, pause)))
         if deadline.over:
             if error:
@@ -127,10 +184,14 @@ class _Search:
     credentials: Credentials
     message_id: str
     deadline: Deadline
+    subject: str = ""
+    whole: bool = False
 
     def is_it(self, headers: Headers) -> bool:
         """Whether this is the message."""
-        return self.message_id in headers.own_ids
+        wanted, subject = "".join(self.subject.split()), headers.subject
+        known = bool(wanted) and "".join(subject.split()) == wanted
+        return known or self.message_id in headers.own_ids
 
 
 class _ImapLooks:
@@ -242,7 +303,30 @@ class _ImapLooks:
         headers = parse_headers(raw)
         if not self._search.is_it(headers):
             return None  # servers find more than what was asked for
-        return Found(headers, raw, place.path)
+        uses = [folder.use for folder in self._folders if folder.path == place.path]
+        return Found(
+            headers,
+            raw,
+            place.path,
+            is_junk=FolderUse.JUNK in uses,
+            whole=self._whole(mailbox, place) if self._search.whole else b"",
+            place=place,
+        )
+
+    def _whole(self, mailbox: ImapMailbox, place: Place) -> bytes:
+        """The message, b"" when the server does not give it."""
+        file = BytesIO()
+        try:
+            mailbox.fetch_into(
+                file,
+                place.path,
+                place.uid,
+                uid_validity=place.uid_validity,
+                max_octets=_MAX_WHOLE,
+            )
+        except MailError:
+            return b""
+        return file.getvalue()
 
 
 class _Pop3Looks:
@@ -275,9 +359,22 @@ class _Pop3Looks:
                     raw = header.raw[:_MAX_HEAD]
                     headers = parse_headers(raw)
                     if search.is_it(headers):
-                        return Found(headers, raw)
+                        whole = self._whole(mailbox, header.entry)
+                        uidl = header.entry.uidl
+                        return Found(headers, raw, whole=whole, uidl=uidl)
             self._known = {entry.uidl for entry in entries}
         return None
+
+    def _whole(self, mailbox: Pop3Mailbox, entry: Entry) -> bytes:
+        """The message, b"" when the server does not give it."""
+        if not self._search.whole:
+            return b""
+        file = BytesIO()
+        try:
+            mailbox.fetch_into(file, entry, max_octets=_MAX_WHOLE)
+        except MailError:
+            return b""
+        return file.getvalue()
 
 
 def _yesterday() -> date:

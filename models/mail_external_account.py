@@ -46,6 +46,7 @@ PROTECTED = frozenset(
         "delivery_next_try",
         "delivery_last_run",
         "delivery_attempts",
+        "service_habits",
     }
 )
 
@@ -116,6 +117,8 @@ class MailExternalAccount(models.Model):
         "Copies in the Sent Folder",
         help="For services that make none themselves; the preset says so. IMAP only.",
     )
+    # What the mail service does to mail, see tools/service_habits.py.
+    service_habits = fields.Json(copy=False, groups=fields.NO_ACCESS)
     state = fields.Selection(
         [
             ("draft", "Draft"),

@@ -236,9 +236,12 @@ class MailExternalArrival(models.Model):
 
         :param report: ``mailkit.answers.reports.Report``
         """
+        ids = self._reported_ids(report)
         rows = self.env["mail.external.delivery"].search(
             [
-                ("message_id_header", "in", self._reported_ids(report)),
+                "|",
+                ("message_id_header", "in", ids),
+                ("given_message_id", "in", ids),
                 "|",
                 ("account_id", "=", self.account_id.id),
                 ("address_id", "in", self.account_id._all_addresses().ids),

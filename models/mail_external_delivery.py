@@ -24,6 +24,12 @@ class MailExternalDelivery(models.Model):
     message_id_header = fields.Char(
         "Message-ID", required=True, readonly=True, help="As sent, RFC 5322."
     )
+    given_message_id = fields.Char(
+        "Message-ID of the Service",
+        readonly=True,
+        index="btree_not_null",
+        help="Where the mail service replaces Message-IDs: what answers will name.",
+    )
     recipient = fields.Char(required=True, readonly=True, index=True)
     subject = fields.Char(readonly=True)
     address_id = fields.Many2one(
@@ -161,6 +167,14 @@ class MailExternalDelivery(models.Model):
                 "date": fields.Datetime.now(),
             }
         )
+
+    def _note_given_id(self, message_id):
+        """The mail service gave the mail another Message-ID, "" none that is known."""
+        if message_id and message_id not in (
+            self.message_id_header,
+            self.given_message_id,
+        ):
+            self.given_message_id = message_id
 
     @api.model
     def _outlive(self, addresses):

@@ -17,6 +17,7 @@ from . import (
     test_foreign_mailbox,
     test_from_guard,
     test_full_composer,
+    test_given_ids,
     test_guidance,
     test_heavy_mail,
     test_help_link,

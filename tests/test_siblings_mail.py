@@ -222,7 +222,7 @@ class TestMoved(WrittenToCase):
                 pass
 
         self.startPatcher(
-            patch.object(delivery, "open_session", lambda a, _deadline: Session(a))
+            patch.object(delivery, "open_session", lambda a, *_: Session(a))
         )
 
     def deliver(self, account):

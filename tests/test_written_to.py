@@ -547,7 +547,7 @@ class TestSenderRefused(WrittenToCase):
 
         opened = self.opened = []
 
-        def open_session(account, _deadline):
+        def open_session(account, *_args):
             opened.append(account)
             return Session()
 

@@ -6,6 +6,7 @@
 - ``trusted_context``: what stands beside the environment, where no caller can write.
 - ``vault``: stored passwords, and what Odoo signs.
 - ``code_mail``: the mail with the code that proves an address.
+- ``service_habits``: what an account's mail service does to mail.
 - ``cron``: scheduled actions, and how long a run of them may take.
 - ``explanations``, ``notices``, ``account_screen``: what people are told.
 - ``access_lists``, ``fresh_cache``: who may use an address, and what is cached of it.

@@ -256,6 +256,21 @@ TEXTS = {
             "as (often “Send mail as”), then test it again."
         ),
     ),
+    "not_seen": (
+        _lt(
+            "The server took the test mail, but it was not seen in the mailbox within "
+            "a minute."
+        ),
+        _lt(
+            "Look for “Odoo tests sending from this address” in the mailbox, in its "
+            "spam folder too. If it comes later, the mail service is slow: send "
+            "another one. If it does not come, ask the mail service what became of it."
+        ),
+    ),
+    "cancelled": (
+        _lt("The test was cancelled."),
+        _lt("A mail that was sent for it may still come, and can be deleted."),
+    ),
     "not_arrived": (
         _lt("A mail to this address was not seen in the mailbox that is read here."),
         _lt(

@@ -1,4 +1,5 @@
 from . import (  # before what inherits them
+    mail_external_advice_mixin,
     mail_external_discovery_mixin,
     mail_external_oauth_mixin,
     mail_external_proof_mixin,

@@ -11,7 +11,7 @@ from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
 from ..tools.connect import rights, saving, sign_in, test
-from ..tools.connect.turn import Turn, connection_returned
+from ..tools.connect.turn import Turn, cancelled, connection_returned
 from .mail_external_oauth_mixin import CHOICE
 
 _logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class MailExternalAccountConnect(models.TransientModel):
         "mail.external.connection.mixin",
         "mail.external.oauth.mixin",
         "mail.external.proof.mixin",
+        "mail.external.advice.mixin",
     ]
     _description = "Connect an External Address"
     _rec_name = None  # core shows those of records that the reader may not see
@@ -556,7 +557,7 @@ class MailExternalAccountConnect(models.TransientModel):
             # again: what stands in the window may be another since the turn was taken
             test.check_step(self, step)
             fingerprint = test.settings_fingerprint(self)
-            check = test.prepared(self, Step(step), problem)
+            check = test.prepared(self, Step(step), cancelled(line), problem)
             with connection_returned(self.env):
                 result, folders = check()
             line.write(
@@ -566,6 +567,8 @@ class MailExternalAccountConnect(models.TransientModel):
                     "fingerprint": fingerprint,
                 }
             )
+            if result.facts.get("seen"):
+                self._keep_round_trip(result, fingerprint)
             if result.ok and result.step is Step.ARRIVAL:
                 self._note_arrival()
             if folders:

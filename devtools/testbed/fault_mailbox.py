@@ -27,6 +27,9 @@ class ImapTalk(Talk):
             "AUTHENTICATE": self.authenticate,
             "LOGIN": self.login,
             "EXAMINE": self.examine,
+            "SELECT": self.select,
+            "STORE": self.store,
+            "EXPUNGE": self.expunge,
             "STATUS": self.status,
             "LIST": self.list,
             "SEARCH": self.search,
@@ -83,6 +86,22 @@ class ImapTalk(Talk):
             "* 3 EXISTS\r\n* OK [UIDVALIDITY 1234] UIDs valid\r\n"
             f"{self.tag} OK [READ-ONLY] done",
         )
+
+    def select(self, arguments: str) -> None:
+        """Open the inbox for writing."""
+        self.answer(
+            "select",
+            "* 3 EXISTS\r\n* OK [UIDVALIDITY 1234] UIDs valid\r\n"
+            f"{self.tag} OK [READ-WRITE] done",
+        )
+
+    def store(self, arguments: str) -> None:
+        """Change flags."""
+        self.answer("store", f"{self.tag} OK done")
+
+    def expunge(self, arguments: str) -> None:
+        """Delete what is marked."""
+        self.answer("expunge", f"{self.tag} OK done")
 
     def status(self, arguments: str) -> None:
         """Tell a folder's numbers."""
@@ -154,6 +173,7 @@ class Pop3Talk(Talk):
             "UIDL": f"+OK {argument} id{argument}" if argument else _UIDLS,
             "LIST": f"+OK {argument} 40",
             "TOP": f"+OK\r\nSubject: Letter {argument.split(' ')[0]}\r\n\r\n.",
+            "DELE": "+OK",
             "QUIT": "+OK bye",
         }.get(verb, "-ERR unknown command")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from .fault_actions import Accepted, Action, InTurn
+from .fault_habits import Habit
 
 
 class FaultScript:
@@ -26,6 +27,7 @@ class FaultScript:
         denied: Collection[str] = (),
         replaced: Collection[str] = (),
         deliver: Callable[[str, str, bytes], None] | None = None,
+        habit: Habit | None = None,
     ) -> None:
         self.protocol = protocol
         self.security = security
@@ -36,6 +38,7 @@ class FaultScript:
         self.denied = denied
         self.replaced = replaced
         self.deliver = deliver
+        self.habit = habit
         self.commands: list[str] = []
         self.logins: list[tuple[str, str]] = []
         self.tokens: list[tuple[str, str]] = []

@@ -126,9 +126,14 @@ class SmtpTalk(Talk):
             regular = _DENIED
         elif _sent_as(accepted, self.server.replaced):
             accepted = _from_login(accepted, self.login)
+        leaving: bytes | None = accepted.data
+        if self.server.habit and regular != _DENIED:
+            leaving, told = self.server.habit(accepted.data)
+            regular = told or regular
         if self.answer("body", regular).startswith("250"):
             self.server.messages.append(accepted)
-            self.hand_on(accepted)
+            if leaving is not None:
+                self.hand_on(replace(accepted, data=leaving))
         self.forget()
 
     def hand_on(self, accepted: Accepted) -> None:

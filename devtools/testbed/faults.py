@@ -8,10 +8,10 @@ Without faults it lets our clients pass. A fault is an action at a step:
 Steps: connect (before anything, TLS too), tls (the handshake), greeting, starttls;
 SMTP: ehlo, auth, mail, rcpt, data, body, rset, quit, and auth-plain, auth-login,
 auth-xoauth2 and so on for the answer to the AUTH line itself; IMAP: capability,
-authenticate (the line itself), login, examine, status, list, search, fetch, append
-(after the line), appended, logout; POP3: capa, user, pass, stat, uidl, list, top, quit.
-Where an access token is told: challenge (what is wrong with it); POP3: go-ahead (of the
-AUTH line).
+authenticate (the line itself), login, examine, select, status, list, search, fetch,
+store, expunge, append (after the line), appended, logout; POP3: capa, user, pass, stat,
+uidl, list, top, dele, quit. Where an access token is told: challenge (what is wrong
+with it); POP3: go-ahead (of the AUTH line).
 """
 
 import socket
@@ -76,8 +76,9 @@ class FaultServer(FaultScript):
     SMTP, by the address in the envelope or in From: what is sent as one of `denied` is
     refused after DATA, as Exchange does; as one of `replaced`, it is accepted, and both
     are made the sign-in's login, as Gmail does. `deliver`: called with the sender, each
-    recipient and the message of what was accepted: `TestBed.deliver`. All three may be
-    changed while it runs.
+    recipient and the message of what was accepted: `TestBed.deliver`. `habit`: what the
+    service makes of each message before, see `fault_habits`. All four may be changed
+    while it runs.
 
     `port`; `ca_pem`; `commands`: lines received; `logins`: (login, password) pairs
     received; `tokens`: (login, access token); `messages`: what was accepted;

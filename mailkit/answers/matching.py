@@ -43,6 +43,7 @@ class MatchReason(str, Enum):
     TOKEN = "token"  # noqa: S105  # a mark in References
     THREAD_INDEX = "thread_index"
     BODY_TOKEN = "body_token"  # noqa: S105
+    SUBJECT = "subject"  # and its sender, for lack of anything else
     LOOKS_LIKE_REPORT = "looks_like_report"
     FROM_ADDRESSEE = "from_addressee"  # an answer of somebody we wrote to, it seems
     SENT_BY_ODOO = "sent_by_odoo"  # a copy of what Odoo sent (Sent folder, redirect)
@@ -113,7 +114,7 @@ def decide(
     author = headers.author.email
     parent, reason = _parent(headers, facts, marks or {})
     if _is_own(author, facts.own):
-        return _own_copy(headers, facts, parent)
+        return _own_copy(headers, facts, parent, marks or {})
     if headers.message_id in facts.messages:
         return Decision(Match.NONE, MatchReason.ALREADY_KNOWN, author)
     if is_report is not False and is_report_candidate(headers):
@@ -138,6 +139,13 @@ def decide_body(headers: Headers, facts: Facts, marks: Collection[int]) -> Decis
     return _answer(headers, facts, max(known), MatchReason.BODY_TOKEN)
 
 
+def decide_by_subject(headers: Headers, facts: Facts, message: int) -> Decision:
+    """After nothing else told it: `message` is the newest of the one conversation in
+    which its author was written to under this subject.
+    """
+    return _answer(headers, facts, message, MatchReason.SUBJECT)
+
+
 def _is_own(author: str, own: Collection[str]) -> bool:
     """Whether an address of ours is the author; subaddresses count."""
     return bool(author) and (author in own or without_subaddress(author) in own)
@@ -160,9 +168,13 @@ def _parent(
     return None, MatchReason.UNRELATED
 
 
-def _own_copy(headers: Headers, facts: Facts, parent: int | None) -> Decision:
+def _own_copy(
+    headers: Headers, facts: Facts, parent: int | None, marks: Mapping[str, int]
+) -> Decision:
     """What Odoo sent names itself in References too (base_mail_values of core, and our
     mark), so its own ids are asked first; X-Odoo-Message-Id survives a changed one.
+    Where a service drops that field as well: what answers nothing, and whose last
+    reference is our mark, is the marked mail itself.
     """
     author = headers.author.email
     for name in headers.own_ids:
@@ -171,6 +183,9 @@ def _own_copy(headers: Headers, facts: Facts, parent: int | None) -> Decision:
             return Decision(Match.OWN_COPY, MatchReason.SENT_BY_ODOO, author, sent)
     if parent is None:
         return Decision(Match.NONE, MatchReason.OWN_MAIL, author)
+    nearest = next(iter(headers.ancestors[-1:]), "")
+    if marks.get(nearest) == parent and "in-reply-to" not in headers.fields:
+        return Decision(Match.OWN_COPY, MatchReason.SENT_BY_ODOO, author, parent)
     return Decision(
         Match.OWN_COPY,
         MatchReason.OWN_ANSWER,

@@ -1,8 +1,8 @@
 """Reading an IMAP mailbox: new headers, whole messages, and where a message is now.
 
-Folders are only examined and bodies only peeked at, so that no flag changes; the one
-command that writes is APPEND into the folder of sent mail. Messages are told apart
-by UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
+Folders are only examined and bodies only peeked at, so that no flag changes. What
+writes is APPEND into the folder of sent mail, and `remove`, for one message of our own.
+Messages are told apart by UIDVALIDITY and UID (RFC 3501 section 2.3.1.1).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -47,6 +47,7 @@ _MOST_SEARCHED = 40
 # So many STATUS at once: what they and their answers take fits into any buffer.
 _AT_ONCE = 40
 _LAST_UID = 2**32 - 1
+_DELETED = rb"UID STORE %d %bFLAGS.SILENT (\Deleted)"
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,8 @@ class ImapMailbox(ImapSession):
 
     def folders(self) -> tuple[Folder, ...]:
         """Return the folders that can be opened, INBOX first. Raises MailError."""
+        self._learn_capabilities()
         with self._operation(allowance=MAX_READ):
-            if not self._told_signed_in:
-                self.capabilities = self._ask_capabilities()
-                self._told_signed_in = True
             answer = None
             if {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities:
                 wanted = b"RETURN (SPECIAL-USE)"
@@ -125,6 +124,13 @@ class ImapMailbox(ImapSession):
                 answer = self._dialog.ask(b"LIST", b'""', b'"*"')
             self._demand(answer, Stage.LISTING)
             return imap_folders.parse(answer.untagged)
+
+    def _learn_capabilities(self) -> None:
+        """Ask what a signed-in session can do, unless the server told it by itself."""
+        if not self._told_signed_in:
+            with self._operation(allowance=MAX_READ):
+                self.capabilities = self._ask_capabilities()
+                self._told_signed_in = True
 
     def status(self, paths: Sequence[str]) -> dict[str, FolderStatus | MailError]:
         """Look at folders without opening them: one command each, sent together.
@@ -286,7 +292,42 @@ class ImapMailbox(ImapSession):
             error.in_doubt = error.code in FATAL
             raise
 
+    def remove(self, place: Place, is_ours: Callable[[bytes], bool]) -> bool:
+        """Delete one message, if `is_ours` says so of its header block as it is now.
+
+        Only where the server can do that by the UID of this one (RFC 4315): a plain
+        EXPUNGE, and CLOSE, would take along whatever others have marked. Not at Gmail,
+        whose own settings say what becomes of a message. Returns whether it is gone;
+        one that is not lies there as before.
+        """
+        self._learn_capabilities()
+        if "UIDPLUS" not in self.capabilities or "X-GM-EXT-1" in self.capabilities:
+            return False
+        with self._operation(allowance=MAX_READ):
+            self._select(place)
+            found: dict[int, ImapHeader] = {}
+            self._read_headers([place.uid], found, _WHOLE)
+            header = found.get(place.uid)
+            if header is None or not is_ours(header.raw):
+                return False
+            if not self._dialog.ask(_DELETED % (place.uid, b"+")).ok:
+                return False
+            expunged = self._dialog.ask(b"UID EXPUNGE %d" % place.uid).ok
+            if expunged and place.uid not in self._search(b"UID %d" % place.uid):
+                return True
+            self._dialog.ask(_DELETED % (place.uid, b"-"))
+            return False
+
     # Within an operation
+
+    def _select(self, place: Place) -> None:
+        """Open a folder for writing; MESSAGE_GONE when its UIDs are others."""
+        self._examined = None
+        answer = self._dialog.ask(b"SELECT", _mailbox_name(place.path))
+        self._demand(answer, Stage.FOLDER)
+        items = grammar.examined_items(answer.untagged)
+        if items.get("UIDVALIDITY") != place.uid_validity:
+            raise MailError(ErrorCode.MESSAGE_GONE)
 
     def _status_told(self, answer: Answer) -> FolderStatus | MailError:
         if not answer.ok:

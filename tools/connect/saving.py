@@ -27,6 +27,9 @@ def save(window, proof):
     before = _owner_and_email(window)
     if window.is_address_only:
         address = _write_address(window, window.account_id.sudo(), proof)
+        habits = window._service_habits()
+        if habits:
+            address.account_id.service_habits = habits
         address.account_id._follow_reading()
     else:
         folders, anew = window._chosen_folders(), window._starts_reading()
@@ -157,7 +160,18 @@ def _connection_values(window):
         "failure_code": False,
         "failure_reply": False,
         "last_check": fields.Datetime.now(),
+        **_habits_values(window),
     }
+
+
+def _habits_values(window):
+    """What a mail to oneself has shown of the service; of another service nothing that
+    is known is true any more."""
+    habits = window._service_habits()
+    known = window.account_id.sudo()
+    if habits or (known and known.smtp_host != window.smtp_host):
+        return {"service_habits": habits}
+    return {}
 
 
 def _mailbox_values(window):

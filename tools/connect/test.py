@@ -18,7 +18,7 @@ from ...mailkit.imap.mailbox import ImapMailbox
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
 from ..explanations import cause_and_remedy
-from . import guidance, probe, rights, sign_in
+from . import advice, guidance, probe, rights, round_trip, sign_in
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
@@ -69,6 +69,12 @@ def steps(window):
             found.append(checks.Step.ARRIVAL)
         found.append(checks.Step.ROUND_TRIP)
     return tuple(found)
+
+
+def offered(window):
+    """The checks that may be run besides, of a mailbox that is read."""
+    is_read = window.incoming_protocol in READ_PROTOCOLS
+    return (checks.Step.ROUND_TRIP,) if is_read else ()
 
 
 def _is_named_in_login(window):
@@ -159,7 +165,8 @@ def seconds(window, step):
     if window.auth_method == "oauth2":
         spare += sign_in.SERVICE_SECONDS
     if step in [each.value for each in PROBE_STEPS]:
-        return NETWORK_SECONDS + probe.ARRIVAL_SECONDS + spare
+        # sending before, and taking it out of the mailbox afterwards
+        return 2 * NETWORK_SECONDS + probe.ARRIVAL_SECONDS + spare
     sessions = 2 if step == checks.Step.INCOMING_LISTING.value else 1
     return sessions * NETWORK_SECONDS + spare
 
@@ -173,7 +180,7 @@ def check_step(window, step):
     if window.auth_method == "oauth2":
         sign_in.check_places(window)
     rights.check_sign_in(window)
-    known = [each.value for each in steps(window)]
+    known = [each.value for each in dict.fromkeys((*steps(window), *offered(window)))]
     if step not in known:
         raise UserError(window.env._("There is no check named %s here.", step))
     if checks.Step(step) not in PROBE_STEPS:
@@ -184,10 +191,11 @@ def check_step(window, step):
         raise UserError(window.env._("Let the checks before this one pass first."))
 
 
-def prepared(window, step, problem=None):
+def prepared(window, step, is_cancelled, problem=None):
     """One check, ready to be run: it needs the database no more.
 
     :param mailkit.checks.Step step:
+    :param is_cancelled: function: whether nobody waits for it any more
     :param problem: MailError for which it cannot be run if it signs in, or None
     :return: function without parameters, which returns what ``_run`` does
     """
@@ -195,7 +203,7 @@ def prepared(window, step, problem=None):
         if problem and step in _WITH_SIGN_IN:
             raise problem
         if step in PROBE_STEPS:
-            return _prepared_probe(window, step)
+            return _prepared_probe(window, step, is_cancelled)
         purpose = "smtp" if step in SMTP_STEPS else "incoming"
         target = vault.server(window, purpose, NETWORK_SECONDS)
         credentials = _credentials(window, step)
@@ -205,7 +213,7 @@ def prepared(window, step, problem=None):
     return partial(_run, step, target, credentials, window.email or "")
 
 
-def _prepared_probe(window, step):
+def _prepared_probe(window, step, is_cancelled):
     """A mail is sent by Odoo now, or by the account later; then it is looked for."""
     mailbox = probe.Mailbox(
         vault.server(window, "incoming", NETWORK_SECONDS),
@@ -214,20 +222,31 @@ def _prepared_probe(window, step):
     )
     if step is checks.Step.ARRIVAL:
         sent = probe.send_from_odoo(window)
-        return lambda: (probe.wait_for_arrival(mailbox, *sent), ())
+        return lambda: (probe.wait_for_arrival(mailbox, *sent, is_cancelled), ())
     # sudo: of an account that this user may connect
     own = window.account_id.sudo()._own_address().email
     email = window.email or ""
     recipient = email if window.receive_replies or not own else own
-    content, message_id = probe.round_trip_mail(window, recipient)
+    letter = round_trip.letter(window, recipient, _reply_to(window))
     smtp = vault.server(window, "smtp", NETWORK_SECONDS)
     credentials = _credentials(window, checks.Step.SMTP_LOGIN)
+    is_required = step in steps(window)
     return lambda: (
-        probe.round_trip(
-            smtp, credentials, (email, recipient), content, mailbox, message_id
+        round_trip.travel(
+            *(smtp, credentials, recipient, letter, mailbox),
+            is_cancelled=is_cancelled,
+            may_be_late=is_required,
         ),
         (),
     )
+
+
+def _reply_to(window):
+    """Where answers to mail from the address go."""
+    if window.receive_replies:
+        return window.email
+    company = (window.company_id or window.env.company).sudo()
+    return company.catchall_email or company.email or window.email
 
 
 def _run(step, target, credentials, email):
@@ -297,7 +316,9 @@ def told(window, result):
 
     :param mailkit.checks.CheckResult result:
     :return: dict: step, label, ok, milliseconds, cause, remedy, field, reply; for one
-        that failed steps (list of str), and help_url where there is one
+        that failed steps (list of str), and help_url where there is one; of a mail to
+        oneself notes (see ``advice.of_round_trip``) and warns: whether one of them is a
+        warning
     """
     data = {
         "step": result.step.value,
@@ -321,6 +342,9 @@ def told(window, result):
         help_url = guidance.service(window)._help_link()
         if help_url and (data["steps"] or data["field"] in ("password", "login")):
             data["help_url"] = help_url
+    if result.step is checks.Step.ROUND_TRIP:
+        notes = advice.of_round_trip(window, result)
+        data.update(notes=notes, warns=any(note["warns"] for note in notes))
     return data
 
 

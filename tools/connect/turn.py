@@ -24,7 +24,7 @@ CODES_PER_DAY = 10
 # Mails of Odoo's that are looked for, see ``probe``.
 ARRIVALS_PER_DAY = 20
 # As how many checks what is done counts: codes must not flood anybody's mailbox.
-COUNTS_AS = {"code": 10, "arrival": 5}
+COUNTS_AS = {"code": 10, "arrival": 5, "round_trip": 3, "preflight": 3}
 _PER_DAY = {"code": CODES_PER_DAY, "arrival": ARRIVALS_PER_DAY}
 # First halves of the keys of PostgreSQL's advisory locks: on a user's turn ("meac"),
 # and on all of them ("meat").
@@ -37,6 +37,7 @@ _ENDING = (
     (
         "mail.external.account.connect",
         *("run_check", "find_settings", "action_send_code", "action_verify_code"),
+        "run_preflight",
     ),
     ("mail.external.application", "action_check"),
 )
@@ -221,6 +222,35 @@ class Turn:
     def _lines(self):
         # sudo: written by the server only; the limits go by whose they are
         return self.env["mail.external.account.connect.check"].sudo()
+
+
+def cancelled(line):
+    """Whether nobody waits for a check any more, to be asked while it is under way.
+
+    A line of its own says so: the check writes its result into ``line``. A connection
+    is borrowed for the moment of the question.
+
+    :param line: what ``Turn.taken`` returned
+    :return: function without parameters
+    """
+    cr = line.env.cr
+    if not isinstance(cr, Cursor):
+        return lambda: False
+    dbname, table = cr.dbname, SQL.identifier(line._table)
+    asked = SQL(
+        "SELECT 1 FROM %s WHERE wizard_id = %s AND step = 'cancel' AND id > %s",
+        *(table, line.wizard_id.id, line.id),
+    )
+
+    def is_cancelled():
+        try:
+            with db_connect(dbname).cursor() as borrowed:
+                borrowed.execute(asked)
+                return bool(borrowed.fetchone())
+        except PoolError:
+            return False  # others have them all; asked again in a moment
+
+    return is_cancelled
 
 
 def may_end_transaction(env):

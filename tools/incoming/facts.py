@@ -33,6 +33,8 @@ CORRESPONDENCE_DAYS = 180
 # Recipients with our local part and a domain that is not ASCII: who names more of them
 # writes to nobody.
 _MOST_COSTLY = 20
+# Mails to one person that are looked through by their subject.
+_MOST_SUBJECTS = 1000
 # Left alone, whoever's mailbox it lies in: it is nobody's but the address's.
 CODE_MAIL = Decision(Match.NONE, MatchReason.CODE_MAIL)
 
@@ -94,7 +96,7 @@ def decide_batch(account, batch, spent=None):
     marks_of = timed(marks, spent, batch)
     ids = {name for headers in batch for name in headers.all_ids}
     marked = {message for found in marks_of for message in found.values()}
-    messages, addressees = sent_messages(env, ids, marked)
+    messages, addressees = sent_messages(env, ids, marked, account)
     facts = Facts(messages, addressees, {}, own_emails(account))
     decisions = timed(
         lambda headers, found: decide(headers, facts, found), spent, batch, marks_of
@@ -165,7 +167,7 @@ def own_emails(account):
     return tuple(dict.fromkeys(email.lower() for email in emails if email))
 
 
-def sent_messages(env, names, ids):
+def sent_messages(env, names, ids, account=None):
     """Messages of records by Message-ID, and whom they went to: one query.
 
     Who wrote them may answer, too, but for strangers and programs. Known are the
@@ -173,6 +175,8 @@ def sent_messages(env, names, ids):
 
     :param names: normalised Message-IDs
     :param ids: ids of messages that our own marks name
+    :param account: whose mail is also known by the ids that its mail service gave: a
+        server says of its own mail what it likes, of others' it has no word
     :return: (dict Message-ID -> id, dict id -> tuple of addresses)
     """
     if not (names or ids):
@@ -190,6 +194,7 @@ def sent_messages(env, names, ids):
                  WHERE message_id_header = ANY(%(names)s)
                  UNION
                 SELECT NULL, id FROM mail_message WHERE id = ANY(%(ids)s)
+                %(given)s
             )
             SELECT named.name, m.id,
                    ARRAY(SELECT d.recipient FROM mail_external_delivery d
@@ -208,11 +213,33 @@ def sent_messages(env, names, ids):
             """,
             names=list(names),
             ids=list(ids),
+            given=_given_ids(account, names) if account else SQL(),
         )
     )
     messages = {name: id_ for name, id_, _to in rows if name}
     addressees = {id_: tuple(filter(None, to)) for _name, id_, to in rows}
     return messages, addressees
+
+
+def _given_ids(account, names):
+    """Messages of an account by the ids that its mail service gave, where nobody else's
+    is called so."""
+    return SQL(
+        """
+        UNION
+        SELECT d.given_message_id, d.mail_message_id
+          FROM mail_external_delivery d
+         WHERE d.given_message_id = ANY(%(names)s)
+           AND (d.account_id = %(account)s OR d.address_id = ANY(%(addresses)s))
+           AND NOT EXISTS (SELECT FROM mail_message o
+                            WHERE o.message_id = d.given_message_id)
+           AND NOT EXISTS (SELECT FROM mail_external_delivery o
+                            WHERE o.message_id_header = d.given_message_id)
+        """,
+        names=list(names),
+        account=account.id,
+        addresses=account._all_addresses().ids,
+    )
 
 
 def _correspondents(account, emails):
@@ -244,6 +271,44 @@ def _correspondents(account, emails):
         recipient: {base_subject(subject) for subject in subjects if subject}
         for recipient, subjects in rows
     }
+
+
+def by_subject(account, headers):
+    """The newest message to the author of a mail with this subject, where all of them
+    are of one conversation and the mail says that it answers something.
+
+    For a mail service that gives mails ids of its own and tells nobody: then neither
+    the id nor, without References, a mark leads from the answer to its mail.
+
+    :param headers: mailkit.message.headers.Headers
+    :return: id of a mail.message, or None
+    """
+    subject = base_subject(headers.subject)
+    if not (subject and headers.ancestors and headers.author.email):
+        return None
+    rows = account.env.execute_query(
+        SQL(
+            """
+            SELECT d.subject, m.id, m.model, m.res_id
+              FROM mail_external_delivery d
+              JOIN mail_message m ON m.id = d.mail_message_id
+             WHERE (d.account_id = %s OR d.address_id = ANY(%s))
+               AND d.recipient = %s AND d.state <> 'failed'
+               AND m.model IS NOT NULL AND m.res_id > 0
+               AND d.date > now() AT TIME ZONE 'UTC' - %s * interval '1 day'
+             ORDER BY m.id DESC
+             LIMIT %s
+            """,
+            account.id,
+            account._all_addresses().ids,
+            headers.author.email,
+            CORRESPONDENCE_DAYS,
+            _MOST_SUBJECTS,
+        )
+    )
+    found = [row for row in rows if base_subject(row[0] or "") == subject]
+    is_one = len({(model, res_id) for _s, _id, model, res_id in found}) == 1
+    return found[0][1] if is_one and len(rows) < _MOST_SUBJECTS else None
 
 
 def addressed(account, headers, message=None):

@@ -6,15 +6,22 @@ from odoo import fields
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...mailkit.answers.loops import is_automatic
-from ...mailkit.answers.matching import Match, MatchReason, decide, decide_body
+from ...mailkit.answers.matching import (
+    Match,
+    MatchReason,
+    decide,
+    decide_body,
+    decide_by_subject,
+)
 from ...mailkit.answers.reports import Kind, classify
 from ...mailkit.message.address import Address
 from ...mailkit.message.headers import Headers, message_key, parse_headers
-from .. import vault
+from .. import service_habits, vault
 from .facts import (
     CODE_MAIL,
     AddressBook,
     addressed,
+    by_subject,
     carries_code,
     decide_batch,
     is_open_to,
@@ -87,6 +94,26 @@ class Intake:
             and shown not in self._sent_as(message, address)
         ):
             address._stop("sender_replaced", f"From: {headers.author.email}")
+
+    def note_given_id(self, decision, headers, facts):
+        """And under which Message-ID, where the service gives one of its own."""
+        given = headers.message_id
+        if (
+            decision.reason is not MatchReason.SENT_BY_ODOO
+            or not given
+            or given in facts.messages
+        ):
+            return
+        rows = self.env["mail.external.delivery"].search(
+            [
+                ("mail_message_id", "=", decision.message),
+                ("account_id", "=", self.account.id),
+                ("given_message_id", "=", False),
+            ]
+        )
+        recipients = {each.email for each in (*headers.to, *headers.cc)}
+        named = rows.filtered(lambda row: row.recipient in recipients)
+        (named or rows)[:1]._note_given_id(given)
 
     def _sent_as(self, message, address):
         """Under which e-mails it left: the address may be another one since."""
@@ -237,7 +264,20 @@ class Intake:
             _names, addressees = sent_messages(self.env, (), marked)
             facts.addressees.update(addressees)
             decision = decide_body(headers, facts, marked)
+            if decision.match is Match.NONE:
+                decision = self._by_subject(headers, facts) or decision
         return decision, report
+
+    def _by_subject(self, headers, facts):
+        """The decision by sender and subject, where the mail service leaves no more."""
+        if not service_habits.hides_ids(self.account.service_habits):
+            return None
+        message = by_subject(self.account, headers)
+        if message is None:
+            return None
+        _names, addressees = sent_messages(self.env, (), [message])
+        facts.addressees.update(addressees)
+        return decide_by_subject(headers, facts, message)
 
     def kind(self, decision, report, headers):
         """Value of mail.external.arrival.kind, or None: not for us."""

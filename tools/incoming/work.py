@@ -20,7 +20,7 @@ from odoo.exceptions import UserError
 from ...mailkit.answers.matching import Match
 from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.message.headers import Headers, parse_headers
-from .. import vault
+from .. import service_habits, vault
 from ..oauth2 import tokens
 from ..sign_in_codes import SIGN_IN_CODES, UNUSABLE
 from . import requests as visit
@@ -133,9 +133,13 @@ class MailboxWork:
     def _in_turn(self):
         """Another folder first after each visit that ended in the middle: one of them
         that the server is slow with does not hold up the others."""
+        folders = self.folders
+        if service_habits.hides_ids(self.account.service_habits):
+            # the copies of sent mail tell which ids the answers will name
+            folders = sorted(folders, key=lambda folder: not folder["is_sent"])
         turn = (self.row["attempts"] or 0) + (self.row["cuts"] or 0)
-        first = turn % len(self.folders) if self.folders else 0
-        return self.folders[first:] + self.folders[:first]
+        first = turn % len(folders) if folders else 0
+        return folders[first:] + folders[:first]
 
     # What a visit asks for
 
@@ -199,8 +203,9 @@ class MailboxWork:
         self.batch, spent = self._judge(scanned.headers)
         self.truncated = scanned.truncated
         if scanned.folder.is_sent:
-            for decision, header, _facts in self.batch:
+            for decision, header, facts in self.batch:
                 self.intake.note_sender(decision, header)
+                self.intake.note_given_id(decision, header, facts)
         heavy = [n for n, seconds in enumerate(spent) if seconds > HEAVY_SECONDS]
         for position in heavy:
             self._show_place(

@@ -16,6 +16,7 @@ from odoo.tools import SQL
 
 from ...mailkit.connection.network import Deadline
 from ...mailkit.errors import ErrorCode, MailError
+from .. import service_habits
 from ..sign_in_codes import OF_APPLICATION, SIGN_IN_CODES, UNUSABLE
 from .message import InvalidRecipient, build_messages
 from .result import MailResult, RecipientResult
@@ -250,6 +251,7 @@ class AccountDelivery:
             self.broken = []
             self.served += 1
             result = RecipientResult("sent", reply=reply)
+            self._note_given_id(row, reply)
             self._keep_copy(built)
         row._end(result.state, result.code, result.reply)
         self._commit()
@@ -274,6 +276,12 @@ class AccountDelivery:
                 raise
         self._close()
         return self._session(refused=token).send(*message)
+
+    def _note_given_id(self, row, reply):
+        """The server may have told the Message-ID that it gave the mail."""
+        habits = self.account.service_habits
+        if habits or "<" in reply:
+            row._note_given_id(service_habits.given_id(habits, reply))
 
     def _keep_copy(self, built):
         """For the Sent folder, where the account wants that: one copy a mail."""

@@ -173,6 +173,8 @@ def _headers(mail, email, marks):
         headers["Auto-Submitted"] = "auto-generated"  # RFC 3834: answers with no note
     if marks.thread_index:
         headers["Thread-Index"] = marks.thread_index
+        # known by it: the copy that a service makes under an id of its own
+        headers["X-Odoo-Message-Id"] = email["message_id"]
     return headers
 
 

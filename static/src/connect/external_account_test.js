@@ -1,12 +1,12 @@
 import { Component, onMounted, useState } from "@odoo/owl";
 
-import { browser } from "@web/core/browser/browser";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useBus, useService } from "@web/core/utils/hooks";
 import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
 
 import { SIGNED_IN } from "./external_account_sign_in";
+import { callPatiently } from "./patient_call";
 
 /** What a test is valid for; as `_compute_tested_ok` of mail.external.account.connect. */
 const SETTINGS = [
@@ -31,14 +31,14 @@ const SETTINGS = [
     "ca_certificate",
 ];
 
-/** How often a check is asked for again, a second apart: another one may take twice ten seconds. */
-const BUSY_TRIES = 25;
-const BUSY_DELAY = 1000;
+/** Checks that wait for a mail, a minute at most. */
+const WAITING_STEPS = ["arrival", "round_trip"];
 
 const ICONS = {
     waiting: "fa-circle-thin text-muted",
     running: "fa-circle-o-notch fa-spin",
     passed: "fa-check text-success",
+    warned: "fa-exclamation-triangle text-warning",
     failed: "fa-times text-danger",
     skipped: "fa-minus text-muted",
 };
@@ -47,7 +47,7 @@ const ICONS = {
  * "Test account" of the connect window: saves what is typed, then runs the checks one request
  * each, and shows each line as it is done. The server keeps the results; what counts is there.
  *
- * @typedef {"waiting" | "running" | "passed" | "failed" | "skipped"} LineState
+ * @typedef {"waiting" | "running" | "passed" | "warned" | "failed" | "skipped"} LineState
  * @typedef {Object} Line
  * @property {string} step
  * @property {string} label
@@ -58,6 +58,7 @@ const ICONS = {
  * @property {string} [reply] what the server said
  * @property {string[]} [steps] what to do at the mail service, in order
  * @property {string} [help_url]
+ * @property {Object[]} [notes] advice, see tools/connect/advice.py
  */
 export class ExternalAccountTest extends Component {
     static template = "mail_external_account.ExternalAccountTest";
@@ -78,9 +79,11 @@ export class ExternalAccountTest extends Component {
             waiting: _t("Waiting"),
             running: _t("Running"),
             passed: _t("Passed"),
+            warned: _t("Passed, with a warning"),
             failed: _t("Failed"),
             skipped: _t("Not tried"),
         };
+        this.noteTexts = { warning: _t("Warning"), hint: _t("Hint") };
         // Whoever signed in with the mail service wants to know whether it works.
         useBus(this.env.bus, SIGNED_IN, ({ detail }) => {
             if (detail.resId === this.props.record.resId && !this.isRunning) {
@@ -109,7 +112,7 @@ export class ExternalAccountTest extends Component {
         if (this.isRunning || !lines.length) {
             return false;
         }
-        const allPassed = lines.every(({ state }) => state === "passed");
+        const allPassed = lines.every(({ state }) => ["passed", "warned"].includes(state));
         return testedSettings !== this.currentSettings || (allPassed && !this.isTestedOk);
     }
 
@@ -134,9 +137,16 @@ export class ExternalAccountTest extends Component {
         }
     }
 
-    /** No further check is started; the result of the one under way is not waited for. */
-    onClickCancel() {
+    /**
+     * No further check is started; the result of the one under way is not waited for. One that
+     * looks for a mail ends then, too: others are over in some seconds.
+     */
+    async onClickCancel() {
+        const running = this.state.lines.find(({ state }) => state === "running");
         this.stop();
+        if (WAITING_STEPS.includes(running?.step)) {
+            await this.call("cancel_check", [[this.props.record.resId]]);
+        }
     }
 
     stop() {
@@ -163,8 +173,9 @@ export class ExternalAccountTest extends Component {
             if (this.state.run !== run) {
                 return;
             }
-            const { ok, ...result } = answer;
-            Object.assign(line, result, { state: ok ? "passed" : "failed" });
+            const { ok, warns, ...result } = answer;
+            const passed = warns ? "warned" : "passed";
+            Object.assign(line, result, { state: ok ? passed : "failed" });
             if (!ok) {
                 break;
             }
@@ -172,25 +183,12 @@ export class ExternalAccountTest extends Component {
         await this.reload();
     }
 
-    /**
-     * The server refuses a second check of the same user, and too many of all users at a time.
-     * That of a cancelled run may still be under way: then this one is asked for again.
-     *
-     * @returns {Promise<object | null>} null when the run was cancelled meanwhile
-     */
-    async check(resId, step, run) {
-        for (let tries = 1; this.state.run === run; tries++) {
-            try {
-                return await this.call("run_check", [[resId], step]);
-            } catch (error) {
-                const isBusy = error.data?.context?.external_account_busy;
-                if (!isBusy || (tries >= BUSY_TRIES && this.state.run === run)) {
-                    throw error;
-                }
-            }
-            await new Promise((resolve) => browser.setTimeout(resolve, BUSY_DELAY));
-        }
-        return null;
+    /** @returns {Promise<object | null>} null when the run was cancelled meanwhile */
+    check(resId, step, run) {
+        return callPatiently(
+            () => this.call("run_check", [[resId], step]),
+            () => this.state.run === run,
+        );
     }
 
     /** Silent: the lines show the progress, Odoo's loading sign would only flicker. */

@@ -1,0 +1,1 @@
+"""How receivers will judge mail of an address: SPF, DKIM and DMARC, read from DNS."""
