@@ -8,7 +8,7 @@ from psycopg2.errors import SerializationFailure
 from ..mailkit import oauth
 from ..mailkit.errors import ErrorCode
 from ..tools import announcements, notices, vault
-from ..tools.explanations import cause_and_remedy
+from ..tools.explanations import TRIED_ONCE, cause_and_remedy
 from ..tools.oauth2 import (
     check,
     entered,
@@ -122,7 +122,7 @@ class MailExternalApplication(models.Model):
             ("client_secret_basic", "In the header (client_secret_basic)"),
             (NO_SECRET, "There is none (none)"),
         ],
-        "Secret Is Told",
+        "Secret Is Sent",
         **_FROM_SERVICE,
     )
     authorization_parameters = fields.Char(
@@ -277,8 +277,16 @@ class MailExternalApplication(models.Model):
         for application in self:
             for name in ("check", "failure", "callback"):
                 code, reply = application[f"{name}_code"], application[f"{name}_reply"]
-                text = code and " ".join(application._explained(code, reply))
+                waits = name == "failure"
+                text = code and " ".join(application._explained(code, reply, waits))
                 application[f"{name}_text"] = text
+
+    @api.onchange("kind")
+    def _onchange_kind(self):
+        """What is known of Google or Microsoft says nothing of another service."""
+        if self.kind == "other":
+            self.update(dict.fromkeys(services.DATA, False))
+            self.token_auth = services.SECRET_IN_BODY
 
     @api.onchange("client_id")
     def _onchange_client_id(self):
@@ -650,8 +658,14 @@ class MailExternalApplication(models.Model):
         names = [f"{what}_{part}" for what in whats for part in _TOLD]
         self.sudo().write(dict.fromkeys([*names, "retry_at"], False))
 
-    def _explained(self, code, reply):
-        """:return: (cause, remedy): of the service's words, where they are known"""
+    def _explained(self, code, reply, waits=False):
+        """
+        :param bool waits: it is tried again by itself, as for accounts
+        :return: (cause, remedy): of the service's words, where they are known
+        """
         self.ensure_one()
         known = words.explained(self.env, self.kind, code, reply)
-        return known or cause_and_remedy(self.env, code)
+        if known or waits:
+            return known or cause_and_remedy(self.env, code)
+        cause, remedy = cause_and_remedy(self.env, TRIED_ONCE.get(code, code))
+        return words.unreached(self.env, code, reply) or cause, remedy

@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, HttpCase, new_test_user
 from odoo.tools import config
 
-from ..mailkit.errors import ErrorCode
+from ..mailkit.errors import ErrorCode, ServerReply
 from ..tools import vault
 from .common import ExternalAccountCase
 
@@ -273,6 +273,61 @@ class TestEntering(ApplicationCase):
             form.client_secret = f"{VALUE}x"
             self.assertFalse(form.secret_expires)
         self.assertFalse(application.secret_expires)
+
+    def test_another_service_has_nothing_of_google(self):
+        with Form(self.applications) as form:
+            self.assertIn("google", form.token_endpoint)
+            form.kind = "other"
+            for name in ("authorization_endpoint", "token_endpoint", "scopes"):
+                self.assertFalse(form[name], name)
+            self.assertFalse(form.issuer or form.authorization_parameters)
+            self.assertEqual(form.token_auth, "client_secret_post")
+            form.name = "Example"
+            form.token_endpoint = "https://login.example.com/token"
+        self.assertEqual(form.record.token_endpoint, "https://login.example.com/token")
+        self.assertFalse(form.record.scopes)
+
+    def test_leaving_the_page_makes_no_empty_application(self):
+        """The web client saves what is left, as soon as nothing is missing."""
+        for kind in ("google", "microsoft"):
+            form = Form(self.applications.with_context(default_kind=kind))
+            with (
+                self.subTest(kind),
+                self.assertRaisesRegex(AssertionError, "client_id"),
+            ):
+                form.save()
+
+
+class TestChecked(ApplicationCase):
+    def told(self, code, said="", what="check"):
+        application = self.application("google")
+        reply = ServerReply(None, "", said) if said else None
+        application._note(what, code.value, reply)
+        return application[f"{what}_text"]
+
+    def test_who_stands_before_it_tries_again_themselves(self):
+        for code in (ErrorCode.OAUTH_BUSY, ErrorCode.OAUTH_FAILED):
+            for what in ("check", "callback"):
+                text = self.told(code, what=what)
+                self.assertNotIn("by itself", text)
+                self.assertIn("Try again in some minutes", text)
+            self.assertIn("by itself", self.told(code, what="failure"))
+
+    def test_why_the_service_was_not_reached(self):
+        for code, words in (
+            ("timeout", "did not answer in time"),
+            ("cert_untrusted", "not signed by a trusted authority"),
+            ("host_private", "no server of this name"),
+        ):
+            text = self.told(ErrorCode.OAUTH_FAILED, f"oauth2.googleapis.com: {code}")
+            with self.subTest(code):
+                self.assertIn("oauth2.googleapis.com: ", text)
+                self.assertIn(words, text)
+                self.assertIn("way from Odoo's server", text)
+                self.assertNotIn(code, text)
+        for said in ("502: Bad Gateway", "timeout", "a: timeouts", "x: y: timeout"):
+            text = self.told(ErrorCode.OAUTH_FAILED, said)
+            self.assertIn("cannot be reached, or answers nonsense", text)
 
 
 class TestSecrecy(ApplicationCase):

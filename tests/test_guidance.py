@@ -34,14 +34,45 @@ class TestGuidance(ConnectCase):
             ("ukrnet", ("mail.ukr.net",)),
             ("zoho_eu", ("two-factor", "IMAP Access")),
             ("microsoft365", ("no mailbox be read", "Authenticated SMTP")),
-            ("outlook", ("no passwords",)),
         ):
             guidance = self.window_at(name).guidance
             for word in words:
                 with self.subTest(f"{name}: {word}"):
                     self.assertIn(word, guidance)
-            self.assertEqual("<ol" in guidance, name != "outlook")
+            self.assertIn("<ol", guidance)
+            self.assertNotIn("<details", guidance)
         self.assertFalse(self.window_at("onet").guidance)
+
+    def test_what_is_said_once_is_enough(self):
+        """Where no password works, the place of its field says so."""
+        window = self.window_at("outlook")
+        self.assertFalse(window.takes_password or window.guidance)
+
+    def test_a_password_that_cannot_read(self):
+        window = self.window_at("microsoft365")
+        self.assertIn("switch off “Receive replies”", window.guidance)
+        window.incoming_protocol = "none"
+        self.assertIn("no mailbox be read", window.guidance)
+        self.assertNotIn("switch off", window.guidance)
+
+    def test_steps_are_folded_where_people_can_sign_in(self):
+        self.env["mail.external.application"].create(
+            {
+                "kind": "google",
+                "client_id": "1-a.apps.googleusercontent.com",
+                "client_secret": "GOCSPX-abc",
+            }
+        )
+        guidance = self.window_at("gmail").guidance
+        self.assertEqual(guidance.count("<details"), 2)
+        self.assertIn("<summary>To get an app password:</summary>", guidance)
+        self.assertIn("2-Step Verification", guidance)
+
+    def test_nothing_was_entered(self):
+        window = self.window(smtp_host="smtp.example.com")
+        data = self.told(window, Step.SMTP_LOGIN, ErrorCode.LOGIN_REQUIRED)
+        self.assertIn("No password was entered", data["cause"])
+        self.assertNotIn("stored", data["remedy"])
 
     def test_who_signs_in_needs_no_app_password(self):
         for name, words in (("gmail", "IMAP"), ("outlook", "Forwarding and IMAP")):

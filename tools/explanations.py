@@ -234,6 +234,17 @@ TEXTS = {
             "addresses of the application and the way from Odoo's server to them."
         ),
     ),
+    "oauth_busy_once": (
+        _lt("The mail service's sign-in is busy or in trouble."),
+        _lt("Try again in some minutes."),
+    ),
+    "oauth_failed_once": (
+        _lt("The mail service's sign-in cannot be reached, or answers nonsense."),
+        _lt(
+            "Try again in some minutes. If it stays so, an administrator checks the "
+            "addresses of the application and the way from Odoo's server to them."
+        ),
+    ),
     "oauth_library": (
         _lt("Odoo's server lacks the package that signs in with mail services."),
         _lt(
@@ -437,6 +448,10 @@ TEXTS = {
             "the owner that it was entered for."
         ),
     ),
+    "password_needed": (
+        _lt("No password was entered."),
+        _lt("Enter it; or sign in with the mail service, where this window offers it."),
+    ),
     "sign_in_needed": (
         _lt("Nobody has signed in with the mail service for these settings yet."),
         _lt(
@@ -467,6 +482,9 @@ TEXTS = {
         _lt("Correct the address of the contact and send again."),
     ),
 }
+
+# What nobody tries again by itself: somebody stands before it.
+TRIED_ONCE = {"oauth_busy": "oauth_busy_once", "oauth_failed": "oauth_failed_once"}
 
 
 def cause_and_remedy(env, code):

@@ -361,6 +361,11 @@ def remains(env, account):
             "Connect it: it takes no password; sign in with %s.",
             provider._sign_in_name() or provider.name,
         )
+    elif provider.oauth_kind:
+        text = env._(
+            "Connect it: sign in with %s or enter the password, then test.",
+            provider._sign_in_name(),
+        )
     else:
         text = env._("Connect it: enter the password, then test.")
     if reading(env, account.incoming_host, account.incoming_login):

@@ -144,6 +144,8 @@ class MailExternalOauthMixin(models.AbstractModel):
         behind = actions._for_xml_id(
             f"mail_external_account.mail_external_address_action_{behind}"
         )
+        if not self.env["mail.external.address"]._is_manager():
+            behind["context"] = {}  # one's own are few: no groups
         if not window:  # it was saved or closed, or open for too long
             return [behind]
         action = window._reopen()

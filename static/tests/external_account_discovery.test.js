@@ -112,11 +112,11 @@ test("the sources are asked in order until one knows, and its servers are filled
 test("when no source knows, each says so, and it can be looked for again", async () => {
     await mountConnect(() => NOTHING);
     await type("email", EMAIL);
-    await waitFor(`${WIDGET} button:contains(Look for the settings)`);
+    await waitFor(`${WIDGET} button:contains(Look again)`);
     expect(`${WIDGET} .alert`).toHaveText(/not known here: choose it in the list/);
     expect(queryAllTexts(`${WIDGET} li`).at(-1)).toBe("Usual names: nothing found");
     expect.verifySteps([`sources ${EMAIL}`, "autoconfig", "names"]);
-    await click(`${WIDGET} button:contains(Look for the settings)`);
+    await click(`${WIDGET} button:contains(Look again)`);
     await animationFrame();
     await animationFrame();
     expect.verifySteps([`sources ${EMAIL}`, "autoconfig", "names"]);
@@ -184,7 +184,7 @@ test("another address stops the search for the first one", async () => {
     await waitFor(`${WIDGET} [data-source=autoconfig]`);
     await type("email", "anna@next.test");
     first.resolve(FOUND);
-    await waitFor(`${WIDGET} button:contains(Look for the settings)`);
+    await waitFor(`${WIDGET} button:contains(Look again)`);
     expect("[name=smtp_host] input").toHaveValue("");
     expect.verifySteps([
         `sources ${EMAIL}`,

@@ -24,6 +24,7 @@ class Connect extends models.Model {
     _name = "mail.external.account.connect";
 
     email = fields.Char({ required: true });
+    password = fields.Char();
     auth_method = fields.Char();
     sign_in_service = fields.Char();
     sign_in_problem = fields.Char();
@@ -66,6 +67,7 @@ Connect._views = {
         "<form>",
         ...HIDDEN.map(hidden),
         '<field name="email"/>',
+        '<field name="password"/>',
         '<widget name="external_account_sign_in"/>',
         '<widget name="external_account_test"/>',
         "</form>",
@@ -76,6 +78,7 @@ defineModels({ ...mailModels, Connect });
 
 const WIDGET = ".o_external_account_sign_in";
 const BUTTON = `${WIDGET}_button`;
+const TEST = ".o_external_account_test button";
 const PASSWORD = ".o_external_account_use_password";
 const URL = "/mail_external_account/sign_in/window/1";
 const STEPS = [["smtp_login", "Sign-in"]];
@@ -123,6 +126,14 @@ test("offers the service beside a password", async () => {
     expect(BUTTON).toHaveText("Sign in with Google");
     expect(WIDGET).toHaveText(/or with a password/);
     expect(PASSWORD).toHaveCount(0);
+});
+
+test("one button is the next step", async () => {
+    await mountConnect();
+    expect(BUTTON).toHaveClass("btn-primary");
+    expect(TEST).toHaveClass("btn-secondary");
+    await contains("[name=password] input").edit("a password", { confirm: "blur" });
+    expect(TEST).toHaveClass("btn-primary");
 });
 
 test("opens the service's page, which gets no hold of the window", async () => {
@@ -204,7 +215,7 @@ test("says what is missing, and where administrators mend it", async () => {
         takes_password: false,
     });
     expect(BUTTON).toHaveCount(0);
-    expect(`${WIDGET}_problem`).toHaveText(/Not set up yet\.\s*Passwords do not work/);
+    expect(`${WIDGET}_problem`).toHaveText(/Passwords do not work[^]*Not set up yet\./);
     expect(`${WIDGET}_problem a`).toHaveCount(0);
 });
 

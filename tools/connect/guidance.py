@@ -27,18 +27,19 @@ def before(window):
         return False
     parts = []
     if window.auth_method == "password":
-        if text := password_words(env, provider):
+        if text := _words_before(window):
             parts.append(Markup("<p><strong>%s</strong></p>") % text)
         title = (
             env._("To get an app password:")
             if provider.app_password == "required"  # noqa: S105
             else env._("With two-factor sign-in, to get an app password:")
         )
-        parts.append(_list(title, provider._steps("app_password_steps")))
-    parts.append(_list(env._("To allow sending:"), provider._steps("admin_steps")))
+        parts.append(_list(window, title, provider._steps("app_password_steps")))
+    title = env._("To allow sending:")
+    parts.append(_list(window, title, provider._steps("admin_steps")))
     if _reads(window) and not _is_same(provider):
         title = env._("To switch on IMAP or POP3:")
-        parts.append(_list(title, provider._steps("access_steps")))
+        parts.append(_list(window, title, provider._steps("access_steps")))
     return Markup("").join(parts) or False
 
 
@@ -58,11 +59,33 @@ def _is_same(provider):
     )
 
 
-def _list(title, steps):
+def _words_before(window):
+    """What is to be known of passwords there, and what to do about it."""
+    env, provider = window.env, window.provider_id
+    if provider.oauth_kind and not provider.password_works:
+        return ""  # there is no field for one, and it is said in its place
+    text = password_words(env, provider)
+    if not provider.password_works or provider.password_reads:
+        return text
+    if window.incoming_protocol not in READ_PROTOCOLS:
+        return text
+    return f"{text} " + env._(
+        "To use a password all the same, switch off “Receive replies”: then answers go "
+        "to Odoo's own address."
+    )
+
+
+def _list(window, title, steps):
+    """Steps, folded where one's own sign-in is offered: most need none of them."""
     if not steps:
         return Markup("")
     lines = Markup("").join(Markup("<li>%s</li>") % step for step in steps)
-    return Markup('<p class="mb-1">%s</p><ol class="mb-2">%s</ol>') % (title, lines)
+    text = Markup('<p class="mb-1">%s</p><ol class="mb-2">%s</ol>')
+    if window.sign_in_service:
+        text = Markup(
+            '<details class="mb-1"><summary>%s</summary><ol>%s</ol></details>'
+        )
+    return text % (title, lines)
 
 
 def after(window, result):

@@ -333,8 +333,7 @@ def told(window, result):
     if result.error:
         code = result.error.code.value
         if code == "login_required" and not result.error.reply:
-            is_password = window.auth_method == "password"
-            code = "secret_needed" if is_password else "sign_in_needed"
+            code = _what_is_needed(window)
         data["cause"], data["remedy"] = cause_and_remedy(window.env, code)
         data["field"] = result.error.field or ""
         data["reply"] = str(result.error.reply or "")
@@ -346,6 +345,13 @@ def told(window, result):
         notes = advice.of_round_trip(window, result)
         data.update(notes=notes, warns=any(note["warns"] for note in notes))
     return data
+
+
+def _what_is_needed(window):
+    """Which of ``explanations.TEXTS`` says that there is nothing to sign in with."""
+    if window.auth_method != "password":
+        return "sign_in_needed"
+    return "secret_needed" if window.account_id else "password_needed"
 
 
 def step_label(window, step, result=None):

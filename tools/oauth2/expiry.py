@@ -77,7 +77,9 @@ def tell_failure(application, code):
 def _tell(application, texts, code=None):
     def names(env):
         own = application.with_env(env)
-        explained = own._explained(code, application.failure_reply) if code else ()
+        explained = ()
+        if code:
+            explained = own._explained(code, application.failure_reply, waits=True)
         return {
             "name": application.name,
             "count": application.account_count,

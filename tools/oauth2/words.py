@@ -15,6 +15,7 @@ from markupsafe import Markup
 from odoo.tools.translate import LazyTranslate
 
 from ...mailkit.errors import ErrorCode
+from ..explanations import TEXTS, cause_and_remedy
 
 _lt = LazyTranslate(__name__)
 
@@ -60,8 +61,8 @@ _GOOGLE = {
     ),
     "access_denied": (
         _lt(
-            "The person declined; or the application is in testing, and they are no "
-            "test user of it."
+            "The sign-in was cancelled; or the application is in testing, and this "
+            "account is no test user of it."
         ),
         _lt(
             "Sign in again and allow everything; or publish the application (or add "
@@ -132,7 +133,7 @@ _MICROSOFT = {
         ),
     ),
     "AADSTS50020": (
-        _lt("The person belongs to another tenant than the application is for."),
+        _lt("The account belongs to another tenant than the application is for."),
         _lt(
             "Sign in with an account of this tenant; or let the application support "
             "accounts in any directory, and enter “common” as tenant."
@@ -149,9 +150,9 @@ _MICROSOFT = {
         ),
     ),
     "AADSTS50105": (
-        _lt("The application is for assigned people only, and this one is not."),
+        _lt("The application is for assigned people only, and this account is not."),
         _lt(
-            "Assign them under Enterprise applications > Users and groups, or switch "
+            "Assign it under Enterprise applications > Users and groups, or switch "
             "off “Assignment required” under its properties."
         ),
     ),
@@ -170,7 +171,7 @@ _MICROSOFT = {
         ),
     ),
     "AADSTS65004": (
-        _lt("The person declined."),
+        _lt("The sign-in was cancelled, or not everything was allowed."),
         _lt("Sign in again and allow everything that is asked."),
     ),
     "AADSTS650053": (
@@ -193,8 +194,8 @@ _MICROSOFT = {
         _lt("Sign in again; Microsoft then asks for it."),
     ),
     "AADSTS50079": (
-        _lt("The person has to set up a second factor first."),
-        _lt("They do so at aka.ms/mfasetup, and sign in again."),
+        _lt("A second factor has to be set up for the account first."),
+        _lt("Set it up at aka.ms/mfasetup, and sign in again."),
     ),
     "AADSTS7000215": (
         _lt("The client secret is wrong: perhaps its ID was entered, not its value."),
@@ -236,7 +237,7 @@ _OTHER = {
         _lt("Allow it the authorization code grant, with refresh tokens."),
     ),
     "access_denied": (
-        _lt("The person, or the service, declined."),
+        _lt("The sign-in was cancelled, or the service refused it."),
         _lt("Sign in again and allow everything that is asked."),
     ),
     "invalid_scope": (
@@ -280,6 +281,18 @@ def explained(env, kind, code, reply):
         if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", reply or ""):
             return tuple(env._(text) for text in texts)
     return None
+
+
+def unreached(env, code, reply):
+    """What kept Odoo from reaching the service, where that is known.
+
+    :param reply: of ``mailkit.oauth``: "host: code of the failure"
+    :return: a sentence that begins with the host, or None
+    """
+    found = re.match(r"([\w.:-]+): (\w+)(?![^:])", str(reply or ""))
+    if code != ErrorCode.OAUTH_FAILED or not found or found[2] not in TEXTS:
+        return None
+    return f"{found[1]}: {cause_and_remedy(env, found[2])[0]}"
 
 
 def table(env, kind):

@@ -106,6 +106,13 @@ export class ExternalAccountTest extends Component {
         return this.props.record.data.tested_ok;
     }
 
+    /** Whether testing is what comes next, not signing in or saving. */
+    get isNext() {
+        const { data } = this.props.record;
+        const signsIn = data.auth_method === "oauth2" || !(data.password || data.has_password);
+        return !this.isTestedOk && !(data.sign_in_service && signsIn && !data.is_signed_in);
+    }
+
     /** Whether the lines tell about other settings than those in the window now. */
     get isOutdated() {
         const { lines, testedSettings } = this.state;
