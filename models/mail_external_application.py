@@ -62,7 +62,7 @@ class MailExternalApplication(models.Model):
         readonly=False,
         precompute=True,
         required=True,
-        help="People read it on the button “Sign in with ...”.",
+        help="Of another service: people read it on the button “Sign in with ...”.",
     )
     active = fields.Boolean(default=True)
     kind = fields.Selection(OAUTH_KINDS, "Service", required=True, default="google")

@@ -449,7 +449,8 @@ class MailExternalProvider(models.Model):
     def _sign_in_name(self):
         """Whom people sign in with here, in the reader's language; False: nobody."""
         if self.oauth_kind == "other":
-            return self.name
+            # sudo: the name of an application is no secret
+            return self.sudo().application_id.name or self.name
         return dict(self._fields["oauth_kind"]._description_selection(self.env)).get(
             self.oauth_kind, False
         )

@@ -64,9 +64,7 @@ class MailExternalOauthMixin(models.AbstractModel):
                 and self.env.user.has_group("base.group_system")
                 and not provider._application(sign_in.company_of(window))
             )
-            window.sign_in_service = application and sign_in.service_name(
-                provider, application
-            )
+            window.sign_in_service = application and provider._sign_in_name()
             window.takes_password = not has_service or provider.password_works
 
     @api.depends(

@@ -56,14 +56,6 @@ def company_of(window):
     return window.company_id or window._owner().sudo().company_id
 
 
-def service_name(provider, application=None):
-    """What users know the service by that they sign in at."""
-    if provider.oauth_kind == "other":
-        return (application and application.name) or provider.name
-    names = dict(provider._fields["oauth_kind"].selection)
-    return names.get(provider.oauth_kind, "")
-
-
 def problem(window):
     """Why nobody can sign in at the window's mail service now; "" when they can.
 
@@ -71,7 +63,7 @@ def problem(window):
     """
     env, provider = window.env, window.provider_id
     application = provider._application(company_of(window))
-    name = service_name(provider, application)
+    name = provider._sign_in_name()
     if not provider.is_trusted:
         return env._(
             "Signing in with %(service)s is off: the servers or domains of "
@@ -174,7 +166,7 @@ def check_places(window):
                 "Server Settings: whoever signs in with %s uses the servers of the "
                 "mail service as they are set up. Choose the mail service again, or "
                 "use a password.",
-                service_name(window.provider_id, application),
+                window.provider_id._sign_in_name(),
             )
         )
 

@@ -110,7 +110,8 @@ export class ExternalAccountTest extends Component {
     get isNext() {
         const { data } = this.props.record;
         const signsIn = data.auth_method === "oauth2" || !(data.password || data.has_password);
-        return !this.isTestedOk && !(data.sign_in_service && signsIn && !data.is_signed_in);
+        const waits = data.sign_in_service ? signsIn : data.takes_password === false;
+        return !this.isTestedOk && (data.is_signed_in || !waits);
     }
 
     /** Whether the lines tell about other settings than those in the window now. */
