@@ -55,6 +55,35 @@ def test_a_service_that_hangs_holds_up_no_others_mail(
             assert told["code"] in ("oauth_busy", "oauth_failed"), told
 
 
+_IDLE = """
+env.cr.execute(
+    "UPDATE mail_external_secret SET token_ends = token_ends - interval '25d',"
+    " renew_at = renew_at - interval '25d' WHERE account_id = ANY(%s)", [IDS])
+env.cr.commit()
+env["mail.external.application"]._cron_announce()
+env.cr.commit()
+"""
+
+
+def test_a_sign_in_that_is_hardly_used_is_kept(
+    alone: ServedOdoo, strict: TokenService
+) -> None:
+    """Services end those that are not used for months; what has ended is told."""
+    logins = ["idle@sandbox.test", "gone@sandbox.test", "busy@sandbox.test"]
+    accounts = token_steps.make(alone, [(strict, logins)])
+    strict.end(logins[1])
+    script = _IDLE.replace("IDS", repr(accounts[:2]))
+    for _day in range(2):
+        alone.shell(script)
+        script = script[script.index("env[") :]
+    assert strict.asked == {"refresh_token": 2}
+    assert strict.refreshes == 1
+    found = token_steps.run(alone, accounts)
+    states = [found[account]["state"] for account in accounts]
+    assert states == ["working", "refused", "working"]
+    assert [len(found[account]["told"]) for account in accounts] == [0, 1, 0]
+
+
 _AT_ONCE = """
 import time
 time.sleep(max(START - time.time(), 0))
