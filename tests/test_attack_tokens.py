@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from unittest.mock import patch
 
 from odoo import fields
@@ -229,15 +229,12 @@ class TestGate(ExternalAccountCase):
         self.told = []
 
     def ask(self, fails=True):
-        try:
-            with self.gate.entered() as wait:
-                self.told.append(wait)
-                if not wait:
-                    self.release.wait(10)
-                    if fails:
-                        raise MailError(ErrorCode.OAUTH_FAILED)
-        except MailError:
-            pass
+        with suppress(MailError), self.gate.entered() as wait:
+            self.told.append(wait)
+            if not wait:
+                self.release.wait(10)
+                if fails:
+                    raise MailError(ErrorCode.OAUTH_FAILED)
 
     def begin(self, count, **more):
         threads = [
