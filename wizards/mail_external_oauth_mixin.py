@@ -172,6 +172,7 @@ class MailExternalOauthMixin(models.AbstractModel):
 
     def unlink(self):
         """With what was signed in with in it: the database would only delete that."""
+        self.check_access("unlink")
         sign_in.forget(self)
         return super().unlink()
 
