@@ -429,7 +429,7 @@ def ended_tokens(secret):
 def seal_application_secret(application, secret):
     """Keep the client secret of an application; "" or None: it has none.
 
-    It opens for this client ID and this token endpoint only, so write those before.
+    It opens for this client ID and these endpoints only, so write those before.
 
     :raise UserError: no usable key is configured
     """
@@ -483,7 +483,7 @@ def application_client(application):
 
 
 def application_context(application):
-    """What the client secret of an application is sealed for."""
+    """What the client secret of an application is sealed for: where it is told."""
     env = application.env
     return (
         "application",
@@ -491,6 +491,7 @@ def application_context(application):
         f"application:{application._origin.id or False}",
         application.client_id or "",
         application.token_endpoint or "",
+        application.revocation_endpoint or "",
     )
 
 
