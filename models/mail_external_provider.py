@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Domain
-from odoo.tools import email_domain_extract, escape_psql
+from odoo.tools import email_normalize, escape_psql
 
+from ..mailkit.message.address import Address
 from ..tools import mail_services
 from .mail_external_application import OAUTH_KINDS
 from .mail_external_connection_mixin import SECURITY
@@ -351,16 +352,17 @@ class MailExternalProvider(models.Model):
         )[:1]
 
     def _all_for_address(self, email):
-        domain = (email_domain_extract(email or "") or "").lower()
+        domain = _domain_of(email or "")
         if not domain:
             return self.browse()
         # an archived preset proves nothing, whatever the caller's context says
         presets = self.with_context(active_test=True)
-        candidates = presets.search(
-            Domain("domains", "ilike", escape_psql(domain))
-            | Domain("domains", "ilike", "*.")
+        perhaps = Domain("domains", "ilike", escape_psql(domain)) | Domain(
+            "domains", "ilike", "*."
         )
-        return candidates.filtered(
+        if "xn--" in domain:  # entered in another spelling, perhaps
+            perhaps = Domain("domains", "!=", False)
+        return presets.search(perhaps).filtered(
             lambda preset: (
                 domain in preset._domain_set()
                 or _fits(domain, preset._domain_set(), least=".")
@@ -453,7 +455,11 @@ class MailExternalProvider(models.Model):
         )
 
     def _domain_set(self):
-        return _listed(self.domains)
+        """:return: set of str, in A-labels; those that begin with "*." too"""
+        return {
+            sign + _a_labels(name)
+            for sign, name in map(_without_star, _listed(self.domains))
+        }
 
     def _login_for(self, email, *, reading=False):
         """The usual sign-in name for ``email`` at this service."""
@@ -475,6 +481,23 @@ def _listed(text):
     """The parts of a text with commas: set of str in small letters."""
     parts = (part.strip().lower() for part in (text or "").split(","))
     return {part for part in parts if part}
+
+
+def _domain_of(email):
+    """The domain of an address, however it is spelled, in A-labels; "" for none."""
+    address = Address(email)
+    if not address.key:  # with a name beside it, say
+        address = Address(email_normalize(email) or "")
+    return address.key.rpartition("@")[2]
+
+
+def _without_star(pattern):
+    return ("*.", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
+
+
+def _a_labels(name):
+    """A domain in A-labels; what is none stays as it is."""
+    return name if name.isascii() else _domain_of(f"postmaster@{name}") or name
 
 
 def _fits(name, patterns, *, least=""):

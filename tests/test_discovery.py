@@ -182,6 +182,31 @@ class TestDiscovery(ConnectCase):
                     told = self.windows.find_settings(email, source.value)
                     self.assertFalse(told["found"])
 
+    def test_a_known_domain_in_every_spelling(self):
+        """What would be asked for, were it not known, is asked for nobody."""
+        self.provider.domains = "brand-a.example, пошта.укр, *.MÜNCHEN.example"
+        for email in (
+            "x@ukr.net ",
+            "X@UKR.NET",
+            "x+y@ukr.net",
+            "x@\uff55kr.net",
+            "x@ukr\u3002net",
+            "ганна@ukr.net",
+            "x@пошта.укр",
+            "x@ПОШТА.УКР",
+            "x@xn--80a1acn3a.xn--j1amh",
+            "x@XN--80A1ACN3A.xn--j1amh",
+            "x@a.münchen.example",
+            "x@a.xn--mnchen-3ya.example",
+            "x'y@brand-a.example",
+            "x..y@brand-a.example",
+        ):
+            with self.subTest(email):
+                self.assertEqual(self.windows.find_settings(email), [])
+        for email in ("x@münchen.example", "x@mail.ukr.net", "x@ukr.net.example"):
+            with self.subTest(email):
+                self.assertTrue(self.windows.find_settings(email))
+
     def test_what_is_no_public_domain_is_not_looked_for(self):
         for email in ("", False, "anna", "anna@localhost", "anna@10.0.0.1", "a@b@c d"):
             self.assertEqual(self.windows.find_settings(email), [])

@@ -219,6 +219,44 @@ class TestTakingOver(ServersCase):
         lines.import_id.action_take_over()
         self.assertFalse(self.accounts())
 
+    def test_odd_values(self):
+        """Whatever stands in a server, the others are taken over."""
+        for values in (
+            {"smtp_host": False, "smtp_authentication": "cli"},
+            {"smtp_port": 0, "smtp_user": "port@odd.example"},
+            {"smtp_port": 99999, "smtp_user": "port2@odd.example"},
+            {"smtp_host": " smtp.gmail.com ", "smtp_user": " blank@odd.example "},
+            {"smtp_host": "smtp odd", "smtp_user": "host@odd.example"},
+            {"smtp_host": "x" * 300, "smtp_user": "long@odd.example"},
+            {"smtp_user": "line\nbreak", "from_filter": "line@odd.example"},
+            {"smtp_user": "quoted", "from_filter": '"a b"@odd.example, bad@'},
+            {"smtp_user": "many", "from_filter": ", , m@odd.example,,M@odd.example;"},
+            {"smtp_user": "анна@пошта.укр", "name": " "},
+        ):
+            self.sends(**values)
+        self.fetches(server=False, user="nowhere@odd.example")
+        self.fetches(user=False)
+        self.fetches(user="pop@odd.example", server_type="pop", port=0)
+        self.sends()
+        window = self.opened()
+        window.line_ids.is_chosen = True
+        window.action_take_over()
+        accounts = self.accounts()
+        self.assertEqual(
+            set(accounts.address_ids.mapped("email")),
+            {
+                *("port@odd.example", "port2@odd.example", "blank@odd.example"),
+                *("host@odd.example", "long@odd.example", "line@odd.example"),
+                *("m@odd.example", "анна@xn--80a1acn3a.xn--j1amh"),
+                *("nowhere@odd.example", "pop@odd.example", "team@team.example"),
+            },
+        )
+        blank = accounts.filtered(lambda each: "blank" in (each.smtp_login or ""))
+        self.assertEqual(blank.smtp_host, "smtp.gmail.com")
+        self.assertEqual(blank.smtp_login, "blank@odd.example")
+        left = window.line_ids.filtered(lambda line: not line.address_id)
+        self.assertTrue(all(line.result for line in left))
+
     def test_odoos_own_address(self):
         domain = self.env["mail.alias.domain"].create({"name": "corp.example"})
         self.sends(smtp_user=domain.default_from_email)

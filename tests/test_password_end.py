@@ -74,6 +74,22 @@ class TestPasswordEnd(ExternalAccountCase):
         self.assertFalse(self.told())
         self.assertIn("no passwords", self.own.password_warning)
 
+    def test_the_day_is_over_and_then_taken_out_of_the_preset(self):
+        self.days_left(-1)
+        self.assertEqual(len(self.told()), 1)
+        self.service.write({"password_works": False, "password_ends": False})
+        self.assertFalse(self.told(), "that it has passed is known")
+
+    def test_passwords_work_again_until_a_day(self):
+        self.service.password_works = False
+        self.assertTrue(self.told())
+        self.service.password_works = True
+        self.days_left(25)
+        self.assertEqual(len(self.told()), 1)
+        self.assertFalse(self.told())
+        self.days_left(-1)
+        self.assertEqual(len(self.told()), 1)
+
     def test_who_is_told(self):
         self.own.account_id.state = "draft"
         for name, values in (

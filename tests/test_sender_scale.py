@@ -6,8 +6,10 @@ from .common import ExternalAccountCase
 SIBLINGS = 5
 ACCOUNTS = """
     INSERT INTO mail_external_account
-        (active, user_id, company_id, state, incoming_protocol)
-    SELECT true, CASE WHEN n % 2 = 0 THEN %s END, %s, 'working', 'none'
+        (active, user_id, company_id, state, incoming_protocol,
+         auth_method)
+    SELECT true, CASE WHEN n % 2 = 0 THEN %s END, %s, 'working', 'none',
+           'password'
       FROM generate_series(1, 1000) n
  RETURNING id, user_id
 """

@@ -14,6 +14,7 @@ from ..tools.incoming.intake import Intake
 from ..tools.incoming.work import MailboxWork
 from ..tools.outgoing import account as delivery
 from ..tools.outgoing.account import AccountDelivery
+from ..tools.outgoing.session import Opened
 from .written_to_case import NOBODY, WrittenToCase
 
 
@@ -222,7 +223,7 @@ class TestMoved(WrittenToCase):
                 pass
 
         self.startPatcher(
-            patch.object(delivery, "open_session", lambda a, *_: Session(a))
+            patch.object(delivery, "open_session", lambda a, *_: Opened(Session(a)))
         )
 
     def deliver(self, account):

@@ -14,6 +14,7 @@ from ..tools.incoming.facts import addressed, decide_batch
 from ..tools.incoming.intake import Intake
 from ..tools.outgoing import account as delivery
 from ..tools.outgoing.account import AccountDelivery
+from ..tools.outgoing.session import Opened
 from .written_to_case import NOBODY, WrittenToCase
 
 LOGGER = "odoo.addons.mail_external_account"
@@ -549,7 +550,7 @@ class TestSenderRefused(WrittenToCase):
 
         def open_session(account, *_args):
             opened.append(account)
-            return Session()
+            return Opened(Session())
 
         self.startPatcher(patch.object(delivery, "open_session", open_session))
 

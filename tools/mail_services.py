@@ -9,9 +9,8 @@ deleted. So what came last is kept beside the presets
 Plain functions in superuser mode, called when the addon is installed or updated.
 """
 
-import glob
 import json
-import re
+from pathlib import Path
 
 from odoo.tools import SQL, file_open, file_path
 from odoo.tools.translate import get_base_langs, translation_file_reader
@@ -121,16 +120,15 @@ def _translations(env, services):
     """The texts of ``i18n``, as Odoo loads them after this: dict of external id ->
     field -> language -> text."""
     found = {}
-    for path in sorted(glob.glob(f"{file_path(f'{ADDON}/i18n')}/*.po")):
-        language = re.sub(r".*/|\.po$", "", path)
-        with file_open(path, "rb") as file:
+    for path in sorted(Path(file_path(f"{ADDON}/i18n")).glob("*.po")):
+        with file_open(str(path), "rb") as file:
             for row in translation_file_reader(file):
                 name, field = row.get("imd_name"), row["name"].partition(",")[2]
                 if row.get("imd_model") != MODEL or name not in services:
                     continue
                 if row["value"]:
                     texts = found.setdefault(name, {}).setdefault(field, {})
-                    texts[language] = row["value"]
+                    texts[path.stem] = row["value"]
     return found
 
 

@@ -315,27 +315,27 @@ def _account_values(env, found, owner):
     }
     if sending:
         values.update(
-            smtp_host=sending.smtp_host,
+            smtp_host=(sending.smtp_host or "").strip(),
             smtp_port=sending.smtp_port,
             smtp_security=_SECURITY.get(sending.smtp_encryption, "none"),
-            smtp_login=sending.smtp_user,
+            smtp_login=(sending.smtp_user or "").strip(),
         )
     elif provider.smtp_host:
         values.update(
             smtp_host=provider.smtp_host,
             smtp_port=provider.smtp_port,
             smtp_security=provider.smtp_security,
-            smtp_login=server.user,
+            smtp_login=(server.user or "").strip(),
         )
     if server:
         values.update(
             incoming_protocol="pop3"
             if server._get_connection_type() == "pop"
             else "imap",
-            incoming_host=server.server,
+            incoming_host=(server.server or "").strip(),
             incoming_port=server.port,
             incoming_security="ssl" if server.is_ssl else "none",
-            incoming_login=server.user,
+            incoming_login=(server.user or "").strip(),
         )
     return values
 

@@ -117,7 +117,7 @@ def _due(account, known):
     if step is None:
         return ""
     told_day, _colon, told = (account.password_end_told or ":").rpartition(":")
-    if told and int(told) <= step and told_day in (day, ""):
+    if told and int(told) <= step and day in (told_day, ""):
         return ""
     return f"{day}:{step}"
 

@@ -21,10 +21,12 @@ OTHERS = 50
 # Of each of the accounts about the same number of addresses.
 ACCOUNTS = """
     INSERT INTO mail_external_account
-        (active, user_id, company_id, state, incoming_protocol)
+        (active, user_id, company_id, state, incoming_protocol,
+         auth_method)
     SELECT true,
            CASE WHEN n %% 3 > 0 THEN (%(users)s::int[])[1 + n %% %(others)s] END,
-           %(company)s, 'working', 'none'
+           %(company)s, 'working', 'none',
+           'password'
       FROM generate_series(1, %(accounts)s) n
  RETURNING id
 """
