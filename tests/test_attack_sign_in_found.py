@@ -180,6 +180,44 @@ class TestNames(OauthCase):
         self.passed(window)
         self.assertEqual(window.proof, "provider")
 
+    def test_ones_own_mailbox_by_the_name_that_the_service_has_for_it(self):
+        """Odoo knows the manager by another address; the shared one sends only."""
+        self.manager.email = "manager@private.example"
+        for window in (
+            self.shared("info@brand-a.example", reading="manager@brand-a.example"),
+            self.shared("manager@brand-a.example", reading="info@brand-a.example"),
+            self.shared("info@brand-a.example", reading="Manager"),
+        ):
+            for call in (
+                window.action_save,
+                lambda window=window: test.check_step(window, Step.SMTP_LOGIN.value),
+            ):
+                with self.assertRaisesRegex(UserError, "is your own mailbox"):
+                    call()
+        window = self.shared("info@brand-a.example", reading="info@brand-a.example")
+        test.check_step(window, Step.SMTP_LOGIN.value)
+
+    def test_a_mailbox_with_a_user_name_without_domain(self):
+        """It signed in itself: it is nobody's, and a colleague's only by name."""
+        self.bohdan.email = "info@brand-b.example"
+        window = self.shared("info", reading="INFO")
+        with self.assertRaises(AccessError):
+            test.check_step(window, Step.SMTP_LOGIN.value)
+        for hint, person in (
+            ("info@brand-b.example", self.manager),
+            ("info@brand-a.example", self.env["res.users"]),
+        ):
+            self.signed_in(window, hint)
+            self.assertEqual(window._sign_in_user(), person)
+        test.check_step(window, Step.SMTP_LOGIN.value)
+
+    def test_a_mailbox_with_a_user_name_of_its_own(self):
+        """Whose sign-in it is cannot be told: it counts as the manager's."""
+        window = self.shared("info@brand-a.onmicrosoft.example")
+        self.signed_in(window, "info@brand-a.example")
+        test.check_step(window, Step.SMTP_LOGIN.value)
+        self.assertEqual(window._sign_in_user(), self.manager)
+
     def shared(self, login, reading=None):
         """A company's window, in which a manager signed in as themselves."""
         window = self.oauth_window(

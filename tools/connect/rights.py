@@ -209,8 +209,12 @@ def _check_new_tokens(window):
             )
         return
     own = _mailboxes_of(env.user)
-    for label, name in _opened_names(window):
-        if _names(name, own):
+    # Who signed in is a person, and named so: that mailbox is theirs, too.
+    named = set() if is_itself else {Address.of(row.hint).mailbox}
+    for field, name in _opened_names(window):
+        label = window._fields[field].get_description(env)["string"]
+        # It may have a user name besides its address, as which it is not known.
+        if _names(name, own if field == "email" else own | named):
             raise UserError(
                 env._(
                     "%(field)s: %(name)s is your own mailbox. Enter the name of the "
@@ -232,15 +236,11 @@ def _check_new_tokens(window):
 
 
 def _opened_names(window):
-    """:return: list of (field as it is shown, name of a mailbox that is opened)"""
+    """:return: list of (name of a field, name of a mailbox that is opened)"""
     names = ["email", "smtp_login"]
     if window.incoming_protocol in READ_PROTOCOLS:
         names.append("incoming_login")
-    label = window._fields
-    return [
-        (label[name].get_description(window.env)["string"], window[name] or "")
-        for name in names
-    ]
+    return [(name, window[name] or "") for name in names]
 
 
 def _check_not_their_own(window, signer):

@@ -318,7 +318,10 @@ def names_mailbox(window, hint):
     logins = {window.smtp_login or ""}
     if window.incoming_protocol in READ_PROTOCOLS:
         logins.add(window.incoming_login or "")
-    return all(is_same_name(login, hint) for login in logins)
+    _local, at, domain = (window.email or "").rpartition("@")
+    # With some services people sign in with the part before the @.
+    whole = (each if "@" in each else f"{each}{at}{domain}" for each in logins)
+    return all(is_same_name(login, hint) for login in whole)
 
 
 def is_same_name(login, hint):
