@@ -522,6 +522,10 @@ def test_permissions_that_are_missing(
         ({"email": "anna@a.test\r\nBcc: b@b.test"}, ""),
         ({"email": "a" * 300 + "@a.test"}, ""),
         ({"email": True}, ""),
+        ({"email": "anna@a.test", "email_verified": True}, "anna@a.test"),
+        ({"email": "anna@a.test", "email_verified": "true"}, "anna@a.test"),
+        ({"email": "boss@a.test", "email_verified": False}, ""),
+        ({"email": "boss@a.test", "email_verified": "false", "upn": "boss@a.test"}, ""),
         ({}, ""),
     ],
 )
