@@ -87,6 +87,16 @@ class TestMixUp(OauthCase):
         with self.assertRaisesRegex(UserError, "Choose “Sign in” again"):
             test.check_step(window, Step.SMTP_LOGIN.value)
 
+    def test_a_window_of_another_address_asks_for_no_tokens(self):
+        """It would keep some that nothing needs; the account's are used."""
+        account = self.connected()
+        windows = self.env[WINDOW].with_user(self.anna)
+        windows = windows.with_context(default_account_id=account.id)
+        window = windows.create({"email": "sales@brand-a.example"})
+        self.assertTrue(window.is_signed_in)
+        with self.assertRaises(UserError):
+            authorization.start(window)
+
     def test_the_application_of_another_company(self):
         self.manager.company_ids += self.other_company
         applications = self.env["mail.external.application"].create(
