@@ -1,6 +1,7 @@
 from . import (
     test_accounts,
     test_addon,
+    test_advice,
     test_applications,
     test_attack_proof_found,
     test_attack_siblings,
