@@ -1,6 +1,6 @@
 import secrets
 
-from odoo import api, fields, models
+from odoo import api, fields, models, modules
 from odoo.exceptions import UserError
 from odoo.tools.misc import clean_context
 from psycopg2.errors import SerializationFailure
@@ -13,6 +13,7 @@ from ..tools.oauth2 import (
     check,
     entered,
     expiry,
+    idle,
     odoos_own,
     services,
     tokens,
@@ -596,8 +597,10 @@ class MailExternalApplication(models.Model):
 
     @api.model
     def _cron_announce(self):
-        """Once a day: tell people of what ends soon."""
+        """Once a day: tell people of what ends soon, and keep what is hardly used."""
         announcements.run(self.env)
+        if not modules.module.current_test:  # as core: nothing goes over the network
+            idle.renew(self.env)
 
     def _note_check(self, error):
         """What the service answered to a check.

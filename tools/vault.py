@@ -423,6 +423,22 @@ def ended_tokens(secret):
     return application_client(application), kept, token_keys(env, kept, context)
 
 
+def unsaved_tokens(application, tokens, grant, login):
+    """The same for tokens that a connect window has, and no account.
+
+    :param mailkit.oauth.Tokens tokens:
+    :param str login: the mailbox that the window is about
+    """
+    subject = (tokens.hint or login or "").strip().lower()
+    kept = StoredTokens("", tokens.refresh_token, grant or "", (), subject)
+    context = _end_context(application.env, False, application)
+    return (
+        application_client(application),
+        kept,
+        token_keys(application.env, kept, context),
+    )
+
+
 # The firm's application at a mail service
 
 

@@ -170,6 +170,11 @@ class MailExternalOauthMixin(models.AbstractModel):
             window._choose_sign_in()
         return window
 
+    def unlink(self):
+        """With what was signed in with in it: the database would only delete that."""
+        sign_in.forget(self)
+        return super().unlink()
+
     # What decides how the window signs in
 
     def _with_choice(self, vals):

@@ -24,6 +24,7 @@ from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.message.address import Address
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
+from ..oauth2 import revocation
 from ..oauth2 import tokens as stored_tokens
 from .turn import connection_returned, may_end_transaction
 
@@ -365,7 +366,13 @@ def credentials(window, purpose):
     )
 
 
-def renew(window):
+def is_of_account(window):
+    """Whether the window signs in with the tokens of its saved account."""
+    grant = current(window)
+    return bool(grant) and not grant.row
+
+
+def renew(window, is_refused=False):
     """Have a new access token where the window's ends, before a check.
 
     Whoever calls this has the turn of the user, and looks at the window only
@@ -379,9 +386,12 @@ def renew(window):
             _renew_row(window, grant.row)
         elif grant and may_end_transaction(window.env):
             env, account = window.env, window.account_id.sudo()
+            refused = ""
+            if is_refused:
+                refused = vault.stored_tokens(env, account).access_token
             deadline = Deadline(SERVICE_SECONDS)
             with connection_returned(env):
-                stored_tokens.usable(env, account, "smtp", deadline=deadline)
+                stored_tokens.usable(env, account, "smtp", refused, deadline)
     except MailError as error:
         return error
     return None
@@ -422,7 +432,34 @@ def failed(window):
     return newest.filtered("failure_text") if newest else rows
 
 
-def forget(window):
-    """Drop what was signed in with in the window: it was saved, or is not wanted."""
-    rows = window.env[MODEL].sudo()
-    rows.search([("wizard_id", "=", window._origin.id)]).unlink()
+def forget(windows):
+    """Drop what was signed in with in these windows: it was saved, or is not wanted."""
+    rows = windows.env[MODEL].sudo()
+    rows.search([("wizard_id", "in", windows.ids)]).unlink()
+
+
+def revoke(rows):
+    """What nobody saved ends at the mail service, too, once this is committed; see
+    ``tools/oauth2/revocation.py``, which leaves alone what an account has.
+
+    Google would end all that this person allowed to the application, in whatever
+    window or database; what is not used there ends by itself.
+
+    :param rows: about to be deleted
+    """
+    ended = []
+    for row in rows.sudo().filtered("tokens_sealed"):
+        # As whose window it was sealed: what is left open is deleted by Odoo itself.
+        window = row.wizard_id.with_user(row.create_uid).sudo()
+        application = row.application_id
+        if application.kind == "google" or not window:
+            continue
+        try:
+            if tokens := tokens_of(window, row):
+                login = window.smtp_login
+                ended.append(
+                    vault.unsaved_tokens(application, tokens, row.grant, login)
+                )
+        except (vault.UnsealError, UserError):
+            continue  # it does not open here, so it is not ours to end
+    revocation.revoke_after_commit(rows.env, ended)
