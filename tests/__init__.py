@@ -6,6 +6,7 @@ from . import (
     test_attack_proof_found,
     test_attack_siblings,
     test_attack_sign_in,
+    test_attack_sign_in_found,
     test_attack_tokens,
     test_attack_voices_found,
     test_automatic_mail,

@@ -151,8 +151,8 @@ class TestSigningIn(OauthCase):
         result, _folders = test.prepared(window, Step.SMTP_LOGIN, bool, problem)()
         self.assertEqual(result.error.code.value, "oauth_ended")
         # a host is found all the same
-        host = test.prepared(window, Step.SMTP_HOST, bool, problem)
-        self.assertTrue(callable(host))
+        prepared = test.prepared(window, Step.SMTP_HOST, bool, problem)
+        self.assertTrue(callable(prepared))
 
     def test_signing_in_anew_makes_the_test_void(self):
         window = self.oauth_window()

@@ -445,7 +445,7 @@ def unsaved_tokens(application, tokens, grant, login):
 def seal_application_secret(application, secret):
     """Keep the client secret of an application; "" or None: it has none.
 
-    It opens for this client ID and this token endpoint only, so write those before.
+    It opens for this client ID and these endpoints only, so write those before.
 
     :raise UserError: no usable key is configured
     """
@@ -499,7 +499,7 @@ def application_client(application):
 
 
 def application_context(application):
-    """What the client secret of an application is sealed for."""
+    """What the client secret of an application is sealed for: where it is told."""
     env = application.env
     return (
         "application",
@@ -507,6 +507,7 @@ def application_context(application):
         f"application:{application._origin.id or False}",
         application.client_id or "",
         application.token_endpoint or "",
+        application.revocation_endpoint or "",
     )
 
 

@@ -209,7 +209,7 @@ class MailExternalOauthMixin(models.AbstractModel):
             if window.is_address_only:
                 continue
             application = window.application_id
-            if application.kind == window.provider_id.oauth_kind:
+            if sign_in.is_for_window(window, application):
                 window._keep_to_preset()
             else:
                 window._write_choice("password", application.browse())

@@ -105,6 +105,21 @@ def offered(window):
     return provider._application(company_of(window))
 
 
+def is_for_window(window, application):
+    """Whether an application is that of the window's mail service, for its company.
+
+    With one of another service its tokens would be told to these servers; with one of
+    another company its people would sign in as that one.
+    """
+    provider = window.provider_id
+    if provider.oauth_kind == "other":
+        return application == provider.sudo().application_id
+    company = application.company_id
+    return application.kind == provider.oauth_kind and (
+        not company or company == company_of(window)
+    )
+
+
 def check_offered(window):
     """:raise UserError: nobody can sign in at the service of the window"""
     env = window.env
@@ -158,6 +173,7 @@ def check_places(window):
     env, application = window.env, window.application_id.sudo()
     if not window.is_address_only:
         check_offered(window)
+        _check_application(window, application)
     if not window.provider_id.is_trusted or not application.active:
         raise UserError(
             env._(
@@ -180,6 +196,17 @@ def check_places(window):
         )
 
 
+def _check_application(window, application):
+    """:raise UserError: it is another service's, or another company's"""
+    if not is_for_window(window, application):
+        raise UserError(
+            window.env._(
+                "Mail Service: people sign in there with another application than the "
+                "one of this window. Choose “Sign in” again."
+            )
+        )
+
+
 # What the window signs in with
 
 
@@ -192,6 +219,7 @@ def seal_context(window, application):
         f"user:{window.env.uid}",
         f"application:{application.id}",
         application.client_id or "",
+        application.token_endpoint or "",
         certificate_authority(application),
         *(str(part) for server in places(window.provider_id) for part in server),
     )
@@ -291,16 +319,18 @@ def names_mailbox(window, hint):
     logins = {window.smtp_login or ""}
     if window.incoming_protocol in READ_PROTOCOLS:
         logins.add(window.incoming_login or "")
-    return all(is_same_name(login, hint) for login in logins)
+    _local, at, domain = (window.email or "").rpartition("@")
+    # With some services people sign in with the part before the @.
+    whole = (each if "@" in each else f"{each}{at}{domain}" for each in logins)
+    return all(is_same_name(login, hint) for login in whole)
 
 
 def is_same_name(login, hint):
     """Whether a name that opens a mailbox is the address that the service named.
 
-    Not by the key of ``Address``: a service may take other spellings for other people.
+    Not by the mailbox of ``Address``: a service may give subaddresses to other people.
     """
-    envelope = Address(login or "").envelope.lower()
-    return bool(envelope) and envelope == Address(hint or "").envelope.lower()
+    return Address(login or "").is_same(Address(hint or ""))
 
 
 def proves(window):

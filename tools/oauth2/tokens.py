@@ -201,7 +201,9 @@ def _look(env, account_id, purpose, lease, refused):
         )
         left = _seconds(row["token_ends"], row["now"])
         refused = bool(refused) and refused == kept.access_token
-        is_good = not refused and (left is None or left > 0)
+        # Of an archived application, nothing is used from now on.
+        is_usable = account.application_id.active and not refused
+        is_good = is_usable and (left is None or left > 0)
         fallback = Access(credentials, left) if is_good else None
         waiting = _what_it_waits_for(row, kept, lease, is_needed=not is_good)
         if fallback and (waiting or not _is_over(row["renew_at"], row["now"])):
