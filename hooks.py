@@ -42,6 +42,7 @@ def uninstall_hook(env):
     env["mail.message.schedule"]._tell_of_external()
     # Deleted so, sign-ins end at the mail services, too.
     env["mail.external.secret"].search([]).unlink()
+    env["mail.external.account.connect.sign.in"].search([]).unlink()
     # Settings that were entered belong to no module's data.
     env["ir.config_parameter"].search(
         [("key", "=like", "mail_external_account.%")]

@@ -143,6 +143,7 @@ def _ask(
     wire: Wire, target: Target, method: str, headers: dict[str, str], body: bytes
 ) -> Answer:
     client = http.client.HTTPConnection(target.host, target.port)
+    client.set_debuglevel(0)  # that of the class prints what is sent: secrets
     # http.client has no way to be given a connection.
     client.sock = cast(socket.socket, _Channel(wire))
     client.putrequest(method, target.path, skip_host=True, skip_accept_encoding=True)

@@ -151,9 +151,8 @@ def redeem(
     needs, and else what the service refuses with.
     """
     protocol = _protocol(client)
-    hidden = [client.client_secret, state, verifier]
-    code = _code(client, protocol, query, state, hidden)
-    hidden.append(code)
+    code = _code(client, protocol, query, state)
+    hidden = [client.client_secret, state, verifier, code]
     body = _code_body(client, protocol, redirect_uri, code, verifier)
     tokens = _tokens(client, protocol, body, deadline, hidden)
     if tokens.scopes:
@@ -384,7 +383,6 @@ def _code(
     protocol: WebApplicationClient,
     query: Query,
     state: str,
-    hidden: Sequence[str],
 ) -> str:
     """Return the authorization code of a callback that belongs to this sign-in."""
     given = _single(query)
@@ -393,7 +391,10 @@ def _code(
     if not state or not same or not _is_issuer(client, given.get("iss")):
         raise MailError(ErrorCode.OAUTH_STATE)
     if "error" in given:
-        raise refusal(None, given, [*hidden, given.get("code", "")])
+        # Whoever sits at the browser may have written these words. They are shown to
+        # them with what they know already left out, and nothing else: what else is left
+        # out would tell them that a guess was right.
+        raise refusal(None, given, [state, given.get("code", "")])
     if not 0 < len(given.get("code", "")) <= answers.MOST_TOKEN:
         raise not_understood("neither a code nor an error")
     with _settings("query"):

@@ -85,7 +85,11 @@ def scopes(told: object) -> tuple[str, ...]:
 
 
 def hint(id_token: object) -> str:
-    """Return the address that an id_token names; its signature is not looked at."""
+    """Return the address that an id_token names; its signature is not looked at.
+
+    None where the service says itself that nobody has verified it (OpenID Connect Core,
+    section 5.1): with some, people write what they like into their own profile.
+    """
     if not isinstance(id_token, str) or len(id_token) > _MOST_ID_TOKEN:
         return ""
     parts = id_token.split(".")
@@ -96,8 +100,10 @@ def hint(id_token: object) -> str:
         )
     except (ValueError, LookupError, RecursionError):
         return ""
+    if not isinstance(claims, dict) or claims.get("email_verified") in (False, "false"):
+        return ""
     for name in ("email", "preferred_username", "upn"):
-        value = claims.get(name) if isinstance(claims, dict) else None
+        value = claims.get(name)
         if isinstance(value, str) and len(value) <= MOST_HINT:
             if address := Address(value).envelope:
                 return address

@@ -65,6 +65,8 @@ class SmtpSession(Session):
         with self._operation(opening=True):
             wire = self._connect()
             self._client = smtplib.SMTP(local_hostname=_literal(wire.local_address))
+            # That of the class prints what is said: secrets.
+            self._client.set_debuglevel(0)
             # smtplib has no way to be given a connection.
             self._client.sock = cast(socket.socket, wire)
             self._greet()

@@ -1,6 +1,6 @@
 import secrets
 
-from odoo import api, fields, models
+from odoo import api, fields, models, modules
 from odoo.exceptions import UserError
 from odoo.tools.misc import clean_context
 from psycopg2.errors import SerializationFailure
@@ -13,6 +13,7 @@ from ..tools.oauth2 import (
     check,
     entered,
     expiry,
+    idle,
     odoos_own,
     services,
     tokens,
@@ -329,16 +330,16 @@ class MailExternalApplication(models.Model):
         if "secret_expires" in vals:
             vals["announced"] = 0
         others = self.filtered(lambda each: each._bound_after(vals) != each._bound_to())
+        (self - others)._check_revocation(vals)
         if others:
             others._end_sign_ins(vals.get("is_end_confirmed"))
         before = [
-            (other, other.client_id, vault.application_context(other))
-            for other in others
+            (each, each.client_id, vault.application_context(each)) for each in self
         ]
         result = super().write(vals)
         if not vals.get("client_secret"):
-            for other, client_id, context in before:
-                other._follow_secret(client_id, context)
+            for each, client_id, context in before:
+                each._follow_secret(client_id, context, is_another=each in others)
         if vals.get("client_secret") or vals.get("active"):
             self._forget_told("check", "failure")
             (self - others)._resume_accounts()
@@ -493,17 +494,37 @@ class MailExternalApplication(models.Model):
         for account in accounts:
             account._stop(ErrorCode.OAUTH_ENDED.value, "")
 
-    def _follow_secret(self, client_id, context):
+    def _check_revocation(self, vals):
+        """:raise UserError: the secret would be told to another address than those that
+        it was entered for"""
+        address = vals.get("revocation_endpoint")
+        if not address or vals.get("client_secret"):
+            return
+        for application in self.filtered("has_secret"):
+            is_typed = application.kind == "other"
+            if is_typed and application.revocation_endpoint != address:
+                raise UserError(
+                    self.env._(
+                        "Revocation Address: the client secret is told there, too. "
+                        "Enter the secret once more, together with the address."
+                    )
+                )
+
+    def _follow_secret(self, client_id, context, *, is_another):
         """The secret goes nowhere else than it was entered for.
 
         :param client_id: before the write
         :param context: see ``vault.application_context``, before the write
+        :param bool is_another: its ``_bound_to`` is another one
         """
-        if self.kind == "microsoft" and self.client_id == client_id:
-            # Another tenant: the same application, at the same host.
-            vault.move_application_secret(self, context)
-        else:
+        if vault.application_context(self) == context:
+            return
+        # Another tenant: the same application, at the same host.
+        is_tenant = self.kind == "microsoft" and self.client_id == client_id
+        if is_another and not is_tenant:
             vault.seal_application_secret(self, "")
+        else:
+            vault.move_application_secret(self, context)
 
     def _resume_accounts(self):
         """Those that waited for this application go on."""
@@ -584,8 +605,10 @@ class MailExternalApplication(models.Model):
 
     @api.model
     def _cron_announce(self):
-        """Once a day: tell people of what ends soon."""
+        """Once a day: tell people of what ends soon, and keep what is hardly used."""
         announcements.run(self.env)
+        if not modules.module.current_test:  # as core: nothing goes over the network
+            idle.renew(self.env)
 
     def _note_check(self, error):
         """What the service answered to a check.

@@ -176,6 +176,11 @@ class MailExternalDelivery(models.Model):
         ):
             self.given_message_id = message_id
 
+    def _take_back(self, code=""):
+        """The attempt that ``_begin`` noted says nothing of the mail."""
+        values = {"state": "retry", "attempts": self.attempts - 1}
+        self.write({**values, "error_code": code} if code else values)
+
     @api.model
     def _outlive(self, addresses):
         """What was sent from addresses that are deleted stays noted, for the managers

@@ -221,7 +221,13 @@ class MailExternalProvider(models.Model):
         self._refuse_trust(vals)
         watched = [name for name in TRUSTED_FIELDS if name in vals]
         before = {preset: preset._plain(watched) for preset in self}
+        brought_back = self.filtered(lambda preset: not preset.active)
         result = super().write(vals)
+        if vals.get("active") and not self._is_administrator():
+            # An administrator may have put it away because it is not right any more.
+            nothing = dict.fromkeys(TRUSTED_FIELDS, False)
+            for preset in brought_back:
+                preset._note_writer(TRUSTED_FIELDS, nothing)
         for preset in self if watched else ():
             preset._note_writer(watched, before[preset])
         return result

@@ -1,10 +1,13 @@
 from . import (
     test_accounts,
     test_addon,
+    test_advice,
     test_applications,
     test_attack_proof_found,
     test_attack_siblings,
     test_attack_sign_in,
+    test_attack_sign_in_found,
+    test_attack_tokens,
     test_attack_voices_found,
     test_automatic_mail,
     test_composer_template,

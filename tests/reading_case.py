@@ -36,7 +36,7 @@ class ReadingCase(IntakeCase):
                 "next_look": self.mailbox.next_look,
                 "folders": [folder],
                 **dict.fromkeys(("attempts", "cuts", "crashes", "quiet_looks")),
-                **dict.fromkeys(("answer_count", "unrelated_count")),
+                **dict.fromkeys(("answer_count", "unrelated_count", "secret_id")),
                 "judging": self.mailbox.judging or None,
                 **row,
             },

@@ -459,7 +459,7 @@ class TestPlaces(OauthCase):
         self.provider.smtp_host = "127.0.0.1"
         window = self.oauth_window()
         self.signed_in(window)
-        result, _folders = test.prepared(window, Step.SMTP_LOGIN)()
+        result, _folders = test.prepared(window, Step.SMTP_LOGIN, bool)()
         self.assertEqual(result.error.code.value, "host_private")
 
 

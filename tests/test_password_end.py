@@ -32,7 +32,7 @@ class TestPasswordEnd(ExternalAccountCase):
         return [
             (each.notified_partner_ids.mapped("name"), each.subject, each.body)
             for each in found
-            if "password" in (each.subject or "")
+            if "@firm.example" in (each.subject or "")
         ]
 
     def test_thirty_seven_and_one_day_before_once_each(self):

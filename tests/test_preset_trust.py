@@ -68,6 +68,18 @@ class TestPresetTrust(ConnectCase):
         )
         self.assertTrue(self.gmail.is_trusted)
 
+    def test_one_that_an_administrator_had_put_away(self):
+        """Whoever brings it back answers for it; what came along is as it came."""
+        preset = self.presets.create(VALUES)
+        for user in (self.manager, self.admin):
+            (preset | self.gmail).active = False
+            (preset | self.gmail).with_user(user).action_unarchive()
+            self.assertEqual(preset.is_trusted, user == self.admin)
+            self.assertTrue(self.gmail.is_trusted)
+            preset.action_trust()
+        preset.with_user(self.manager).write({"active": True, "note": "Works"})
+        self.assertTrue(preset.is_trusted)
+
     def test_a_managers_own_by_every_route(self):
         theirs = self.presets.with_user(self.manager)
         made = theirs.create(VALUES)

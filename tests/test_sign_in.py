@@ -119,7 +119,7 @@ class TestSigningIn(OauthCase):
     def test_each_check_that_signs_in_does_so_with_the_token(self):
         window = self.oauth_window(receive_replies=True, incoming_protocol="imap")
         for step in (Step.SMTP_LOGIN, Step.SMTP_SENDER, Step.INCOMING_LOGIN):
-            result, _folders = test.prepared(window, step)()
+            result, _folders = test.prepared(window, step, bool)()
             self.assertEqual(result.error.code.value, "login_required")
             self.assertIn("Sign in", test.told(window, result)["remedy"])
         self.signed_in(window)
@@ -148,10 +148,11 @@ class TestSigningIn(OauthCase):
         self.signed_in(window)
         self.service.end(window.email)
         problem = sign_in.renew(window)
-        result, _folders = test.prepared(window, Step.SMTP_LOGIN, problem)()
+        result, _folders = test.prepared(window, Step.SMTP_LOGIN, bool, problem)()
         self.assertEqual(result.error.code.value, "oauth_ended")
         # a host is found all the same
-        self.assertTrue(callable(test.prepared(window, Step.SMTP_HOST, problem)))
+        prepared = test.prepared(window, Step.SMTP_HOST, bool, problem)
+        self.assertTrue(callable(prepared))
 
     def test_signing_in_anew_makes_the_test_void(self):
         window = self.oauth_window()

@@ -401,6 +401,21 @@ class TestApplicationAtFault(TokenCase):
         other = self.look(account=self.second.account_id)
         self.assertIsInstance(other, tokens.Renewal)
 
+    def test_an_archived_application_stops_them_at_once(self):
+        """Not only when their tokens end, some of which are good for a day."""
+        account = self.signed_in("a2@own.example", self.anna).account_id
+        self.assertIsInstance(self.look(account=account), tokens.Access)
+        self.application.action_archive()
+        renewal = self.look(account=account)
+        self.assertIsInstance(renewal, tokens.Renewal)
+        outcome = tokens.ask(renewal, None)
+        error = self.failure(self.settle, renewal, outcome)
+        self.assertEqual(error.code, ErrorCode.OAUTH_CLIENT)
+        self.assertEqual(account.state, "working")
+        self.assertFalse(self.told(self.admin))  # they did it themselves
+        self.application.action_unarchive()
+        self.assertIsInstance(self.look(account=account), tokens.Access)
+
     def test_a_secret_that_does_not_open_is_its_fault_too(self):
         self.env.cr.execute(
             "UPDATE mail_external_application SET secret_sealed = 'gAAAAA'"

@@ -423,13 +423,29 @@ def ended_tokens(secret):
     return application_client(application), kept, token_keys(env, kept, context)
 
 
+def unsaved_tokens(application, tokens, grant, login):
+    """The same for tokens that a connect window has, and no account.
+
+    :param mailkit.oauth.Tokens tokens:
+    :param str login: the mailbox that the window is about
+    """
+    subject = (tokens.hint or login or "").strip().lower()
+    kept = StoredTokens("", tokens.refresh_token, grant or "", (), subject)
+    context = _end_context(application.env, False, application)
+    return (
+        application_client(application),
+        kept,
+        token_keys(application.env, kept, context),
+    )
+
+
 # The firm's application at a mail service
 
 
 def seal_application_secret(application, secret):
     """Keep the client secret of an application; "" or None: it has none.
 
-    It opens for this client ID and this token endpoint only, so write those before.
+    It opens for this client ID and these endpoints only, so write those before.
 
     :raise UserError: no usable key is configured
     """
@@ -483,7 +499,7 @@ def application_client(application):
 
 
 def application_context(application):
-    """What the client secret of an application is sealed for."""
+    """What the client secret of an application is sealed for: where it is told."""
     env = application.env
     return (
         "application",
@@ -491,6 +507,7 @@ def application_context(application):
         f"application:{application._origin.id or False}",
         application.client_id or "",
         application.token_endpoint or "",
+        application.revocation_endpoint or "",
     )
 
 

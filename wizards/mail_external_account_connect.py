@@ -11,7 +11,7 @@ from ..models.mail_external_connection_mixin import CONNECTION, READ_PROTOCOLS
 from ..models.mail_external_look_mixin import check_sender_name
 from ..tools import notices, vault
 from ..tools.connect import rights, saving, sign_in, test
-from ..tools.connect.turn import Turn, cancelled, connection_returned
+from ..tools.connect.turn import Turn
 from .mail_external_oauth_mixin import CHOICE
 
 _logger = logging.getLogger(__name__)
@@ -552,14 +552,7 @@ class MailExternalAccountConnect(models.TransientModel):
         self.ensure_one()
         test.check_step(self, step)
         with Turn(self, step).taken(test.seconds(self, step)) as line:
-            is_token = self.auth_method == "oauth2"
-            problem = sign_in.renew(self) if is_token else None
-            # again: what stands in the window may be another since the turn was taken
-            test.check_step(self, step)
-            fingerprint = test.settings_fingerprint(self)
-            check = test.prepared(self, Step(step), cancelled(line), problem)
-            with connection_returned(self.env):
-                result, folders = check()
+            fingerprint, result, folders = test.done(self, step, line)
             line.write(
                 {
                     "ok": result.ok,

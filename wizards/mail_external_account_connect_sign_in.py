@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..tools.connect import sign_in
+
 
 class MailExternalAccountConnectSignIn(models.TransientModel):
     """One sign-in at a mail service, which a person began in a connect window.
@@ -37,3 +39,8 @@ class MailExternalAccountConnectSignIn(models.TransientModel):
         groups=fields.NO_ACCESS,
         help="Whom the service named. It proves nothing.",
     )
+
+    def unlink(self):
+        """What the mail service gave and nobody saved ends there, too."""
+        sign_in.revoke(self)
+        return super().unlink()

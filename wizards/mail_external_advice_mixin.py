@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..mailkit.checks import Step
+from ..mailkit.message.fields import without_surrogates
 from ..tools import service_habits, vault
 from ..tools.connect import advice, test
 from ..tools.connect.turn import Turn, connection_returned
@@ -60,7 +61,8 @@ class MailExternalAdviceMixin(models.AbstractModel):
 
     def _keep_round_trip(self, result, fingerprint):
         """Remember what a mail that came back has shown."""
-        self.sudo().round_trip = {**result.facts, "fingerprint": fingerprint}
+        facts = {name: _storable(value) for name, value in result.facts.items()}
+        self.sudo().round_trip = {**facts, "fingerprint": fingerprint}
 
     def _round_trip_facts(self):
         """Those of a mail that was sent with exactly these settings, else none."""
@@ -73,3 +75,10 @@ class MailExternalAdviceMixin(models.AbstractModel):
     def _service_habits(self):
         """What is kept of it on the account; False: nothing came back."""
         return service_habits.kept(self._round_trip_facts())
+
+
+def _storable(value):
+    """What a server wrote, without what PostgreSQL's JSON does not take."""
+    if not isinstance(value, str):
+        return value
+    return without_surrogates(value.replace("\0", " "))

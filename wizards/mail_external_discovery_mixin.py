@@ -51,7 +51,8 @@ class MailExternalDiscoveryMixin(models.AbstractModel):
     @api.onchange("found_settings")
     def _onchange_found_settings(self):
         found = self.found_settings or {}
-        if self.is_address_only or found.get("email") != self.email:
+        email = Address.of(self.email)
+        if self.is_address_only or not Address.of(found.get("email")).is_same(email):
             return
         if (self.smtp_host or self.provider_id) and not found.get("replace"):
             return  # typed, or chosen, while it was looked for

@@ -170,6 +170,12 @@ class MailExternalOauthMixin(models.AbstractModel):
             window._choose_sign_in()
         return window
 
+    def unlink(self):
+        """With what was signed in with in it: the database would only delete that."""
+        self.check_access("unlink")
+        sign_in.forget(self)
+        return super().unlink()
+
     # What decides how the window signs in
 
     def _with_choice(self, vals):
@@ -203,7 +209,7 @@ class MailExternalOauthMixin(models.AbstractModel):
             if window.is_address_only:
                 continue
             application = window.application_id
-            if application.kind == window.provider_id.oauth_kind:
+            if sign_in.is_for_window(window, application):
                 window._keep_to_preset()
             else:
                 window._write_choice("password", application.browse())

@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import escape_psql
 from odoo.tools.mail import email_normalize
 
-from ..mailkit.message.address import Address, without_subaddress
+from ..mailkit.message.address import Address, lower, without_subaddress
 from ..mailkit.message.address_fields import header_addresses
 from ..models.mail_external_address import PROOFS
 from ..models.mail_external_connection_mixin import READ_PROTOCOLS
@@ -157,7 +157,7 @@ class MailExternalProofMixin(models.AbstractModel):
         if self.auth_method == "oauth2" and not sign_in.proves(self):
             return False
         login, usual = self.smtp_login or "", provider._login_for(self.email)
-        return login.lower() == usual.lower() or sign_in.is_same_name(login, usual)
+        return lower(login) == lower(usual) or sign_in.is_same_name(login, usual)
 
     # Who has the address already
 

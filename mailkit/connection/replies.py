@@ -127,6 +127,24 @@ _QUOTED = (
 )
 _NOT_SENDER = _pattern(*_RECIPIENTS_POLICY, *_AUTHENTICITY, *_QUOTED)
 
+# A session that was signed in, and is not any more.
+_ENDED = (
+    r"access ?token ?expired",
+    r"\btoken (is |has |was )?(been )?(expired|invalid(ated)?|revoked)\b",
+    r"\btoken (is )?no longer (valid|good|accepted)",
+    r"\bsession (is |has |was )?(been )?(invalidated|expired|timed out)",
+    r"\b(authentication|sign-?in|log-?in) (is |has |was )?(been )?expired",
+    r"\b(log ?in|sign ?in|authenticate) (first|again)\b",
+    r"\bmust (first )?(log ?in|sign in|authenticate)\b(?! (via|with|using|through)\b)",
+)
+_SIGN_IN = _pattern(
+    *_ENDED,
+    r"\A53[05]\b",  # RFC 4954 section 6
+    r"\bclient (is |was )?not authenticated\b",
+    r"\bauthentication (is )?(required|unsuccessful|credentials invalid)",
+    r"\bauth(enticate)? first\b",
+)
+
 _RULES = (
     # Microsoft 535 5.7.139: SMTP per mailbox or tenant, whatever one signs in with.
     _rule(
@@ -141,9 +159,9 @@ _RULES = (
     _rule(
         ErrorCode.CONNECTION_LOST,
         frozenset({Stage.LISTING, Stage.FOLDER, Stage.FETCH, Stage.APPEND}),
-        r"access ?token ?expired",
-        r"\btoken (is |has |was )?(expired|invalidated|revoked)",
-        r"\bsession (is |has |was )?(been )?(invalidated|expired|timed out)",
+        *_ENDED,
+        r"\[(authenticationfailed|expired|auth)\]",
+        r"\A(user )?(is )?not (authenticated|logged in)\b",
     ),
     # Signing in. Gmail 534-5.7.9, Fastmail, QQ, Mail.ru's transliterated Russian.
     _rule(
@@ -401,6 +419,15 @@ def speaks_of_sender(reply: ServerReply) -> bool:
     """
     subject = _words_of(reply)
     return bool(_SENDER.search(subject)) and not _NOT_SENDER.search(subject)
+
+
+def speaks_of_sign_in(reply: ServerReply) -> bool:
+    """Whether a refusal says that nobody is signed in, in whatever words.
+
+    Of use only where somebody was: the sender or a recipient may be meant as well.
+    """
+    subject = _words_of(reply)
+    return bool(_SIGN_IN.search(subject)) and not _NOT_SENDER.search(subject)
 
 
 def smtp_error(

@@ -30,6 +30,8 @@ SECONDS = {
 BY_RECORDS = (Source.MX, Source.SRV)
 # Hosts of one answer that are looked up, to see whether they are there.
 _MOST_HOSTS = 6
+# Of the time, what one place gets before the next: hung, it is not all of them.
+_SHARE = 3 / 4
 # Domains above an exchanger's name that are looked for.
 _MOST_ABOVE = 3
 
@@ -131,8 +133,12 @@ class _Asking:
     def by_autoconfig(self) -> Found | None:
         search, failed = self.search, None
         for pattern in search.autoconfig:
+            share = 1.0 if pattern == search.autoconfig[-1] else _SHARE
             try:
-                found = self._configuration(pattern, search.domain, Source.AUTOCONFIG)
+                until = self.deadline.within(share * self.deadline.remaining())
+                found = self._configuration(
+                    pattern, search.domain, Source.AUTOCONFIG, until
+                )
             except MailError as error:
                 self.note(error.code)
                 failed = failed or error
@@ -184,13 +190,15 @@ class _Asking:
         found.pop(self.search.domain, None)
         return list(found)[:_MOST_ABOVE]
 
-    def _configuration(self, pattern: str, domain: str, source: Source) -> Found | None:
-        """What is in the configuration file of `domain` at one place."""
+    def _configuration(
+        self, pattern: str, domain: str, source: Source, until: Deadline | None = None
+    ) -> Found | None:
+        """What is in the configuration file of `domain` at one place, got `until`."""
         search = self.search
         url = web.address_of(pattern, domain, search.email)
         document = web.fetch(
             url,
-            self.deadline,
+            until or self.deadline,
             allow_private=search.allow_private,
             ca_pem=search.ca_pem,
         )
@@ -213,7 +221,9 @@ class _Asking:
     def _is_there(self, offer: Offer) -> bool:
         private = self.search.allow_private
         try:
-            resolve(offer.host, offer.port, self.deadline, allow_private=private)
+            # half of what is left, so that a name that hangs hides no other
+            until = self.deadline.within(self.deadline.remaining() / 2)
+            resolve(offer.host, offer.port, until, allow_private=private)
         except MailError as error:
             self.note(error.code)
             return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..connection.network import Deadline
 from ..connection.settings import Protocol, Security
-from ..records import NameServers
+from ..errors import MailError
+from ..records import NameServers, Service
 from .found import Found, Offer, Source, best, offer, to_confirm
 
 # TLS from the start goes before STARTTLS (RFC 8314 section 3).
@@ -21,20 +22,35 @@ _SERVICES = (
 
 
 def ask(domain: str, servers: NameServers, deadline: Deadline) -> list[Offer]:
-    """The servers of `domain`, the preferred first. Raises MailError TIMEOUT,
-    UNREACHABLE."""
-    return list(_offers(domain, servers, deadline))
+    """The servers of `domain`, the preferred first.
 
-
-def _offers(domain: str, servers: NameServers, deadline: Deadline) -> Iterator[Offer]:
+    A service that name servers say nothing of is passed by. Raises MailError TIMEOUT,
+    UNREACHABLE when nothing else is offered.
+    """
+    found: list[Offer] = []
+    failed: MailError | None = None
     for service, protocol, security in _SERVICES:
-        records = servers.services(f"{service}._tcp.{domain}", deadline)
-        if any(not record.host for record in records):
-            continue  # "decidedly not available" (RFC 2782), whatever else stands there
-        for record in records:
-            made = offer(protocol, record.host, record.port, security)
-            if made:
-                yield made
+        name = f"{service}._tcp.{domain}"
+        try:
+            records = servers.services(name, deadline.within(deadline.remaining() / 2))
+        except MailError as error:
+            failed = failed or error
+            continue
+        found += _offers(protocol, security, records)
+    if failed and not found:
+        raise failed
+    return found
+
+
+def _offers(
+    protocol: Protocol, security: Security, records: Sequence[Service]
+) -> Iterator[Offer]:
+    if any(not record.host for record in records):
+        return  # "decidedly not available" (RFC 2782), whatever else stands there
+    for record in records:
+        made = offer(protocol, record.host, record.port, security)
+        if made:
+            yield made
 
 
 def found_by(domain: str, offers: list[Offer]) -> Found | None:

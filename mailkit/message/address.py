@@ -81,14 +81,22 @@ class Address:
             domain = "".join(sign for sign in domain if not in_table_b1(sign))
             domain = unicodedata.normalize("NFKC", domain)
         plain = Address(local + at + domain.rstrip(".\u3002")).envelope
-        lower = plain.lower()
-        # Some characters become ASCII letters in lower case: still another mailbox.
-        return lower if lower.isascii() == plain.isascii() else plain
+        return lower(plain)
 
     @property
     def mailbox(self) -> str:
         """The key without subaddress (see `without_subaddress`), or ""."""
         return without_subaddress(self.key)
+
+
+def lower(name: str) -> str:
+    """Return `name`, an address or a user name, as it is compared: in lower case.
+
+    Some characters become ASCII letters in lower case (U+212A KELVIN SIGN becomes k):
+    with them it is another mailbox, and stays what it is.
+    """
+    lowered = name.lower()
+    return lowered if lowered.isascii() == name.isascii() else name
 
 
 def without_subaddress(email: str) -> str:

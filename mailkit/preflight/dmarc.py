@@ -76,12 +76,7 @@ def parse(domain: str, text: str) -> Record:
         found = tags.parse(text)
     except tags.BadTags as error:
         raise DmarcError(Fault.SYNTAX, domain, str(error.args[0])) from None
-    policy = _policy(found, "p", "", domain)
-    if not policy:
-        # RFC 7489 section 6.6.3 step 6: somebody wants reports, so it is "none"
-        if "mailto:" not in found.get("rua", "").lower():
-            raise DmarcError(Fault.SYNTAX, domain, f"p={found.get('p', '')}")
-        policy = "none"
+    policy, subdomains = _policies(found, domain)
     percent = found.get("pct", "100")
     if not re.fullmatch(r"\d{1,3}", percent) or int(percent) > 100:
         percent = "100"
@@ -91,7 +86,7 @@ def parse(domain: str, text: str) -> Record:
         domain,
         text,
         policy,
-        _policy(found, "sp", policy, domain) or policy,
+        subdomains,
         int(percent),
         found.get("aspf", "r").lower() == "s",
         found.get("adkim", "r").lower() == "s",
@@ -99,13 +94,17 @@ def parse(domain: str, text: str) -> Record:
     )
 
 
-def _policy(found: dict[str, str], name: str, default: str, domain: str) -> str:
-    value = found.get(name, default).lower()
-    if value in _POLICIES:
-        return value
-    if name == "p" or "mailto:" in found.get("rua", "").lower():
-        return ""
-    raise DmarcError(Fault.SYNTAX, domain, f"{name}={value}")
+def _policies(found: dict[str, str], domain: str) -> tuple[str, str]:
+    """p and sp; "none" when one cannot be, but somebody wants reports (RFC 7489 section
+    6.6.3 step 6, RFC 9989 section 4.7)."""
+    policy = found.get("p", "").lower()
+    subdomains = found.get("sp", policy).lower()
+    for name, value in (("p", policy), ("sp", subdomains)):
+        if value not in _POLICIES:
+            if "mailto:" in found.get("rua", "").lower():
+                return "none", "none"
+            raise DmarcError(Fault.SYNTAX, domain, f"{name}={value}")
+    return policy, subdomains
 
 
 class Walks:
@@ -126,14 +125,26 @@ class Walks:
 
     def policy(self, domain: str) -> Policy | None:
         """What holds for mail from `domain`: its own record, else that of the
-        organizational domain. Raises DmarcError for what makes a record void.
+        organizational domain, else that of the suffix that this is registered below
+        (RFC 9989 section 4.10.1). Raises DmarcError for what makes a record void.
         """
         own = self.record(domain)
         if own:
             return Policy(domain, own, own.policy)
         above = self.organizational(domain)
         record = self.record(above) if above != domain else None
+        record = record or self._of_suffix(above.partition(".")[2])
         return Policy(domain, record, record.subdomains) if record else None
+
+    def _of_suffix(self, name: str) -> Record | None:
+        """The record of a public suffix, if that says that it is one."""
+        try:
+            record = self.record(name) if name else None
+        except DmarcError as error:
+            if error.fault is Fault.DNS:
+                raise
+            return None
+        return record if record and record.suffix == "y" else None
 
     def organizational(self, domain: str) -> str:
         """Where a firm's names begin. A domain without any record is its own."""
@@ -166,8 +177,5 @@ class Walks:
 
 def steps(domain: str) -> tuple[str, ...]:
     """The names to ask, from the domain itself up to its last label."""
-    labels = domain.split(".")
-    names = [".".join(labels[number:]) for number in range(len(labels))]
-    if len(names) > _MOST_STEPS:
-        names = [names[0], *names[-(_MOST_STEPS - 1) :]]
-    return tuple(names)
+    above = domain.split(".")[1:][-(_MOST_STEPS - 1) :]
+    return (domain, *(".".join(above[number:]) for number in range(len(above))))

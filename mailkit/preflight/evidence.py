@@ -18,15 +18,16 @@ from ..message.address_fields import parse
 from .signatures import Signature, signatures
 
 _MOST_HOPS = 30
-# "from NAME (OTHER [1.2.3.4]) by ... with ESMTP": Postfix, Exim, Exchange, Gmail.
-_FROM = re.compile(r"\s*from\s+(.*?)\s+by\s+(\S+)", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(r"[\[(](?:IPv6:)?([0-9a-f:.]{3,45})[\])]", re.IGNORECASE)
-_WITH = re.compile(r"\swith\s+([A-Za-z0-9]+)", re.IGNORECASE)
+_WITH = re.compile(r" with ([A-Za-z0-9]{1,40})", re.IGNORECASE)
 # A sign-in stands in RFC 3848's names: ESMTPA, ESMTPSA, LMTPSA, UTF8SMTPSA ...
-_SUBMITTED = re.compile(r".*SMTPS?A|HTTP.*|MAPI|LMTP.*", re.IGNORECASE)
+_SUBMITTED = re.compile(r".{0,40}SMTPS?A|HTTP.{0,40}|MAPI|LMTP.{0,40}", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)")
-_RESULT = re.compile(r"\s*(spf|dkim|dmarc)\s*=\s*([a-z]+)(.*)", re.I | re.DOTALL)
-_PROPERTY = re.compile(r"([a-z]+)\.([a-z]+)\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_RESULT = re.compile(r"\A\s*(spf|dkim|dmarc)\s*=\s*([a-z]+)(.*)", re.I | re.DOTALL)
+_PROPERTY = re.compile(
+    r"\b([a-z]{1,20})\.([a-z]{1,20})\s{0,20}=\s{0,20}\"?([^\s\";]{1,255})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,8 @@ def read(head: bytes, own_hosts: Sequence[str]) -> Evidence:
 def _handed_over(hops: Sequence[str]) -> str:
     """The topmost public address that mail came from without a sign-in."""
     for hop in hops[:_MOST_HOPS]:
-        found = _FROM.match(hop)
-        way = _WITH.search(hop)
-        if not found or (way and _SUBMITTED.fullmatch(way[1])):
-            continue
-        for text in _ADDRESS.findall(found[1]):
+        client = _client(hop)
+        for text in _ADDRESS.findall(client):
             try:
                 address = str(ipaddress.ip_address(text))
             except ValueError:
@@ -95,6 +93,20 @@ def _handed_over(hops: Sequence[str]) -> str:
             if is_public(address):
                 return address
     return ""
+
+
+def _client(hop: str) -> str:
+    """What a Received field says of who handed the message over without a sign-in:
+    "from NAME (OTHER [1.2.3.4]) by ... with ESMTP" (Postfix, Exim, Exchange, Gmail).
+    """
+    words = hop.split()
+    lower = [word.lower() for word in words]
+    if lower[:1] != ["from"] or "by" not in lower[2:-1]:
+        return ""
+    way = _WITH.search(" ".join(words))
+    if way and _SUBMITTED.fullmatch(way[1]):
+        return ""
+    return " ".join(words[1 : lower.index("by", 2)])
 
 
 def _results(values: Sequence[str], own_hosts: Sequence[str]) -> tuple[Result, ...]:

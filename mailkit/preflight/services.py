@@ -21,6 +21,7 @@ class Service:
 
 _GOOGLE = Service(("_spf.google.com",), ("google",))
 _MICROSOFT = Service(("spf.protection.outlook.com",), ("selector1", "selector2"))
+_MOST_LABELS = 4
 #: By the host that mail is submitted to, or the end of its name.
 _BY_HOST = {
     "gmail.com": _GOOGLE,
@@ -49,7 +50,7 @@ _BY_HOST = {
 
 def of_host(host: str) -> Service:
     """The service that a host of SMTP is of; an empty one when it is not known."""
-    labels = host.lower().rstrip(".").split(".")
+    labels = host.lower().rstrip(".").split(".")[-_MOST_LABELS:]
     for number in range(len(labels) - 1):
         found = _BY_HOST.get(".".join(labels[number:]))
         if found:

@@ -22,13 +22,14 @@ _MOST_TERMS = 200
 _MECHANISM = re.compile(
     r"([-+?~]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?:(?=/)|(:)|$)(.*)", re.IGNORECASE
 )
-_MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=(.*)", re.DOTALL)
+_MODIFIER = re.compile(r"\A([A-Za-z][A-Za-z0-9._-]*)=(.*)", re.DOTALL)
 _PREFIXES = re.compile(r"(?:/(\d{1,2}))?(?://(\d{1,3}))?\Z")
 # A domain-spec ends with a macro or a top label (section 7.1), which has a letter.
 _MACRO = re.compile(
     r"%(?:\{([a-z])(\d{0,3})(r?)([.\-+,/_=]*)\}|([%_-]))", re.IGNORECASE
 )
-_TOP_LABEL = re.compile(r"[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9]", re.I)
+_TOP_LABEL = re.compile(r"[a-z0-9-]+", re.IGNORECASE)
+_LENGTH = re.compile(r"0|[1-9]\d{0,2}")
 _LITERALS = {"%": "%", "_": " ", "-": "%20"}
 _WITH_DOMAIN = ("include", "exists", "redirect")
 
@@ -210,7 +211,7 @@ def _network(
 ) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     make = ipaddress.IPv4Network if name == "ip4" else ipaddress.IPv6Network
     _address, slash, prefix = text.partition("/")
-    if slash and not (prefix.isdigit() and prefix == str(int(prefix))):
+    if "%" in text or (slash and not _LENGTH.fullmatch(prefix)):
         raise SpfError(Fault.SYNTAX, word)
     try:
         return make(text, strict=False)
@@ -236,8 +237,14 @@ def _check_domain(value: str, word: str) -> None:
         return
     host = value.rstrip(".") if value.endswith(".") else value
     head, dot, label = host.rpartition(".")
-    if not dot or not head or not _TOP_LABEL.fullmatch(label):
+    if not dot or not head or not _is_top_label(label):
         raise SpfError(Fault.SYNTAX, word)
+
+
+def _is_top_label(label: str) -> bool:
+    """As section 7.1 has it: no number, and no hyphen at its ends."""
+    is_name = bool(_TOP_LABEL.fullmatch(label)) and not label.isdigit()
+    return is_name and label[0] != "-" != label[-1]
 
 
 class _Walk:
@@ -409,9 +416,8 @@ class _Walk:
             return ".".join(parts[-int(digits) :] if digits else parts)
 
         expanded = _MACRO.sub(filled, value).rstrip(".")
-        while len(expanded) > 253 and "." in expanded:
-            expanded = expanded.partition(".")[2]
-        return expanded
+        # whole labels are left out on the left until it is short enough
+        return expanded[-254:].partition(".")[2] if len(expanded) > 253 else expanded
 
     def macro(self, letter: str, domain: str) -> str:
         """What one letter stands for."""

@@ -4,6 +4,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import oauth_steps
@@ -12,9 +13,10 @@ from oauth_scene import ANNA, APPLICATION, PROVIDER, SignInSite, values_of_appli
 from site_setup import prepare, preset
 
 from devtools.served import ServedOdoo
-from devtools.testbed.authorization import AuthorizationServer
+from devtools.testbed.authorization import AuthorizationServer, sign_in
 from devtools.testbed.bed import TestBed
 
+SUPPORT = "support@brand-a.test"
 CODE = "c0de-that-nobody-logs"
 
 
@@ -69,6 +71,29 @@ def test_a_whole_sign_in(talkative: SignInSite) -> None:
     assert " DEBUG " in log and "/mail_external_account/oauth2/" in log
     assert not [secret for secret in secrets if secret in log]
     assert not re.search(r"oauth2/\w+\?(?!\.\.\.)", log)
+
+
+def test_one_answer_that_comes_many_times_at_the_same_moment(
+    talkative: SignInSite,
+) -> None:
+    """It counts once, whichever workers serve it; the others wait, or see what came."""
+    site, service = talkative.site, talkative.service
+    client = site.bohdan
+    window = talkative.window(client, SUPPORT)
+    action = window.press("action_sign_in")
+    _status, location, _page = oauth_steps.opened(client, action["url"])
+    back = sign_in(service, location, SUPPORT)
+    service.forget()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: oauth_steps.opened(client, back), range(8)))
+    assert service.answered() == [("authorization_code", "ok")]
+    places = {place for status, place, _page in answers if status == 303}
+    assert len(places) == 1, answers
+    assert {status for status, _place, _page in answers} <= {200, 303}
+    assert not oauth_steps.query(places.pop())
+    model = "mail.external.account.connect"
+    [row] = client.call(model, "read", [window.id], ["is_signed_in"])
+    assert row["is_signed_in"]
 
 
 def test_answers_that_are_refused(talkative: SignInSite) -> None:

@@ -103,7 +103,7 @@ def test_nobody_waits_for_a_service_that_hangs(
     strict.misbehave("hung")
     timed = (
         "import time; began = time.monotonic()\naccount.unlink(); env.cr.commit()\n"
-        "assert time.monotonic() - began < 5"
+        "assert time.monotonic() - began < 8"
     )
     assert end(alone, account, timed) == 0
 

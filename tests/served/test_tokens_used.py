@@ -69,10 +69,10 @@ def test_renewed_in_the_middle_of_a_batch(
     sending: Callable[..., int],
 ) -> None:
     """Each mail takes a part of what a token lives."""
-    strict.life = 3
+    strict.life = 8
     account = sending("batch@sandbox.test")
     token_steps.post(alone, [account], 8)
-    smtp.misbehave({"body": Delay(1)})
+    smtp.misbehave({"body": Delay(2)})
     told = token_steps.run(alone, [account], "_cron_deliver")[account]
     assert told["state"] == "working" and not told["code"] and not told["waiting"]
     assert len(smtp.messages) == 8

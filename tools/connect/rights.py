@@ -209,8 +209,12 @@ def _check_new_tokens(window):
             )
         return
     own = _mailboxes_of(env.user)
-    for label, name in _opened_names(window):
-        if _names(name, own):
+    # Who signed in is a person, and named so: that mailbox is theirs, too.
+    named = set() if is_itself else {Address.of(row.hint).mailbox}
+    for field, name in _opened_names(window):
+        label = window._fields[field].get_description(env)["string"]
+        # It may have a user name besides its address, as which it is not known.
+        if _names(name, own if field == "email" else own | named):
             raise UserError(
                 env._(
                     "%(field)s: %(name)s is your own mailbox. Enter the name of the "
@@ -219,7 +223,8 @@ def _check_new_tokens(window):
                     name=name,
                 )
             )
-        if not is_itself and _people_of(env, name) - env.user:
+        people = _people_of(env, name) | _connected_by(env, name)
+        if not is_itself and people - env.user:
             raise AccessError(
                 env._(
                     "%(field)s: %(name)s is the mailbox of a colleague. Only they can "
@@ -231,15 +236,11 @@ def _check_new_tokens(window):
 
 
 def _opened_names(window):
-    """:return: list of (field as it is shown, name of a mailbox that is opened)"""
+    """:return: list of (name of a field, name of a mailbox that is opened)"""
     names = ["email", "smtp_login"]
     if window.incoming_protocol in READ_PROTOCOLS:
         names.append("incoming_login")
-    label = window._fields
-    return [
-        (label[name].get_description(window.env)["string"], window[name] or "")
-        for name in names
-    ]
+    return [(name, window[name] or "") for name in names]
 
 
 def _check_not_their_own(window, signer):
@@ -297,10 +298,9 @@ def _check_nobodys(window, signer):
 
 def _people_of(env, login):
     """The employees whose e-mail, or whose login in Odoo, a user name is."""
-    local = escape_psql(Address.of(login).mailbox.rpartition("@")[0])
     # sudo: whose it is, of people whom this user may not see
     people = env["res.users"].sudo()
-    for pattern in (f"{local}@%", f"{local}+%"):
+    for pattern in _patterns(login):
         people |= people.search(
             [
                 ("share", "=", False),
@@ -309,6 +309,31 @@ def _people_of(env, login):
             ]
         )
     return people.filtered(lambda user: _names(login, _emails(user)))
+
+
+def _connected_by(env, name):
+    """The employees who have connected a mailbox as their own."""
+    # sudo: see above; removed ones do not count, whatever the caller's context says
+    addresses = env["mail.external.address"].sudo().with_context(active_test=True)
+    for pattern in _patterns(name):
+        addresses |= addresses.search(
+            [
+                ("email", "=ilike", pattern),
+                ("state", "!=", "draft"),
+                ("user_id.active", "=", True),
+                ("user_id.share", "=", False),
+            ]
+        )
+    return addresses.filtered(
+        lambda address: _names(name, {Address.of(address.email).mailbox})
+    ).user_id
+
+
+def _patterns(name):
+    """Which addresses a user name, with a domain or not, may be, for =ilike."""
+    mailbox = Address.of(name).mailbox or name.strip().lower()
+    local = escape_psql(mailbox.rpartition("@")[0] or mailbox)
+    return (f"{local}@%", f"{local}+%") if local else ()
 
 
 def _mailboxes_of(user):
@@ -327,7 +352,7 @@ def _emails(user):
 
 def _names(login, mailboxes):
     """Whether a user name is that of one of these mailboxes, with a domain or not."""
-    key = login.strip().lower()
-    return Address.of(key).mailbox in mailboxes or key in {
-        mailbox.rpartition("@")[0] for mailbox in mailboxes
+    key, known = login.strip().lower(), {each for each in mailboxes if each}
+    return Address.of(key).mailbox in known or key in {
+        mailbox.rpartition("@")[0] for mailbox in known
     }

@@ -10,7 +10,7 @@ import secrets
 import time
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from typing import NamedTuple
 
 from odoo import fields
@@ -62,8 +62,11 @@ def letter(window, recipient, reply_to):
         header=HEADER,
         secret=secrets.token_hex(16),
     )
-    message = EmailMessage(policy=SMTP)
-    message["From"] = formataddr((sent.name, window.email))
+    # RFC 6531: an address that is not of ASCII goes as it is, or not at all
+    is_plain = f"{window.email}{recipient}{reply_to}".isascii()
+    policy = SMTP.clone(utf8=not is_plain, cte_type="7bit")
+    message = EmailMessage(policy=policy)
+    message["From"] = f"{sent.name} <{window.email}>"
     message["To"] = recipient
     message["Reply-To"] = reply_to
     message["Subject"] = subject
@@ -81,8 +84,7 @@ def letter(window, recipient, reply_to):
     )
     message.set_content(f"{text}\n\n{last}\n")
     message.add_alternative(f"{first}<p>{text}</p>", subtype="html")
-    content = message.as_bytes(policy=SMTP.clone(cte_type="7bit"))
-    return Letter(sent, subject, content)
+    return Letter(sent, subject, message.as_bytes())
 
 
 def travel(smtp, credentials, recipient, post, mailbox, is_cancelled, may_be_late):

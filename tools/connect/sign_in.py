@@ -24,6 +24,7 @@ from ...mailkit.errors import ErrorCode, MailError
 from ...mailkit.message.address import Address
 from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
+from ..oauth2 import revocation
 from ..oauth2 import tokens as stored_tokens
 from .turn import connection_returned, may_end_transaction
 
@@ -96,6 +97,21 @@ def offered(window):
     return provider._application(company_of(window))
 
 
+def is_for_window(window, application):
+    """Whether an application is that of the window's mail service, for its company.
+
+    With one of another service its tokens would be told to these servers; with one of
+    another company its people would sign in as that one.
+    """
+    provider = window.provider_id
+    if provider.oauth_kind == "other":
+        return application == provider.sudo().application_id
+    company = application.company_id
+    return application.kind == provider.oauth_kind and (
+        not company or company == company_of(window)
+    )
+
+
 def check_offered(window):
     """:raise UserError: nobody can sign in at the service of the window"""
     env = window.env
@@ -149,6 +165,7 @@ def check_places(window):
     env, application = window.env, window.application_id.sudo()
     if not window.is_address_only:
         check_offered(window)
+        _check_application(window, application)
     if not window.provider_id.is_trusted or not application.active:
         raise UserError(
             env._(
@@ -171,6 +188,17 @@ def check_places(window):
         )
 
 
+def _check_application(window, application):
+    """:raise UserError: it is another service's, or another company's"""
+    if not is_for_window(window, application):
+        raise UserError(
+            window.env._(
+                "Mail Service: people sign in there with another application than the "
+                "one of this window. Choose “Sign in” again."
+            )
+        )
+
+
 # What the window signs in with
 
 
@@ -183,6 +211,7 @@ def seal_context(window, application):
         f"user:{window.env.uid}",
         f"application:{application.id}",
         application.client_id or "",
+        application.token_endpoint or "",
         certificate_authority(application),
         *(str(part) for server in places(window.provider_id) for part in server),
     )
@@ -282,16 +311,18 @@ def names_mailbox(window, hint):
     logins = {window.smtp_login or ""}
     if window.incoming_protocol in READ_PROTOCOLS:
         logins.add(window.incoming_login or "")
-    return all(is_same_name(login, hint) for login in logins)
+    _local, at, domain = (window.email or "").rpartition("@")
+    # With some services people sign in with the part before the @.
+    whole = (each if "@" in each else f"{each}{at}{domain}" for each in logins)
+    return all(is_same_name(login, hint) for login in whole)
 
 
 def is_same_name(login, hint):
     """Whether a name that opens a mailbox is the address that the service named.
 
-    Not by the key of ``Address``: a service may take other spellings for other people.
+    Not by the mailbox of ``Address``: a service may give subaddresses to other people.
     """
-    envelope = Address(login or "").envelope.lower()
-    return bool(envelope) and envelope == Address(hint or "").envelope.lower()
+    return Address(login or "").is_same(Address(hint or ""))
 
 
 def proves(window):
@@ -327,7 +358,13 @@ def credentials(window, purpose):
     )
 
 
-def renew(window):
+def is_of_account(window):
+    """Whether the window signs in with the tokens of its saved account."""
+    grant = current(window)
+    return bool(grant) and not grant.row
+
+
+def renew(window, is_refused=False):
     """Have a new access token where the window's ends, before a check.
 
     Whoever calls this has the turn of the user, and looks at the window only
@@ -341,9 +378,12 @@ def renew(window):
             _renew_row(window, grant.row)
         elif grant and may_end_transaction(window.env):
             env, account = window.env, window.account_id.sudo()
+            refused = ""
+            if is_refused:
+                refused = vault.stored_tokens(env, account).access_token
             deadline = Deadline(SERVICE_SECONDS)
             with connection_returned(env):
-                stored_tokens.usable(env, account, "smtp", deadline=deadline)
+                stored_tokens.usable(env, account, "smtp", refused, deadline)
     except MailError as error:
         return error
     return None
@@ -384,7 +424,34 @@ def failed(window):
     return newest.filtered("failure_text") if newest else rows
 
 
-def forget(window):
-    """Drop what was signed in with in the window: it was saved, or is not wanted."""
-    rows = window.env[MODEL].sudo()
-    rows.search([("wizard_id", "=", window._origin.id)]).unlink()
+def forget(windows):
+    """Drop what was signed in with in these windows: it was saved, or is not wanted."""
+    rows = windows.env[MODEL].sudo()
+    rows.search([("wizard_id", "in", windows.ids)]).unlink()
+
+
+def revoke(rows):
+    """What nobody saved ends at the mail service, too, once this is committed; see
+    ``tools/oauth2/revocation.py``, which leaves alone what an account has.
+
+    Google would end all that this person allowed to the application, in whatever
+    window or database; what is not used there ends by itself.
+
+    :param rows: about to be deleted
+    """
+    ended = []
+    for row in rows.sudo().filtered("tokens_sealed"):
+        # As whose window it was sealed: what is left open is deleted by Odoo itself.
+        window = row.wizard_id.with_user(row.create_uid).sudo()
+        application = row.application_id
+        if application.kind == "google" or not window:
+            continue
+        try:
+            if tokens := tokens_of(window, row):
+                login = window.smtp_login
+                ended.append(
+                    vault.unsaved_tokens(application, tokens, row.grant, login)
+                )
+        except (vault.UnsealError, UserError):
+            continue  # it does not open here, so it is not ours to end
+    revocation.revoke_after_commit(rows.env, ended)

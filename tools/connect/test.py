@@ -19,6 +19,7 @@ from ...models.mail_external_connection_mixin import READ_PROTOCOLS
 from .. import vault
 from ..explanations import cause_and_remedy
 from . import advice, guidance, probe, rights, round_trip, sign_in
+from .turn import cancelled, connection_returned
 
 # Seconds that each of a check's sessions may take.
 NETWORK_SECONDS = 10.0
@@ -163,7 +164,8 @@ def seconds(window, step):
     """How long a check takes at the most, Odoo's own part of it included."""
     spare = 2.0
     if window.auth_method == "oauth2":
-        spare += sign_in.SERVICE_SECONDS
+        # once more, where the token is refused
+        spare += 2 * sign_in.SERVICE_SECONDS + NETWORK_SECONDS
     if step in [each.value for each in PROBE_STEPS]:
         # sending before, and taking it out of the mailbox afterwards
         return 2 * NETWORK_SECONDS + probe.ARRIVAL_SECONDS + spare
@@ -189,6 +191,34 @@ def check_step(window, step):
     before = {checks.Step(each) for each in known[: known.index(step)]}
     if before.intersection(untested(window)):
         raise UserError(window.env._("Let the checks before this one pass first."))
+
+
+def done(window, step, line):
+    """Do one check. A token of the account that is refused, though it should be good,
+    is renewed once, as sending and reading do it.
+
+    :param str step: value of ``mailkit.checks.Step``
+    :param line: the one of the turn that was taken
+    :return: (fingerprint of what was checked, and what ``_run`` returns)
+    """
+    done = _done(window, step, line)
+    error = done[1].error
+    refused = error is not None and error.code is ErrorCode.TOKEN_REFUSED
+    is_probe = step in [each.value for each in PROBE_STEPS]
+    if refused and not is_probe and sign_in.is_of_account(window):
+        return _done(window, step, line, is_refused=True)
+    return done
+
+
+def _done(window, step, line, is_refused=False):
+    is_token = window.auth_method == "oauth2"
+    problem = sign_in.renew(window, is_refused) if is_token else None
+    # again: what stands in the window may be another since the turn was taken
+    check_step(window, step)
+    fingerprint = settings_fingerprint(window)
+    check = prepared(window, checks.Step(step), cancelled(line), problem)
+    with connection_returned(window.env):
+        return fingerprint, *check()
 
 
 def prepared(window, step, is_cancelled, problem=None):

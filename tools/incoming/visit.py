@@ -61,6 +61,9 @@ _SLOW_VISITS, _BROKEN_VISITS = 3, 6
 _SLOW_SECONDS = 3.0
 # Visits for one message, whatever they bring.
 _MOST_VISITS = 200
+# Seconds that the run has to keep what a mail service answered; long before others take
+# the renewal for lost.
+_KEEP_SECONDS = 20.0
 # Ends the name of a message of which not even the header came.
 HEADER = " header"
 
@@ -562,16 +565,20 @@ class Asking:
         return self._wait
 
     def kept(self, renewed):
-        """As calling it; what a service answered is kept though the run is over: its
-        old token may be good for nothing any more."""
+        """As calling it; what a service answered is kept though the run is over, or
+        busy for long: its old token may be good for nothing any more, and others take
+        a renewal for lost some day."""
         try:
-            return self(renewed)
+            return self.later(renewed)(_KEEP_SECONDS)
+        except queue.Empty:
+            self._work.keep_renewed(renewed)
+            return self._wait()
         except Stopped:
             self._work.keep_renewed(renewed)
             raise
 
-    def _wait(self):
-        answer = self._replies.get()
+    def _wait(self, seconds=None):
+        answer = self._replies.get(timeout=seconds)
         if isinstance(answer, Stopped):
             raise answer
         return answer

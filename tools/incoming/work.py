@@ -457,7 +457,7 @@ class MailboxWork:
     def end(self, how):
         """:param how: None, MailError, or one of the kinds of ``Stopped``"""
         if isinstance(how, visit.Unusable):
-            self.account._stop_reading(UNUSABLE, "")
+            self._stop(UNUSABLE, "")
         elif isinstance(how, visit.Failed):
             self.finish(MailError(ErrorCode.TEMPORARY))
         elif isinstance(how, visit.Cut):
@@ -475,7 +475,7 @@ class MailboxWork:
         if error is None:
             self._finish_well()
         elif error.code in SIGN_IN_CODES:
-            self.account._stop_reading(error.code.value, str(error.reply or ""))
+            self._stop(error.code.value, str(error.reply or ""))
         else:
             attempts = (self.row["attempts"] or 0) + 1
             minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES)) - 1]
@@ -488,6 +488,17 @@ class MailboxWork:
                 failure_reply=str(error.reply or "") or None,
                 **self._counts(),
             )
+
+    def _stop(self, code, reply):
+        """The sign-in is refused; unless that was replaced or removed meanwhile: then
+        the next visit finds out, if there is one."""
+        env, secret_id = self.env, self.row["secret_id"]
+        # sudo: that there is one; nobody has access rights on secrets
+        secret = env["mail.external.secret"].sudo().browse(secret_id or ())
+        if secret_id and not secret.exists():
+            self.put_back()
+        else:
+            self.account._stop_reading(code, reply)
 
     def put_back(self):
         """The run ends in the middle of this mailbox: the next one goes on."""

@@ -53,6 +53,8 @@ def start(window):
         raise UserError(
             window.env._("A password was chosen meanwhile: choose “Sign in” in Odoo.")
         )
+    if window.is_address_only:  # its account signs in, in a window of its own
+        sign_in.check_offered(window)
     sign_in.check_places(window)
     Turn(window, STEP).count()
     application = window.application_id.sudo()

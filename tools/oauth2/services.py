@@ -25,7 +25,9 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+", re.ASCII)
 _COMMON_TENANTS = ("common", "organizations", "consumers")
-_GOOGLE_CLIENT = re.compile(r"[0-9]+(-[a-z0-9]+)?\.apps\.googleusercontent\.com")
+_GOOGLE_CLIENT = re.compile(
+    r"[0-9]{1,40}(-[a-z0-9]{1,80})?\.apps\.googleusercontent\.com"
+)
 # How consoles show a secret that they show no more.
 _HIDDEN = re.compile(r"\*{3}|[\u2022\u25cf\u00b7]{3}|\.{3}|\u2026")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))

@@ -24,7 +24,7 @@ import logging
 import random
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -41,6 +41,7 @@ from ...mailkit.errors import ErrorCode, MailError, ServerReply
 from .. import vault
 from ..sign_in_codes import ENDED, OF_APPLICATION
 from . import revocation
+from .gate import gate_of
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ _logger = logging.getLogger(__name__)
 _NOT_RENEWED = ErrorCode.OAUTH_STATE
 # Seconds that one answer of a service may take.
 SERVICE_SECONDS = 20.0
+# ... and gets in any case, once it is asked: what comes too late may be the only token
+# that is still good.
+_LEAST_SECONDS = 10.0
 # Seconds after which others take a renewal for lost: much longer than it may take, and
 # than a run that reads mailboxes may be busy with others before it keeps the answer.
 LEASE_SECONDS = 90.0
@@ -61,6 +65,8 @@ _RETRY_SECONDS = (30, 60, 120, 300, 600, 1200, 1800)
 _MOST_RETRY_SECONDS = 6 * 3600
 # How often it is tried to keep an answer: together some 15 seconds.
 _TRIES = 14
+# No connection to the database at this moment, or none any more: nobody's fault.
+_NO_DATABASE = (psycopg2.OperationalError, PoolError)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,13 @@ class Access:
 
     credentials: Credentials = field(repr=False)
     seconds: float | None = None
+
+
+class NotAsked(MailError):
+    """The service has as much to do as it can: it was not asked (``gate``)."""
+
+    def __init__(self, seconds):
+        super().__init__(ErrorCode.OAUTH_BUSY, retry_after=seconds)
 
 
 @dataclass(frozen=True)
@@ -130,10 +143,18 @@ def access(env, account, purpose, refused="", deadline=None):
     while True:
         found = look(env, account.id, purpose, lease, refused)
         if isinstance(found, Renewal):
-            found = settle(env, found, ask(found, deadline))
+            found = _settled(env, found, ask(found, deadline))
         if isinstance(found, Access):
             return found
         pause(found, deadline)
+
+
+def _settled(env, renewal, outcome):
+    try:
+        return settle(env, renewal, outcome)
+    except _NO_DATABASE:
+        _logger.exception("The sign-in of external account %s", renewal.account_id)
+        raise MailError(ErrorCode.OAUTH_BUSY, retry_after=LEASE_SECONDS) from None
 
 
 def pause(wait, deadline):
@@ -161,8 +182,8 @@ def look(env, account_id, purpose, lease, refused=""):
     """
     try:
         return _look(env, account_id, purpose, lease, refused)
-    except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-        return Wait(_LOOK_AGAIN)  # somebody was faster
+    except (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, *_NO_DATABASE):
+        return Wait(_LOOK_AGAIN)  # somebody was faster, or has the connection
 
 
 def _look(env, account_id, purpose, lease, refused):
@@ -180,7 +201,9 @@ def _look(env, account_id, purpose, lease, refused):
         )
         left = _seconds(row["token_ends"], row["now"])
         refused = bool(refused) and refused == kept.access_token
-        is_good = not refused and (left is None or left > 0)
+        # Of an archived application, nothing is used from now on.
+        is_usable = account.application_id.active and not refused
+        is_good = is_usable and (left is None or left > 0)
         fallback = Access(credentials, left) if is_good else None
         waiting = _what_it_waits_for(row, kept, lease, is_needed=not is_good)
         if fallback and (waiting or not _is_over(row["renew_at"], row["now"])):
@@ -210,7 +233,8 @@ def _row(own, account_id):
             """
             SELECT s.id, s.sealed, s.token_ends, s.renew_at, s.lease, s.lease_until,
                    s.failures, s.failure_code, s.failure_reply, s.retry_at,
-                   p.failure_code AS application_failure,
+                   p.failure_code AS application_failure_code,
+                   p.failure_reply AS application_failure_reply,
                    p.retry_at AS application_retry_at,
                    clock_timestamp() AT TIME ZONE 'UTC' AS now
               FROM mail_external_secret s
@@ -241,14 +265,12 @@ def _what_it_waits_for(row, kept, lease, is_needed):
         return Wait(_LOOK_AGAIN)
     if not _is_over(row["lease_until"], now, default=True) and row["lease"] != lease:
         return Wait(_LOOK_AGAIN)
-    for code, retry_at in (
-        (row["failure_code"], row["retry_at"]),
-        (row["application_failure"], row["application_retry_at"]),
-    ):
+    for name in ("", "application_"):
+        code, retry_at = row[f"{name}failure_code"], row[f"{name}retry_at"]
         if code and not _is_over(retry_at, now, default=True):
             if is_needed:
                 after = _seconds(retry_at, now)
-                raise _remembered(code, row["failure_reply"], after)
+                raise _remembered(code, row[f"{name}failure_reply"], after)
             return Wait(_LOOK_AGAIN)
     return None
 
@@ -311,14 +333,18 @@ def ask(renewal, deadline):
 
     :return: mailkit.oauth.Tokens, or the MailError that came of it
     """
-    if renewal.client is None:
+    client = renewal.client
+    if client is None:
         return MailError(ErrorCode.OAUTH_CLIENT)
+    if deadline.over:
+        return NotAsked(_LOOK_AGAIN)
     try:
-        return oauth.refresh(
-            renewal.client,
-            renewal.kept.refresh_token,
-            deadline.within(SERVICE_SECONDS),
-        )
+        seconds = min(max(deadline.remaining(), _LEAST_SECONDS), SERVICE_SECONDS)
+        with gate_of(client.token_endpoint).entered() as crowded:
+            if crowded:
+                return NotAsked(crowded * random.uniform(1, 1.5))  # noqa: S311
+            refresh_token = renewal.kept.refresh_token
+            return oauth.refresh(client, refresh_token, Deadline(seconds))
     except MailError as error:
         return _told_as_ours(error)
     except Exception as error:  # noqa: BLE001
@@ -387,7 +413,7 @@ def _keep(env, renewal, kept, expires_at):
             },
             SQL("id = %s AND sealed = %s", renewal.row_id, renewal.sealed),
         ):
-            return True, bool(row["application_failure"])
+            return True, bool(row["application_failure_code"])
         # Removed meanwhile, or signed in anew: what it had was revoked, but not this.
         keys = vault.token_keys(own, kept, renewal.contexts[1])
         revocation.revoke_after_commit(own, [(renewal.client, kept, keys)])
@@ -396,6 +422,8 @@ def _keep(env, renewal, kept, expires_at):
 
 def _settle_failure(env, renewal, error):
     """The failure is remembered, so that others do not ask the same in vain."""
+    if isinstance(error, NotAsked):
+        return _let_go(env, renewal, error)
     is_over = error.code in ENDED
     delay = None
     if not is_over:
@@ -411,6 +439,18 @@ def _settle_failure(env, renewal, error):
     if renewal.fallback and not is_over:
         return renewal.fallback
     raise told
+
+
+def _let_go(env, renewal, error):
+    """Nothing has come of it: another one may have the lease."""
+
+    mine = SQL("id = %s AND lease = %s", renewal.row_id, renewal.lease)
+    with suppress(*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, *_NO_DATABASE):
+        with _own_environment(env) as own:
+            _update(own, _NO_LEASE, mine)
+    if renewal.fallback:
+        return renewal.fallback
+    raise error
 
 
 def retry_seconds(failures, asked_for=None):
@@ -530,11 +570,7 @@ def _until_kept(keep):
     for attempt in range(_TRIES):
         try:
             return keep()
-        except (
-            *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY,
-            psycopg2.OperationalError,
-            PoolError,
-        ):
+        except (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, *_NO_DATABASE):
             if attempt + 1 == _TRIES:
                 raise
             seconds = min(0.02 * 2**attempt, 3.0)

@@ -15,8 +15,10 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from ...mailkit.connection.network import Deadline
+from ...mailkit.connection.replies import speaks_of_sign_in
 from ...mailkit.errors import ErrorCode, MailError
 from .. import service_habits
+from ..oauth2.tokens import NotAsked
 from ..sign_in_codes import OF_APPLICATION, SIGN_IN_CODES, UNUSABLE
 from .message import InvalidRecipient, build_messages
 from .result import MailResult, RecipientResult
@@ -124,6 +126,7 @@ class AccountDelivery:
         self.ledger = self.env["mail.external.delivery"]
         self.session = None
         self.opened = None  # how the session is signed in
+        self.has_sent = False  # whether it has taken a message
         self.room, self.room_again = None, None
         self.again = False
         self.served = 0
@@ -242,7 +245,7 @@ class AccountDelivery:
         try:
             reply = self._hand_over(session, built, recipient)
         except AccountStopped:  # before it was handed over
-            row.write({"state": "retry"})
+            row._take_back()
             self._commit()
             raise
         except MailError as error:
@@ -269,13 +272,27 @@ class AccountDelivery:
         """
         message = built.sender, recipient, built.content
         try:
-            return session.send(*message)
+            reply = session.send(*message)
         except MailError as error:
-            token = self.opened.token
-            if not token or error.code not in _TOKEN_ENDED or error.in_doubt:
+            if not self._has_outlived(error):
                 raise
+        else:
+            self.has_sent = True
+            return reply
+        token = self.opened.token
         self._close()
         return self._session(refused=token).send(*message)
+
+    def _has_outlived(self, error):
+        """Whether the session is refused because its token has ended; not the message.
+
+        Servers say that with many a number. One that has just taken the token, and
+        nothing yet, means something else.
+        """
+        if not self.opened.token or error.in_doubt:
+            return False
+        said = self.has_sent and error.reply and speaks_of_sign_in(error.reply)
+        return bool(said) or error.code in _TOKEN_ENDED
 
     def _note_given_id(self, row, reply):
         """The server may have told the Message-ID that it gave the mail."""
@@ -328,7 +345,7 @@ class AccountDelivery:
             self._close()
             self.broken.append(error)
         if error.code in SIGN_IN_CODES or error.code is ErrorCode.QUOTA_EXCEEDED:
-            row.write({"state": "retry", "error_code": error.code.value})
+            row._take_back(error.code.value)
             self._account_failed(error)
         reply = str(error.reply or "")
         if error.code is ErrorCode.SENDER_REFUSED and not error.transient:
@@ -367,7 +384,7 @@ class AccountDelivery:
                 self.opened = open_session(
                     self.account, Deadline(self.last - time.monotonic()), refused
                 )
-                self.session = self.opened.session
+                self.session, self.has_sent = self.opened.session, False
             except SecretUnusable:
                 with_tokens = self.account.auth_method == "oauth2"
                 self.account._stop(UNUSABLE if with_tokens else "secret_unusable", "")
@@ -401,12 +418,16 @@ class AccountDelivery:
             self._commit()  # who renews tokens may have stopped it since it was read
             self.account._stop(error.code.value, reply)
         else:
-            delay = retry_delay(self.account.delivery_attempts + 1)
+            attempts = self.account.delivery_attempts
+            if not isinstance(error, NotAsked) or not attempts:
+                attempts += 1
+            delay = retry_delay(attempts)
             wait = delay or timedelta(hours=12)
             if error.retry_after:  # who refused knows better
                 wait = timedelta(seconds=error.retry_after + 1)
             when = fields.Datetime.now() + wait
             self.account._delay_delivery(when, error.code.value, reply)
+            self.account.delivery_attempts = attempts
             # What an administrator mends waits for them.
             if delay is None and error.code not in OF_APPLICATION:
                 self._give_up(error.code.value, reply)

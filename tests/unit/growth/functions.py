@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 import mailkit
 from mailkit.answers.matching import Facts
 from mailkit.answers.token import Signer
+from mailkit.connection.network import Deadline
 from mailkit.connection.replies import Stage
 from mailkit.connection.session import Course, Mechanism
 from mailkit.connection.settings import Credentials, Protocol, Security, Server
 from mailkit.discovery.found import Found, Offer, Source
 from mailkit.discovery.search import Search
 from mailkit.errors import ErrorCode, MailError, ServerReply
+from mailkit.given_ids import IdRule
 from mailkit.http import Target
 from mailkit.imap.folders import Folder
 from mailkit.imap.grammar import Untagged
@@ -37,6 +39,14 @@ from mailkit.message.address_fields import parse
 from mailkit.message.headers import Headers, parse_headers
 from mailkit.message.lightening import HeavyPart
 from mailkit.oauth import Client
+from mailkit.preflight import spf
+from mailkit.preflight.dmarc import Walks
+from mailkit.preflight.evidence import Evidence, Result
+from mailkit.preflight.judge import Case
+from mailkit.preflight.lookups import Answer as DnsAnswer
+from mailkit.preflight.lookups import Lookups, Status
+from mailkit.preflight.signatures import Signature
+from mailkit.round_trip import Sent
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SIGNER = Signer(b"k" * 32, "a")
@@ -229,6 +239,42 @@ def _found(text: str) -> Found:
     return Found(Source.SRV, text, server, server, server)
 
 
+class _Zone(Lookups):
+    """DNS that has the hostile text in every record."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Deadline(3600), allow_private=True)
+        self._text = text
+
+    def _asked(self, name: str, kind: str) -> DnsAnswer:
+        begin = "v=spf1 "
+        if "_domainkey" in name:
+            begin = "v=DKIM1; p="
+        elif name.startswith("_dmarc."):
+            begin = "v=DMARC1; p=none; "
+        values = {
+            "TXT": (begin + self._text,),
+            "A": ("192.0.2.1",),
+            "AAAA": ("2001:db8::1",),
+        }
+        found = values.get(kind, tuple(_pieces(self._text)))
+        return DnsAnswer(Status.FOUND, found)
+
+
+def _evidence(text: str) -> Evidence:
+    pieces = _pieces(text)
+    return Evidence(
+        "192.0.2.1",
+        text,
+        tuple(Signature(each, each) for each in pieces[:10]),
+        tuple(Result("dkim", each, each) for each in pieces),
+    )
+
+
+def _sent(text: str) -> Sent:
+    return Sent("<a@b.test>", text, text, text, text, text, text, "X-Odoo-Test", "c")
+
+
 # No text of others reaches these, or only by what is measured: why.
 _NUMBERS = "numbers and moments only"
 _SPEAKS = "what a server says comes through Wire and Dialog to imap.grammar and replies"
@@ -248,6 +294,7 @@ NOT_MEASURED = {
     "connection.network.resolve": "the host of a Server, which was checked",
     "pop3.Pop3Mailbox": _SPEAKS,
     "probe.find": _SPEAKS,
+    "probe.remove": _SPEAKS,
     "connection.session.Session": _SPEAKS,
     "smtp.SmtpSession": _SPEAKS,
     "connection.network.speaks_tls": "a socket",
@@ -310,6 +357,12 @@ KINDS: dict[Any, Callable[[str], Any]] = {
         ErrorCode.LOGIN_REFUSED, reply=ServerReply(535, "5.7.8", text)
     ),
     Source: lambda text: Source.SRV,
+    Lookups: _Zone,
+    Signature: lambda text: Signature(text, text),
+    Evidence: _evidence,
+    IdRule: lambda text: IdRule(1, text),
+    Sent: _sent,
+    spf.Client: lambda text: spf.Client(service=frozenset({text})),
     Found: lambda text: _found(text),
     ("many", Offer): lambda text: _offers(text),
     ("many", int): lambda text: range(0, 3 * len(text), 3)[:],
@@ -323,6 +376,13 @@ KINDS: dict[Any, Callable[[str], Any]] = {
 OWNERS: dict[str, Callable[[str], Any]] = {
     "Target": lambda text: Target(text, 1, Security.SSL, text),
     "Found": _found,
+    "Walks": lambda text: Walks(_Zone(text)),
+    "Lookups": _Zone,
+    "Evidence": _evidence,
+    "Signature": lambda text: Signature(text, text),
+    "Case": lambda text: Case(text, text, _evidence(text)),
+    "Term": lambda text: spf.Term(text, value=text, text=text),
+    "Sent": _sent,
     "Search": lambda text: Search("anna@b.test", ca_pem=text),
     "Address": Address,
     "Headers": _headers,

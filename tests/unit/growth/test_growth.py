@@ -29,6 +29,13 @@ MADE_LATER = {
     "re.escape(form), MARK, text, flags=re.IGNORECASE)": (
         "a fixed text, without any repetition"
     ),
+    "mailkit/preflight/spf.py: re.split(f\"[{re.escape(delimiters or '.')}]\","
+    " self.macro(letter, domain))": "a set of characters, without any repetition",
+    "mailkit/round_trip.py: re.search(b'(?mi)^' + line + b'\\\\s*$', head)": (
+        "only a server that knows the secret says the line, and each end is its own"
+    ),
+    "tools/oauth2/words.py: re.search(f'(?<!\\\\w){re.escape(word)}(?!\\\\w)',"
+    " reply or '')": "a fixed word, without any repetition",
     "mailkit/connection/replies.py: re.compile('|'.join(patterns), re.IGNORECASE)": (
         "found in the table of rules"
     ),

@@ -45,10 +45,12 @@ class Hosts:
     def __init__(self) -> None:
         self.names: dict[str, list[str]] = {}
         self.asked: list[str] = []
+        self.slow: dict[str, float] = {}  # seconds until a name is answered
         self._system = socket.getaddrinfo
 
     def __call__(self, host: str, port: int, **options: Any) -> list[Any]:
         self.asked.append(host)
+        time.sleep(self.slow.get(host, 0))
         if host in ("127.0.0.1", "localhost"):
             return self._system(host, port, **options)
         if host not in self.names:
@@ -378,6 +380,51 @@ def test_bad_web_servers(
     assert result.seconds < 2.0
     timed_out = name in ("slow", "never")
     assert (result.error is ErrorCode.TIMEOUT) is timed_out
+
+
+@pytest.mark.parametrize("name", ["never", "slow", "without end", "its name"])
+def test_the_second_place_has_its_time_too(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECONDS, Source.AUTOCONFIG, 2.0)
+    world.here("mail.brand-a.test")
+    if name == "its name":
+        world.hosts.slow["autoconfig.brand-a.test"] = 4.0
+    else:
+        world.serve("autoconfig.brand-a.test", CONFIG, BAD_PAGES[name])
+    world.serve("brand-a.test", WELL_KNOWN, server())
+    assert world.found(Source.AUTOCONFIG).smtp
+
+
+def test_a_host_whose_name_hangs_hides_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECONDS, Source.SRV, 2.0)
+    world.names.add(
+        srv("_submissions", "hung.brand-a.test", 465, 1)
+        + srv("_submissions", "smtp.brand-a.test", 465, 2)
+    )
+    world.here("hung.brand-a.test", "smtp.brand-a.test")
+    world.hosts.slow["hung.brand-a.test"] = 4.0
+    result = world.ask(Source.SRV)
+    assert result.found and result.found.smtp
+    assert result.found.smtp.host == "smtp.brand-a.test"
+    assert result.seconds < 2.2
+
+
+@pytest.mark.parametrize("fault", ["servfail", "refused", "hang"])
+def test_a_service_that_cannot_be_asked_for_hides_no_other(
+    world: World, fault: str
+) -> None:
+    world.names.faults["_submissions._tcp.brand-a.test"] = fault
+    world.names.faults["_pop3._tcp.brand-a.test"] = fault
+    world.names.add(
+        srv("_submission", "smtp.brand-a.test", 587)
+        + srv("_imaps", "imap.brand-a.test", 993)
+    )
+    world.here("smtp.brand-a.test", "imap.brand-a.test")
+    found = world.found(Source.SRV)
+    assert found.smtp and found.imap
 
 
 @pytest.mark.parametrize("certificate", ["untrusted", "expired", "wrong_name"])

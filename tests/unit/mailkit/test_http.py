@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 
@@ -308,3 +309,15 @@ def test_over_ipv6() -> None:
         thread.join()
     assert told.body == b"hello"
     assert f"Host: [::1]:{port}\r\n".encode() in heard[0]
+
+
+def test_nothing_is_printed(
+    service: TokenService,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever looks for a fault elsewhere may have http.client print all it sends."""
+    monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+    form = b"grant_type=refresh_token&refresh_token=s3cret"
+    assert ask(service, body=form).status == 401
+    assert not capsys.readouterr().out

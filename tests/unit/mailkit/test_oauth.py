@@ -522,6 +522,10 @@ def test_permissions_that_are_missing(
         ({"email": "anna@a.test\r\nBcc: b@b.test"}, ""),
         ({"email": "a" * 300 + "@a.test"}, ""),
         ({"email": True}, ""),
+        ({"email": "anna@a.test", "email_verified": True}, "anna@a.test"),
+        ({"email": "anna@a.test", "email_verified": "true"}, "anna@a.test"),
+        ({"email": "boss@a.test", "email_verified": False}, ""),
+        ({"email": "boss@a.test", "email_verified": "false", "upn": "boss@a.test"}, ""),
         ({}, ""),
     ],
 )
@@ -861,6 +865,16 @@ def test_secrets_in_a_services_words_are_hidden(service: TokenService) -> None:
         oauth.redeem(service.client(), BACK, query, STATE, verifier, soon())
     shown = words(caught.value)
     assert shown == "invalid_grant: *** *** *** *** *** *** ***"
+
+
+def test_what_a_browser_brings_back_is_no_oracle(service: TokenService) -> None:
+    """Whoever sits there writes it, and sees what is hidden of it: of the secret, which
+    they do not have, it must not tell whether a piece was guessed."""
+    for guess in (service.client_secret, service.client_secret[:12]):
+        error = refusal(service, code=None, error="odd", error_description=guess)
+        assert words(error) == f"odd: {guess}"
+    error = refusal(service, code="c0de-of-this", error=f"odd {STATE} c0de-of-this")
+    assert words(error) == "odd *** ***"
 
 
 def test_a_services_words_are_one_short_line(service: TokenService) -> None:

@@ -1,5 +1,6 @@
 """How receivers will judge mail of an address through a service, and the remedy."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -223,6 +224,27 @@ def test_what_a_test_mail_tells() -> None:
 @pytest.mark.parametrize("host", ["imap.evil.test", "self.test.evil.test", "test"])
 def test_results_of_others_count_for_nothing(host: str) -> None:
     assert came_back(dkim="pass", hosts=(host,)).results == ()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Received: from" + "\r\n " * 5000 + "x by y with ESMTP",
+        "Received: from a by" + " " * 20000 + "b",
+        "Received: from a" + " by" * 5000,
+        "Received: from a by b" + " with" * 4000,
+        "Received: from a by b with " + "SMTP" * 5000,
+        "Authentication-Results: mx.brand-a.test; dkim=" + "a" * 20000,
+        "Authentication-Results: mx.brand-a.test; dkim=pass " + "a" * 20000,
+        "Authentication-Results: mx.brand-a.test; " + " " * 20000 + "x",
+        "Authentication-Results: " + "(" * 20000,
+    ],
+    ids=lambda head: head[:40],
+)
+def test_a_head_that_is_made_to_take_long(head: str) -> None:
+    began = time.process_time()
+    evidence.read(f"{head}\r\n\r\n".encode(), ["mx.brand-a.test"])
+    assert time.process_time() - began < 0.5
 
 
 def test_only_the_topmost_results_count() -> None:

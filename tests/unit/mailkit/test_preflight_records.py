@@ -248,6 +248,77 @@ def test_records_that_are_long_or_lead_everywhere(names: NameServer) -> None:
     assert checked.result is spf.Result.PERMERROR
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ip4:192.0.2.1/" + "9" * 5000,
+        "ip6:2001:db8::1/" + "1" * 5000,
+        "ip6:fe80::1%eth0",
+        "a:mail." + "a" * 8000 + "_",
+        "a:mail." + "a-" * 4000,
+        "a:mail.-x",
+        "a:mail.12",
+        "x" * 8000,
+        "include:" + "%{" * 4000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_terms_that_are_none_are_refused_at_once(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(spf.SpfError) as caught:
+        spf.parse(f"v=spf1 {text} -all")
+    assert caught.value.fault is spf.Fault.SYNTAX
+    assert time.process_time() - began < 0.3
+
+
+def test_macros_are_cut_to_a_name(names: NameServer) -> None:
+    """Section 7.3: labels on the left are left out; a long record costs no time."""
+    records = f'long-macro.test. 60 IN TXT "v=spf1 exists:{"%{l}" * 50}.x.test"\n'
+    names.add(records)
+    dns = Lookups(Deadline(5), NameServers((names.address,), names.port))
+    client = spf.Client(ipaddress.ip_address("192.0.2.1"))
+    names.asked.clear()
+    spf.check(dns, "long-macro.test", "a.b.c.d.e.f.g.h@long-macro.test", client)
+    [asked] = [name for name, kind in names.asked if kind == "A"]
+    assert 240 < len(asked) <= 253 and asked.endswith("a.b.c.d.e.f.g.h.x.test")
+
+
+@pytest.mark.parametrize(
+    ("text", "policies"),
+    [
+        ("p=reject; sp=odd; rua=mailto:a@b.test", ("none", "none")),
+        ("p=odd; rua=mailto:a@b.test", ("none", "none")),
+        ("sp=reject; rua=mailto:a@b.test", ("none", "none")),
+        ("p=quarantine", ("quarantine", "quarantine")),
+        ("p=reject; sp=None", ("reject", "none")),
+    ],
+)
+def test_policies_that_cannot_be(text: str, policies: tuple[str, str]) -> None:
+    found = dmarc.parse("a.test", f"v=DMARC1; {text}")
+    assert (found.policy, found.subdomains) == policies
+
+
+@pytest.mark.parametrize(
+    ("domain", "policy"),
+    [
+        ("firm.suffix-a.test", "reject"),
+        ("mail.firm.suffix-a.test", "reject"),
+        ("firm.suffix-b.test", None),
+        ("firm.suffix-c.test", None),
+        ("suffix-a.test", "none"),
+    ],
+)
+def test_the_policy_of_a_public_suffix(
+    names: NameServer, lookups: Lookups, domain: str, policy: str | None
+) -> None:
+    names.add(
+        '_dmarc.suffix-a.test. 60 IN TXT "v=DMARC1; p=none; sp=reject; psd=y"\n'
+        '_dmarc.suffix-b.test. 60 IN TXT "v=DMARC1; p=odd; psd=y"\n'
+    )
+    found = dmarc.Walks(lookups).policy(domain)
+    assert (found and found.policy) == policy
+
+
 def test_questions_are_counted_and_end(names: NameServer) -> None:
     servers = NameServers((names.address,), names.port)
     lookups = Lookups(Deadline(20), servers)
@@ -308,7 +379,7 @@ def test_organizational_domains(names: NameServer) -> None:
     assert not walks.aligns("x.unit.firm.tree", "firm.tree", strict=False)
     assert not walks.aligns("agency.gov.tree", "other.gov.tree", strict=False)
     policy = walks.policy("desk.agency.gov.tree")
-    assert policy is None  # RFC 7489: the suffix's own record is not the firm's
+    assert policy and policy.record.domain == "gov.tree"  # RFC 9989 section 4.10.1
 
 
 def test_long_names_are_few_questions() -> None:

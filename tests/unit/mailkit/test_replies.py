@@ -7,6 +7,7 @@ from mailkit.connection.replies import (
     mailbox_error,
     smtp_error,
     speaks_of_sender,
+    speaks_of_sign_in,
 )
 from mailkit.errors import ErrorCode
 
@@ -481,6 +482,14 @@ MAILBOX = [
     (S.LISTING, "Session invalidated - AccessTokenExpired", C.CONNECTION_LOST),
     (S.FETCH, "The access token expired", C.CONNECTION_LOST),
     (S.FOLDER, "Session has expired, please log in again", C.CONNECTION_LOST),
+    (S.FETCH, "[AUTHENTICATIONFAILED] Authentication failed.", C.CONNECTION_LOST),
+    (S.FETCH, "[EXPIRED] Sign in again", C.CONNECTION_LOST),
+    (S.FETCH, "[AUTH] Not any more", C.CONNECTION_LOST),
+    (S.APPEND, "Not authenticated", C.CONNECTION_LOST),
+    (S.FOLDER, "You must first authenticate", C.CONNECTION_LOST),
+    (S.LISTING, "You must log in via your web browser", C.WEB_LOGIN_REQUIRED),
+    (S.FOLDER, "[NOPERM] Not authorized", C.LISTING_FAILED),
+    (S.LOGIN, "[AUTHENTICATIONFAILED] Authentication failed.", C.LOGIN_REFUSED),
     (S.LOGIN, "POP access is not enabled for this mailbox", C.LOGIN_DISABLED),
     (S.LOGIN, "You are yet to enable IMAP for your account.", C.LOGIN_DISABLED),
     (S.LOGIN, "LOGIN failed.", C.LOGIN_REFUSED),
@@ -538,6 +547,29 @@ def test_refusal_that_speaks_of_the_sender(text: str, named: bool) -> None:
     reply = smtp_error(S.RCPT, int(number), rest.encode()).reply
     assert reply is not None
     assert speaks_of_sender(reply) is named
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("530 5.7.57 Client not authenticated to send mail", True),
+        ("535 5.7.3 Authentication unsuccessful", True),
+        ("550 5.7.1 Client was not authenticated", True),
+        ("454 4.7.0 The access token has expired", True),
+        ("421 4.7.0 Session expired", True),
+        ("503 5.5.1 Error: authenticate first", True),
+        ("550 5.7.1 mx.c.test said: 530 5.7.0 Authentication required", False),
+        ("550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup", False),
+        ("550 5.7.26 Unauthenticated email from b.test is not accepted", False),
+        ("550 5.1.1 No such user", False),
+        ("554 5.7.1 Spam", False),
+    ],
+)
+def test_refusal_that_speaks_of_the_sign_in(text: str, said: bool) -> None:
+    number, _, rest = text.partition(" ")
+    reply = smtp_error(S.RCPT, int(number), rest.encode()).reply
+    assert reply is not None
+    assert speaks_of_sign_in(reply) is said
 
 
 @pytest.mark.parametrize(("stage", "text", "meaning"), MAILBOX)

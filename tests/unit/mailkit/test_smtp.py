@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -291,6 +292,16 @@ def test_any_password_arrives(mechanism: str) -> None:
         with session(faulty, password) as smtp:
             smtp.login()
         assert faulty.logins == [(SENDER, password)]
+
+
+def test_nothing_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever looks for a fault elsewhere may have smtplib print all that is said."""
+    monkeypatch.setattr(smtplib.SMTP, "debuglevel", 1)
+    with FaultServer("smtp", "ssl") as faulty, session(faulty) as smtp:
+        smtp.login()
+    assert not capsys.readouterr().err
 
 
 def test_clear_text_prefers_not_to_give_the_password_away() -> None:
