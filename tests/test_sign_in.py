@@ -142,6 +142,13 @@ class TestSigningIn(OauthCase):
         # what was tested before is still tested
         self.assertEqual(test.settings_fingerprint(window), fingerprint)
 
+    def test_an_open_window_keeps_neither_service_nor_application(self):
+        window = self.oauth_window()
+        row = self.signed_in(window)
+        self.provider.unlink()
+        self.application.unlink()
+        self.assertFalse(row.exists())
+
     def test_where_it_cannot_be_renewed_the_check_says_so(self):
         self.service.life = 30
         window = self.oauth_window()
