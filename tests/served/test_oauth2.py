@@ -259,7 +259,7 @@ def test_person_who_presses_cancel_is_told_and_may_try_again(oauth: SignInSite) 
     page = oauth_steps.sign_in_window(
         site.anna, oauth.service, window, ANNA, agrees=False
     )
-    assert "declined" in page and "Sign in again" in page, page
+    assert "cancelled" in page and "Sign in again" in page, page
     assert "are signed in" not in page
     lines = window.test()
     assert not lines[-1]["ok"]

@@ -143,7 +143,7 @@ def connect(page: Page, site: Site) -> None:
     dialog = open_window(page, site, ANNA)
     button = dialog.get_by_role("button", name=f"Sign in with {SERVICE_NAME}")
     tab = at_the_service(page, button, agrees=False)
-    expect(tab.locator("main:not(.good)")).to_contain_text("declined")
+    expect(tab.locator("main:not(.good)")).to_contain_text("cancelled")
     picture(tab, "not-signed-in")
     tab.close()
     expect(dialog.locator(".o_external_account_sign_in")).to_contain_text("Sign in")

@@ -130,8 +130,9 @@ def check_offered(window):
 
 
 def places(provider):
-    """The servers of a preset, in whatever order: list of ``Server``"""
-    return sorted(set(provider._servers()))
+    """The servers of a preset, in whatever order: list of ``Server``; of none: none,
+    as in a window whose preset was deleted"""
+    return sorted(set(provider._servers())) if provider else []
 
 
 def _place(window, purpose):
