@@ -289,7 +289,7 @@ def unreached(env, code, reply):
     :param reply: of ``mailkit.oauth``: "host: code of the failure"
     :return: a sentence that begins with the host, or None
     """
-    found = re.match(r"([\w.:-]+): (\w+)(?![^:])", str(reply or ""))
+    found = re.match(r"\A([\w.:-]{1,300}): (\w{1,60})(?![^:])", str(reply or ""))
     if code != ErrorCode.OAUTH_FAILED or not found or found[2] not in TEXTS:
         return None
     return f"{found[1]}: {cause_and_remedy(env, found[2])[0]}"
