@@ -505,13 +505,16 @@ class MailExternalAccount(models.Model):
                 }
             )
 
-    def _delay_delivery(self, when, code, reply):
-        """Nothing can leave before ``when``; the reason is shown."""
+    def _delay_delivery(self, when, code, reply, *, counts=True):
+        """Nothing can leave before ``when``; the reason is shown.
+
+        :param bool counts: it is one more attempt that failed
+        """
         self.ensure_one()
         self.write(
             {
                 "delivery_next_try": when,
-                "delivery_attempts": self.delivery_attempts + 1,
+                "delivery_attempts": self.delivery_attempts + bool(counts),
                 "failure_code": code,
                 "failure_reply": reply,
                 "last_check": fields.Datetime.now(),

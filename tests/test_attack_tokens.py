@@ -388,3 +388,50 @@ class TestSessionThatOutlivesItsToken(TokenCase):
         rows = self.env["mail.external.delivery"].search([], order="id")
         self.assertEqual(rows.mapped("state"), ["sent", "retry"])
         self.assertEqual(rows[1].attempts, 0)
+
+
+class TestPatience(TokenCase):
+    """Mail that waited for something else is given up as late as any other."""
+
+    def setUp(self):
+        super().setUp()
+        self.startPatcher(patch.object(self.env.cr, "commit", self.env.flush_all))
+        self.error = None
+
+        def opened(_account, _deadline, _refused=""):
+            raise self.error
+
+        self.startPatcher(patch.object(delivery, "open_session", opened))
+        self.post(self.anna, external_address_id=self.own.id)
+        waiting = [("sending_address_id", "=", self.own.id)]
+        self.mail = self.env["mail.mail"].search(waiting)
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE mail_mail SET create_date = create_date - interval '5 days'"
+        )
+        self.env.invalidate_all()
+
+    def seconds_until_given_up(self, most):
+        """How long it waits from attempt to attempt, at most so often."""
+        total, far = 0.0, float("inf")
+        for _attempt in range(most):
+            self.account.delivery_next_try = False
+            AccountDelivery(self.account.sudo(), far, far, lambda: None).run()
+            self.env.flush_all()
+            self.env.invalidate_all()
+            if self.mail.state != "outgoing":
+                return total
+            left = self.account.delivery_next_try - fields.Datetime.now()
+            total += left.total_seconds()
+        return None
+
+    def test_a_service_that_wants_to_be_asked_again_soon(self):
+        self.error = MailError(ErrorCode.OAUTH_BUSY, retry_after=30.0)
+        total = self.seconds_until_given_up(20)
+        self.assertGreater(total, 60 * sum(delivery.RETRY_MINUTES) - 60)
+
+    def test_what_an_administrator_mends_is_waited_for(self):
+        self.error = MailError(ErrorCode.OAUTH_SECRET_EXPIRED, retry_after=30.0)
+        self.assertIsNone(self.seconds_until_given_up(20))
+        left = self.account.delivery_next_try - fields.Datetime.now()
+        self.assertLess(left.total_seconds(), 60)

@@ -62,6 +62,23 @@ def retry_delay(attempts):
     return timedelta(minutes=RETRY_MINUTES[max(attempts, 1) - 1])
 
 
+def _wait(error, delay):
+    """How long nothing leaves.
+
+    Attempts that count never come faster than ``retry_delay`` has them: after the last
+    one, mail that has waited as long for something else is given up.
+
+    :param MailError error:
+    :param delay: of ``retry_delay``
+    """
+    wait = delay or timedelta(hours=12)
+    if not error.retry_after:
+        return wait
+    told = timedelta(seconds=error.retry_after + 1)  # who refused knows better
+    never_given_up = isinstance(error, NotAsked) or error.code in OF_APPLICATION
+    return told if never_given_up else max(wait, told)
+
+
 def deliver(account, deadline, last, note_progress):
     """One batch of one account; whatever goes wrong stays with this account.
 
@@ -418,18 +435,15 @@ class AccountDelivery:
             self._commit()  # who renews tokens may have stopped it since it was read
             self.account._stop(error.code.value, reply)
         else:
+            # The first one counts in any case: it is shown as a failure.
             attempts = self.account.delivery_attempts
-            if not isinstance(error, NotAsked) or not attempts:
-                attempts += 1
-            delay = retry_delay(attempts)
-            wait = delay or timedelta(hours=12)
-            if error.retry_after:  # who refused knows better
-                wait = timedelta(seconds=error.retry_after + 1)
-            when = fields.Datetime.now() + wait
-            self.account._delay_delivery(when, error.code.value, reply)
-            self.account.delivery_attempts = attempts
+            counts = not isinstance(error, NotAsked) or not attempts
+            delay = retry_delay(attempts + counts)
             # What an administrator mends waits for them.
-            if delay is None and error.code not in OF_APPLICATION:
+            is_last = delay is None and error.code not in OF_APPLICATION
+            when = fields.Datetime.now() + _wait(error, delay)
+            self.account._delay_delivery(when, error.code.value, reply, counts=counts)
+            if is_last:
                 self._give_up(error.code.value, reply)
         self._commit()
         raise AccountStopped
