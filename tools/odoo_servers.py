@@ -43,9 +43,16 @@ def reading(env, host, login):
 
     :return: fetchmail.server in superuser mode
     """
+    return _reading(env, _fetching(env), host, login)
+
+
+def _fetching(env):
     servers = env["fetchmail.server"].sudo().with_context(active_test=True)
-    found = servers.search([("state", "=", "done"), ("server_type", "!=", "local")])
-    return found.filtered(
+    return servers.search([("state", "=", "done"), ("server_type", "!=", "local")])
+
+
+def _reading(env, servers, host, login):
+    return servers.filtered(
         lambda server: is_same(env, (server.server, server.user), (host, login))
     )
 
@@ -115,11 +122,12 @@ def leave_to_odoo(env):
     """
     mailboxes = env["mail.external.mailbox"].sudo()
     left = mailboxes.search([("failure_code", "=", FETCHED)])
-    for mailbox in left | _perhaps_fetched(env):
+    servers = _fetching(env)
+    for mailbox in left | _perhaps_fetched(env, servers):
         account = mailbox.account_id
         if not account._reads_mailbox():
             continue
-        found = reading(env, account.incoming_host, account.incoming_login)
+        found = _reading(env, servers, account.incoming_host, account.incoming_login)
         if found and mailbox not in left:
             mailbox.write({"next_look": False, "failure_code": FETCHED})
             _tell(account)
@@ -127,9 +135,8 @@ def leave_to_odoo(env):
             mailboxes._begin(account, None)
 
 
-def _perhaps_fetched(env):
+def _perhaps_fetched(env, servers):
     """Mailboxes with a user name like one of Odoo's incoming servers."""
-    servers = env["fetchmail.server"].sudo().search([("state", "=", "done")])
     names = {(server.user or "").strip().partition("@")[0] for server in servers}
     mailboxes = env["mail.external.mailbox"].sudo()
     domains = [
@@ -143,10 +150,9 @@ def _perhaps_fetched(env):
 
 def _tell(account):
     emails = account._emails_text()
-    for lang, users in account._people().grouped("lang").items():
-        told = users.with_context(lang=lang)
+    for told in notices.in_their_languages(account._people()):
         subject = told.env._("%s: Odoo fetches this mailbox itself", emails)
-        text = account.mailbox_ids.with_context(lang=lang).failure_text
+        text = account.mailbox_ids.with_env(told.env).failure_text
         notices.tell(account._own_address(), told, subject, text)
 
 
