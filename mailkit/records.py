@@ -64,7 +64,7 @@ class NameServers:
         Raises MailError TIMEOUT, UNREACHABLE.
         """
         found = set()
-        for record in self._records(domain, "MX", deadline):
+        for record in self.records(domain, "MX", deadline):
             host = _host(getattr(record, "exchange", ""))
             if host:  # none: the domain takes no mail (RFC 7505)
                 found.add(Exchanger(int(getattr(record, "preference", 0)), host))
@@ -78,7 +78,7 @@ class NameServers:
         Raises MailError TIMEOUT, UNREACHABLE.
         """
         found = []
-        for record in self._records(name, "SRV", deadline):
+        for record in self.records(name, "SRV", deadline):
             target = str(getattr(record, "target", ""))
             host = _host(target)
             if not host and target != ".":
@@ -88,8 +88,12 @@ class NameServers:
         found.sort(key=lambda each: (each.priority, -each.weight, each.host))
         return tuple(found[:MOST])
 
-    def _records(self, name: str, kind: str, deadline: Deadline) -> list[Rdata]:
-        """What there is of one type; CNAMEs are followed, sixteen at most."""
+    def records(self, name: str, kind: str, deadline: Deadline) -> list[Rdata]:
+        """What there is of one type; CNAMEs are followed, sixteen at most.
+
+        [] for no name, and for no record of this type. Raises MailError TIMEOUT,
+        UNREACHABLE.
+        """
         import dns.exception
         import dns.name
         import dns.resolver

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..connection.network import Deadline, is_public
 from ..errors import MailError
 from ..message.address import ascii_domain
 from ..records import NameServers
-
-if TYPE_CHECKING:
-    from dns.rdata import Rdata
 
 #: Questions for one address: SPF's ten look-ups with their addresses, and the rest.
 MOST_QUESTIONS = 120
@@ -45,14 +42,6 @@ class Answer:
 _SYSTEM = NameServers()
 
 
-class _Servers(NameServers):
-    """Asks for further types."""
-
-    def ask(self, name: str, kind: str, deadline: Deadline) -> list[Rdata]:
-        """As `NameServers` does: [] for no name, and for no record of this type."""
-        return self._records(name, kind, deadline)
-
-
 class Lookups:
     """Asks, remembers, and stops asking when the time or the questions are used up.
 
@@ -68,7 +57,7 @@ class Lookups:
         allow_private: bool = False,
     ) -> None:
         self._deadline = deadline
-        self._servers = _Servers(servers.addresses, servers.port)
+        self._servers = servers
         self._allow_private = allow_private
         self._known: dict[tuple[str, str], Answer] = {}
         self.questions = 0
@@ -112,7 +101,7 @@ class Lookups:
         self.questions += 1
         try:
             limit = self._deadline.within(_SECONDS)
-            records = self._servers.ask(name, kind, limit)
+            records = self._servers.records(name, kind, limit)
         except MailError:
             return Answer(Status.FAILED)
         values = _values(list(records)[:_MOST_RECORDS], kind)

@@ -9,8 +9,9 @@ from ...mailkit.preflight import evidence
 from ...mailkit.preflight.judge import judge, receiving_hosts
 from ...mailkit.preflight.lookups import Lookups
 from ...mailkit.preflight.verdicts import Subject, Verdict
-from ...mailkit.records import NameServers, is_available
+from ...mailkit.records import is_available
 from .advice_texts import NOTES, REASONS, VERDICTS
+from .discovery import name_servers
 
 # Seconds for all questions to DNS about one address.
 DNS_SECONDS = 15.0
@@ -86,7 +87,7 @@ def prepared_preflight(window, head):
     email, host = window.email, window.smtp_host or ""
     incoming = window.incoming_host or ""
     allow_private = window.allow_private_host
-    servers = _name_servers(window.env)
+    servers = name_servers(window.env)
 
     def run():
         if not is_available():
@@ -99,19 +100,6 @@ def prepared_preflight(window, head):
         return judge(lookups, email, host, found)
 
     return run
-
-
-def _name_servers(env):
-    """The system's, unless a system parameter names others: "192.0.2.1 192.0.2.2",
-    and their port behind a "#"."""
-    parameters = env["ir.config_parameter"].sudo()
-    text = parameters.get_param("mail_external_account.name_servers") or ""
-    addresses, _sign, port = text.partition("#")
-    if not addresses.split():
-        return NameServers()
-    return NameServers(
-        tuple(addresses.split()), int(port) if port.strip().isdigit() else 53
-    )
 
 
 def told(env, findings):

@@ -16,6 +16,8 @@ from ...mailkit.errors import ErrorCode
 
 #: Off: "0". On is what holds when nothing is set.
 ISPDB_PARAMETER = "mail_external_account.ispdb"
+# Whom DNS is asked: addresses, and their port behind a "#"; none: whom the system asks.
+_NAME_SERVERS = "mail_external_account.name_servers"
 _KINDS = (Protocol.SMTP, Protocol.IMAP, Protocol.POP3)
 
 
@@ -45,6 +47,7 @@ def asker(window, email, ca_pem):
             allow_private=window.new({}).allow_private_host,
             ca_pem=ca_pem or "",
             presets=presets._exchanger_patterns(),
+            name_servers=name_servers(env),
         )
     except ValueError:
         return None
@@ -66,6 +69,20 @@ def ispdb_allowed(env):
     """Whether Mozilla's public directory is asked, which is told the domain."""
     value = env["ir.config_parameter"].sudo().get_param(ISPDB_PARAMETER, "1")
     return value not in ("0", "False", "")
+
+
+def name_servers(env):
+    """Those of a system parameter, such as "192.0.2.1 192.0.2.2#53": where the system's
+    own tell the firm's network something else than the world. Else the system's.
+
+    :rtype: mailkit.records.NameServers
+    """
+    text = env["ir.config_parameter"].sudo().get_param(_NAME_SERVERS) or ""
+    addresses, _sign, port = text.partition("#")
+    number = int(port) if port.isascii() and port.strip().isdigit() else 53
+    if not addresses.split() or not 0 < number < 65536:
+        return records.NameServers()
+    return records.NameServers(tuple(addresses.split()), number)
 
 
 def sources(env):
