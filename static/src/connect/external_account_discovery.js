@@ -1,14 +1,12 @@
 import { Component, onWillDestroy, useState } from "@odoo/owl";
 
-import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { useRecordObserver } from "@web/model/relational_model/utils";
 import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
 
-/** How often a source is asked for again, a second apart, while a test of theirs is under way. */
-const BUSY_TRIES = 15;
-const BUSY_DELAY = 1000;
+import { callPatiently } from "./patient_call";
+
 /** What is worth asking the server about; it says what an address is. */
 const ADDRESS = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
 
@@ -153,25 +151,11 @@ export class ExternalAccountDiscovery extends Component {
         }
     }
 
-    /**
-     * A test of the same user, or too many of others, may be under way.
-     *
-     * @returns {Promise<object | null>} null when the search was cancelled meanwhile
-     */
-    async ask(run, email, source) {
-        for (let tries = 1; this.state.run === run; tries++) {
-            try {
-                const { ca_certificate } = this.props.record.data;
-                return await this.call([email, source, ca_certificate || ""]);
-            } catch (error) {
-                const isBusy = error.data?.context?.external_account_busy;
-                if (!isBusy || tries >= BUSY_TRIES) {
-                    throw error;
-                }
-            }
-            await new Promise((resolve) => browser.setTimeout(resolve, BUSY_DELAY));
-        }
-        return null;
+    /** @returns {Promise<object | null>} null when the search was cancelled meanwhile */
+    ask(run, email, source) {
+        const { ca_certificate } = this.props.record.data;
+        const ask = () => this.call([email, source, ca_certificate || ""]);
+        return callPatiently(ask, () => this.state.run === run);
     }
 
     /** Silent: the lines show the progress. */
