@@ -212,8 +212,9 @@ class MailExternalAccount(models.Model):
     def _compute_password_warning(self):
         known = password_end.services(self.env)
         for account in self:
-            account.password_warning = password_end.words(account, known)
-            account.sign_in_instead = password_end.instead(account, known)
+            provider = password_end.service(account, known)
+            account.password_warning = password_end.words(account, provider)
+            account.sign_in_instead = password_end.instead(provider)
 
     @api.depends_context("uid")
     @api.depends("active", "auth_method", "failure_code", "mailbox_ids.failure_code")

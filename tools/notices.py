@@ -20,6 +20,8 @@ _lt = LazyTranslate(__name__)
 
 # Where the owner of an account signs in with the mail service again, by its id.
 SIGN_IN_PATH = "/mail_external_account/sign_in/"
+# When what ends is announced: days before; -1: it has passed.
+DAYS_BEFORE = (30, 7, 1, -1)
 # What another person did -> (subject, text); %(emails)s are the addresses.
 _CHANGES = {
     "connected": (
@@ -141,8 +143,7 @@ def tell_of_refused_sign_in(account, people, code, *, is_sending):
     :param bool is_sending: mail waits; otherwise answers are not read
     """
     about, emails = account._own_address(), account._emails_text()
-    for lang, users in people.grouped("lang").items():
-        told = as_odoo(users).with_context(lang=lang)
+    for told in in_their_languages(people):
         names = {"email": emails, "text": " ".join(cause_and_remedy(told.env, code))}
         if account.auth_method == "oauth2" and code in SIGN_IN_AGAIN:
             subject, body = _words_of_ended_sign_in(told.env, account, names)
@@ -177,6 +178,25 @@ def _words_of_ended_sign_in(env, account, names):
         link,
         env._("Sign in again"),
     )
+
+
+def in_their_languages(people):
+    """Users to be told the same, those who read one language together.
+
+    :return: iterator of res.users, as Odoo and in the environment of their language
+    """
+    for lang, users in people.grouped("lang").items():
+        yield as_odoo(users).with_context(lang=lang)
+
+
+def step_before(day, today):
+    """Which of the steps of an announcement is due: 30, 7 and 1 days before, and -1
+    once the day has passed.
+
+    :return: int, or None: it is too early
+    """
+    left = (day - today).days
+    return min((step for step in DAYS_BEFORE if left <= step), default=None)
 
 
 def tell(record, users, subject, body):
@@ -226,11 +246,10 @@ def tell_administrators(record, texts, names, company=None):
         lambda user: user.active and not user.share
     )
     of_company = everybody.filtered(lambda user: company in user.company_ids)
-    for lang, users in (of_company or everybody).grouped("lang").items():
-        as_told = as_odoo(users).with_context(lang=lang)
-        subject, text = (as_told.env._(text) for text in texts)
-        values = names(as_told.env)
-        tell(record, as_told, subject % values, text % values)
+    for told in in_their_languages(of_company or everybody):
+        subject, text = (told.env._(text) for text in texts)
+        values = names(told.env)
+        tell(record, told, subject % values, text % values)
 
 
 def managers_of(record, owner, company):

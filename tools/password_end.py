@@ -11,12 +11,9 @@ from odoo.tools import format_date
 from odoo.tools.translate import LazyTranslate
 
 from . import notices
-from .trusted_context import as_odoo
 
 _lt = LazyTranslate(__name__)
 
-# Days before the end; -1: it has passed.
-STEPS = (30, 7, 1, -1)
 _ENDS = (
     _lt("%(emails)s: the password works until %(date)s"),
     _lt(
@@ -57,9 +54,12 @@ def service(account, known=None):
     return found & (services(account.env) if known is None else known)
 
 
-def words(account, known=None):
-    """:return: a sentence for the screens; "" where nothing ends"""
-    env, provider = account.env, service(account, known)
+def words(account, provider):
+    """
+    :param provider: of ``service``
+    :return: a sentence for the screens; "" where nothing ends
+    """
+    env = account.env
     if not provider:
         return ""
     if not provider.password_works or provider.password_ends < _today(account):
@@ -71,9 +71,8 @@ def words(account, known=None):
     )
 
 
-def instead(account, known=None):
+def instead(provider):
     """Whom to sign in with instead; False where the service has no such sign-in."""
-    provider = service(account, known)
     return provider.oauth_kind and provider._sign_in_name()
 
 
@@ -87,9 +86,10 @@ def announce(env):
     )
     due = {}
     for account in accounts:
-        if mark := _due(account, known):
+        provider = service(account, known)
+        if mark := _due(account, provider):
             account.password_end_told = mark
-            key = (account.user_id, account.company_id, service(account, known), mark)
+            key = (account.user_id, account.company_id, provider, mark)
             due[key] = due.get(key, accounts.browse()) | account
     for (_owner, _company, provider, mark), found in due.items():
         _tell(found, provider, ended=mark.endswith(":-1"))
@@ -99,21 +99,18 @@ def _today(account):
     return fields.Date.context_today(account)
 
 
-def _due(account, known):
+def _due(account, provider):
     """What is to be told of an account now: "<day>:<step>"; "" when it was, already.
 
     When the service puts its day off, people are told anew.
     """
-    provider = service(account, known)
     if not provider:
         return ""
     if not provider.password_works:
         day, step = "", -1
     else:
         day = fields.Date.to_string(provider.password_ends)
-        left = (provider.password_ends - _today(account)).days
-        steps = [each for each in STEPS if left <= each]
-        step = min(steps, default=None) if left >= 0 else -1
+        step = notices.step_before(provider.password_ends, _today(account))
     if step is None:
         return ""
     told_day, _colon, told = (account.password_end_told or ":").rpartition(":")
@@ -127,8 +124,7 @@ def _tell(accounts, provider, *, ended):
     account = accounts[0]
     emails = ", ".join(each._emails_text() for each in accounts)
     about = accounts.address_ids if len(accounts) > 1 else account._own_address()
-    for lang, users in account._people().grouped("lang").items():
-        told = as_odoo(users).with_context(lang=lang)
+    for told in notices.in_their_languages(account._people()):
         env, named = told.env, provider.with_env(told.env)
         subject, body = (env._(text) for text in (_ENDED if ended else _ENDS))
         names = {

@@ -10,12 +10,10 @@ from odoo import fields
 from odoo.tools import format_date
 from odoo.tools.translate import LazyTranslate
 
-from ..notices import tell_administrators
+from ..notices import DAYS_BEFORE, step_before, tell_administrators
 
 _lt = LazyTranslate(__name__)
 
-# Days before the end; -1: it has passed.
-STEPS = (30, 7, 1, -1)
 # Where a new secret is made.
 _CONSOLES = {
     "google": _lt("Google Auth Platform > Clients (console.cloud.google.com)"),
@@ -57,16 +55,15 @@ def announce(env):
         [
             ("secret_sealed", "!=", False),
             ("secret_expires", "!=", False),
-            ("secret_expires", "<=", today + timedelta(days=STEPS[0])),
+            ("secret_expires", "<=", today + timedelta(days=DAYS_BEFORE[0])),
         ]
     )
     for application in applications:
-        left = (application.secret_expires - today).days
-        step = min(step for step in STEPS if left <= step)
+        step = step_before(application.secret_expires, today)
         if application.announced and application.announced <= step:
             continue
         application.announced = step
-        _tell(application, _ENDED if left < 0 else _ENDS)
+        _tell(application, _ENDED if step < 0 else _ENDS)
 
 
 def tell_failure(application, code):
