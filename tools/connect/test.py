@@ -201,13 +201,13 @@ def done(window, step, line):
     :param line: the one of the turn that was taken
     :return: (fingerprint of what was checked, and what ``_run`` returns)
     """
-    done = _done(window, step, line)
-    error = done[1].error
+    outcome = _done(window, step, line)
+    error = outcome[1].error
     refused = error is not None and error.code is ErrorCode.TOKEN_REFUSED
     is_probe = step in [each.value for each in PROBE_STEPS]
     if refused and not is_probe and sign_in.is_of_account(window):
         return _done(window, step, line, is_refused=True)
-    return done
+    return outcome
 
 
 def _done(window, step, line, is_refused=False):
