@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from .cluster import ROLE, Cluster
 from .console import DevError
+from .running import Running
 from .state import State
 
 #: Begins the names of databases on a server that is not ours alone.
@@ -60,25 +60,13 @@ def access_from_url(url: str) -> Access:
     )
 
 
-class Postgres:
+class Postgres(Running):
     """The server of a state folder: ``with Postgres(state) as postgres: ...``."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._cluster: Cluster | None = None
         self._access: Access | None = None
-
-    def __enter__(self) -> "Postgres":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def access(self) -> Access:

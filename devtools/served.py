@@ -8,18 +8,18 @@ import http.client
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from .cluster import free_port
 from .console import DevError
 from .odoo import Odoo
 from .processes import Child, spawn
 from .rpc import OdooClient
+from .running import Running
 
 START_SECONDS = 90
 
 
-class ServedOdoo:
+class ServedOdoo(Running):
     """Odoo's server on ``database``; ``with ServedOdoo(...) as odoo: ...`` runs it.
 
     ``url``, ``port``, ``database`` and ``log_file`` say where it is. The database is
@@ -71,18 +71,6 @@ class ServedOdoo:
             log_level=log_level,
             options={"gevent_port": str(self.gevent_port), **(options or {})},
         )
-
-    def __enter__(self) -> "ServedOdoo":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Start the server and wait until it answers.

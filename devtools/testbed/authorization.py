@@ -18,10 +18,10 @@ import urllib.request
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin
 
+from ..running import Running
 from .ca import TestCA
 from .dovecot import Introspection
 from .runtime import free_ports
@@ -39,7 +39,7 @@ _SCRIPT = Path(__file__).with_suffix(".mjs")
 _PAGES = 10  # a sign-in has two
 
 
-class AuthorizationServer(Server):
+class AuthorizationServer(Server, Running):
     """One authorization server; several may run at once, each with its own folder.
 
     It speaks https with a certificate of `ca`, or plain http without one. Where an
@@ -89,17 +89,6 @@ class AuthorizationServer(Server):
         argv = ["node", str(_SCRIPT), str(file)]
         self.run(argv, [self.port, self._inner_port])
         return self
-
-    def __enter__(self) -> "AuthorizationServer":
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     # -- what it does -----------------------------------------------------------------
 

@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from pathlib import Path
-from types import TracebackType
 
+from ..running import Running
 from . import dovecot, postfix
 from .authorization import AuthorizationServer
 from .ca import TestCA
@@ -66,7 +66,7 @@ CERTIFICATE_NAMES = (
 SIZE_LIMIT = 25_000_000  # bytes, about what the large services take
 
 
-class TestBed:
+class TestBed(Running):
     """Postfix and Dovecot. Ports: see `PORTS`; each is an attribute once started."""
 
     __test__ = False  # the name looks like a test class to pytest
@@ -132,17 +132,6 @@ class TestBed:
         while self._servers:
             self._servers.pop().stop()
         self._runtime.close()
-
-    def __enter__(self) -> "TestBed":
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     # -- mailboxes ------------------------------------------------------------------
 

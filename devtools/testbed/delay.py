@@ -10,7 +10,8 @@ connections are served by one thread.
 
 import asyncio
 import threading
-from types import TracebackType
+
+from ..running import Running
 
 _PIECE = 65536
 # Seconds that one piece takes where there is a speed.
@@ -19,7 +20,7 @@ _STEP = 0.05
 _MOST = 1024
 
 
-class DelayProxy:
+class DelayProxy(Running):
     """Forwards a free port of 127.0.0.1 to `port` of `host`; a context manager.
 
     `round_trip`: seconds. `speed`: octets a second in each direction, 0 for as many as
@@ -69,17 +70,6 @@ class DelayProxy:
         """End the listener and all connections."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
-
-    def __enter__(self) -> "DelayProxy":
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _drop(self) -> None:
         for writer in self._open:

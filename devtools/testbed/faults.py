@@ -19,9 +19,9 @@ import tempfile
 import threading
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from ..running import Running
 from .ca import TestCA
 from .fault_actions import (
     Accepted,
@@ -66,7 +66,7 @@ _ISSUING = threading.Lock()
 NAMES = ("localhost", "127.0.0.1")
 
 
-class FaultServer(FaultScript):
+class FaultServer(FaultScript, Running):
     """SMTP, IMAP or POP3 on a free port of 127.0.0.1; a context manager.
 
     `certificate`: "valid" (for localhost), "untrusted", "expired" or "wrong_name".
@@ -111,18 +111,6 @@ class FaultServer(FaultScript):
         with self._lock:
             for sock in self._open:
                 _shut(sock)
-
-    def __enter__(self) -> "FaultServer":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _accept(self) -> None:
         while not self.stopping.is_set():

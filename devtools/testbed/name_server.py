@@ -12,11 +12,12 @@ import contextlib
 import socket
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 
 from dnslib import QTYPE, RCODE, DNSError, DNSLabel, DNSRecord
 from dnslib.server import DNSHandler, DNSLogger, DNSServer, TCPServer, UDPServer
 from dnslib.zoneresolver import ZoneResolver
+
+from ..running import Running
 
 _POLL = 0.05  # seconds until a server notices that it is stopped
 _CODES = {"servfail": RCODE.SERVFAIL, "refused": RCODE.REFUSED}
@@ -24,7 +25,7 @@ _MOST_ALIASES = 20
 _MOST_UDP = 1232  # what resolvers use without fragments; the rest comes over TCP
 
 
-class NameServer:
+class NameServer(Running):
     """DNS over UDP and TCP; a context manager.
 
     `zone`: in the form of zone files, every name with its dot. It may be added to while
@@ -62,18 +63,6 @@ class NameServer:
         for each in self._servers:
             each.stop()
             each.server.server_close()
-
-    def __enter__(self) -> "NameServer":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 class _Resolver(ZoneResolver):

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from ..running import Running
 from .ca import TestCA
 
 _POLL = 0.05  # seconds until the server notices that it is stopped
@@ -42,7 +42,7 @@ def redirect(location: str, status: int = 302) -> Page:
     return Page(status=status, headers={"Location": location})
 
 
-class WebServer:
+class WebServer(Running):
     """HTTPS, or HTTP with `tls` off; a context manager.
 
     `pages`: by host, then by path without the query; they may be changed while it runs.
@@ -103,18 +103,6 @@ class WebServer:
         self._server.server_close()
         if self._folder:
             self._folder.cleanup()
-
-    def __enter__(self) -> "WebServer":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 class _Server(ThreadingHTTPServer):
