@@ -94,7 +94,7 @@ def claim_due(env, number, limit, troubled):
                    a.incoming_protocol, a.incoming_host, a.incoming_port,
                    a.incoming_security, a.incoming_login, a.ca_certificate,
                    a.application_id, a.smtp_host, a.smtp_port, a.smtp_security,
-                   a.smtp_login,
+                   a.smtp_login, a.service_habits,
                    a.allow_private_host, a.look_back_days, m.next_look,
                    s.id AS secret_id, s.sealed,
                    m.last_look, m.reading_since, m.quiet_looks, m.attempts,

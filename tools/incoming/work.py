@@ -134,7 +134,7 @@ class MailboxWork:
         """Another folder first after each visit that ended in the middle: one of them
         that the server is slow with does not hold up the others."""
         folders = self.folders
-        if service_habits.hides_ids(self.account.service_habits):
+        if service_habits.hides_ids(self.row["service_habits"]):
             # the copies of sent mail tell which ids the answers will name
             folders = sorted(folders, key=lambda folder: not folder["is_sent"])
         turn = (self.row["attempts"] or 0) + (self.row["cuts"] or 0)
