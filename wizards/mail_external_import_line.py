@@ -51,26 +51,28 @@ class MailExternalImportLine(models.TransientModel):
 
     def _look(self):
         """Say of each what would happen, and choose what can be taken over."""
-        for line in self:
-            mailboxes = {each.key: each for each in line.import_id._mailboxes()}
-            found = mailboxes.get(line.key)
-            if not found:
-                continue
-            owner = line._owner_of(line, found)
-            problem = odoo_servers.problem(line.env, found, owner)
-            known = not problem and odoo_servers.existing(line.env, found, owner)
-            # sudo: see ``write``
-            line.sudo().write(
-                {
-                    "names": found.names,
-                    "emails": ", ".join(found.emails),
-                    "user_id": owner.id,
-                    "can_choose": not problem,
-                    "is_chosen": not problem and not known,
-                    "result": problem or line._forecast(known),
-                    "address_id": known and known[:1].id,
-                }
-            )
+        for one, lines in self.grouped("import_id").items():
+            mailboxes = {each.key: each for each in one._mailboxes()}
+            for line in lines:
+                if found := mailboxes.get(line.key):
+                    line._show(found)
+
+    def _show(self, found):
+        owner = self._owner_of(self, found)
+        problem = odoo_servers.problem(self.env, found, owner)
+        known = not problem and odoo_servers.existing(self.env, found, owner)
+        # sudo: see ``write``
+        self.sudo().write(
+            {
+                "names": found.names,
+                "emails": ", ".join(found.emails),
+                "user_id": owner.id,
+                "can_choose": not problem,
+                "is_chosen": not problem and not known,
+                "result": problem or self._forecast(known),
+                "address_id": known and known[:1].id,
+            }
+        )
 
     def _forecast(self, known):
         if not known:
