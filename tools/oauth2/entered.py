@@ -3,12 +3,15 @@ field and the remedy."""
 
 import ipaddress
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from odoo.exceptions import ValidationError
 from odoo.tools.translate import LazyTranslate
 
+from ...mailkit import http
 from ...mailkit.connection.network import is_public
+from ...mailkit.connection.settings import Security
+from ...mailkit.errors import MailError
 from . import services, web_address
 
 _lt = LazyTranslate(__name__)
@@ -82,7 +85,7 @@ def check_data(application):
     for name in ("authorization_endpoint", "token_endpoint", "revocation_endpoint"):
         if application[name]:
             _check_endpoint(application, name)
-    if application.issuer and not _is_address(application.issuer):
+    if application.issuer and not _target(application.issuer):
         raise refusal(application, "issuer", _NO_ADDRESS, value=application.issuer)
     if application.scopes and not _SCOPE.fullmatch(application.scopes):
         raise refusal(
@@ -102,13 +105,13 @@ _NO_ADDRESS = _lt(
 
 def _check_endpoint(application, name):
     value = application[name]
-    if not _is_address(value) or "#" in value:
+    target = _target(value)
+    if not target:
         raise refusal(application, name, _NO_ADDRESS, value=value)
-    parts = urlsplit(value)
-    host = parts.hostname
-    internal = application.allow_private_host
+    host, internal = target.host, application.allow_private_host
+    is_plain = target.security is Security.NONE
     # Nobody else listens on the way inside a machine.
-    if parts.scheme != "https" and not (internal and web_address.is_loopback(host)):
+    if is_plain and not (internal and web_address.is_loopback(host)):
         raise refusal(
             application,
             name,
@@ -126,16 +129,17 @@ def _check_endpoint(application, name):
         )
 
 
-def _is_address(text):
-    if not text.isascii() or re.search(r"[\s\\\"<>]", text) or not text.isprintable():
-        return False
+def _target(text):
+    """Where it leads, by the rules by which it is asked later; None: nowhere.
+
+    :rtype: mailkit.http.Target | None
+    """
+    if not text.isascii() or re.search(r"[\"<>]", text):
+        return None
     try:
-        parts = urlsplit(text)
-        _port = parts.port
-    except ValueError:
-        return False
-    named = parts.hostname and not (parts.username or parts.password)
-    return bool(named and "@" not in parts.netloc) and parts.scheme in ("http", "https")
+        return http.parse(text, plain=True)
+    except MailError:
+        return None
 
 
 def _is_internal(host):
